@@ -1,0 +1,1 @@
+//! Paths come in, reports and a summary come out.

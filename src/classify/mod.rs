@@ -1,0 +1,1 @@
+//! Findings come in, one label comes out.

@@ -1,0 +1,26 @@
+//! Sluice reads payloads, finds regulated data, secrets and classification marks in them, and says
+//! what the payload holds and whether it may leave.
+//!
+//! Data flows one way. A module imports only from modules above it in this list, and
+//! `tests/it/tidy.rs` reads the order from here:
+//!
+//! ```text
+//! bytes -> decode -> scan -> classify -> policy -> respond
+//!          views     findings  label      effect    bytes out
+//! ```
+//!
+//! The usual way in is [`Scanner`]: [`Scanner::scan`] takes a whole payload, [`Scanner::stream`]
+//! takes it in pieces and gives the same answer wherever the pieces are cut.
+
+pub mod model;
+pub mod rules;
+pub mod decode;
+pub mod scan;
+pub mod classify;
+pub mod policy;
+pub mod respond;
+pub mod engine;
+pub mod batch;
+
+pub use engine::{Classified, Scanner};
+pub use rules::RuleSet;

@@ -1,0 +1,23 @@
+//! The nouns that every layer shares: span, category, finding, coverage, label, effect.
+//!
+//! Nothing comes in and nothing is computed here beyond what a noun knows of itself. What is
+//! promised: no type of this module holds a byte of a payload, so `Debug`, logs and records of
+//! these types cannot leak one (a finding holds a mask of the value and a keyed fingerprint).
+
+mod category;
+mod coverage;
+mod effect;
+mod finding;
+mod label;
+mod place;
+mod report;
+mod span;
+
+pub use category::{Category, CategoryIndex, Class, Law, Sensitivity};
+pub use coverage::{Coverage, Reason};
+pub use effect::{Cause, Effect};
+pub use finding::{Band, Evidence, Finding, Fingerprint, Likelihood, RuleIndex, TermIndex};
+pub use label::{CategoryCount, Label, Unique};
+pub use place::Place;
+pub use report::{FileReport, Outcome, Summary, Tally};
+pub use span::Span;

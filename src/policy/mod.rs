@@ -1,0 +1,1 @@
+//! A label comes in, an effect comes out.

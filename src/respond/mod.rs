@@ -1,0 +1,1 @@
+//! Reports come in, bytes for people and programs come out.

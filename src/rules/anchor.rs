@@ -1,0 +1,124 @@
+//! The cheap things that a sweep can find, and that every match of a rule must hold.
+
+/// Bytes that may stand between the digits of one number, at most two in a row.
+pub const DIGIT_SEPARATORS: &[u8] = b" -./()";
+
+/// What must be present for a rule to be tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Anchors {
+    /// One of these byte strings, ASCII letters in any case; each 3 to 32 bytes.
+    Keywords(Vec<String>),
+    /// A number: see [`Shape::Digits`]. The match holds at least `min` digits and at most `max`.
+    Digits {
+        /// Fewest digits of a match; 4 or more.
+        min: u8,
+        /// Most digits of a match.
+        max: u8,
+    },
+    /// One of the other byte shapes.
+    Shape(Shape),
+}
+
+/// Byte shapes that a sweep recognises. The position of an anchor is that of its first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// A digit that no digit precedes, with the five bytes after it all digits or
+    /// [`DIGIT_SEPARATORS`].
+    Digits,
+    /// `@` before an ASCII letter or digit, or a byte beyond ASCII.
+    At,
+    /// Two ASCII letters and two digits, no ASCII letter or digit before them: `DE89`.
+    LettersDigits,
+    /// An ASCII letter or digit with neither before it; it and the ten bytes after it are all
+    /// letters, digits or `-`, a digit among them.
+    Token,
+    /// The first `:` of a group: up to four hexadecimal digits before it with no letter, digit or
+    /// `:` before those, and a hexadecimal digit or `:` after it.
+    HexColon,
+}
+
+impl Shape {
+    /// The word used in rule packs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Shape::Digits => "digits",
+            Shape::At => "at",
+            Shape::LettersDigits => "letters_digits",
+            Shape::Token => "token",
+            Shape::HexColon => "hex_colon",
+        }
+    }
+}
+
+/// How far before its anchor a match can start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// At most this many bytes; each start from the farthest on is tried. 0: at the anchor.
+    Bytes(usize),
+    /// The pattern begins with a run of these bytes, at most this many, that reaches up to the
+    /// anchor: the start is found by walking back.
+    Run(ByteSet, usize),
+}
+
+impl Lead {
+    /// The most bytes before the anchor.
+    pub fn max(&self) -> usize {
+        match self {
+            Lead::Bytes(bytes) | Lead::Run(_, bytes) => *bytes,
+        }
+    }
+}
+
+/// A set of byte values.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct ByteSet([u64; 4]);
+
+impl ByteSet {
+    /// The set with no byte.
+    pub const EMPTY: ByteSet = ByteSet([0; 4]);
+
+    /// Adds a byte.
+    pub fn insert(&mut self, byte: u8) {
+        if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {
+            *word |= 1 << (byte & 63);
+        }
+    }
+
+    /// Whether the byte is in the set.
+    pub fn contains(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1)
+    }
+
+    /// Whether every byte of this set is in `other`.
+    pub fn is_subset(&self, other: &ByteSet) -> bool {
+        self.0.iter().zip(other.0).all(|(ours, theirs)| ours & !theirs == 0)
+    }
+}
+
+impl FromIterator<u8> for ByteSet {
+    fn from_iter<I: IntoIterator<Item = u8>>(bytes: I) -> ByteSet {
+        let mut set = ByteSet::EMPTY;
+        bytes.into_iter().for_each(|byte| set.insert(byte));
+        set
+    }
+}
+
+impl std::fmt::Debug for ByteSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries((0..=255u8).filter(|byte| self.contains(*byte))).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn byte_sets_hold_what_was_put_in() {
+        let set: ByteSet = b"az\xff\0".iter().copied().collect();
+        let held: Vec<u8> = (0..=255).filter(|byte| set.contains(*byte)).collect();
+        assert_eq!(held, [0, b'a', b'z', 255]);
+        assert!(set.is_subset(&(0..=255).collect()));
+        assert!(!set.is_subset(&ByteSet::EMPTY));
+    }
+}

@@ -1,0 +1,252 @@
+//! Rule packs in TOML come in; a checked, immutable [`RuleSet`] or diagnostics that point at the
+//! line come out.
+//!
+//! Promised: a rule set that loads is safe to run on hostile payloads. Every pattern is linear and
+//! reads a bounded window, every rule has an anchor that each of its matches must hold, every
+//! category, validator and term that a rule names exists. What cannot be promised is refused here,
+//! at load, with a stable code.
+
+mod anchor;
+mod validator;
+
+pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, Lead, Shape};
+pub use validator::Validator;
+
+use std::collections::HashMap;
+
+use crate::model::{Category, CategoryIndex, Class, RuleIndex, TermIndex};
+
+/// The largest number of bytes that a rule may read from the start of its match: 16 KiB.
+pub const MAX_REACH: usize = 16 * 1024;
+
+/// The largest number of bytes before or after a match that context may be looked for in.
+pub const MAX_CONTEXT: usize = 1024;
+
+/// The largest distance of a combination in bytes.
+pub const MAX_WITHIN: usize = 1024;
+
+/// Categories, in the order of `taxonomy.toml`.
+#[derive(Clone, Debug, Default)]
+pub struct Taxonomy {
+    categories: Vec<Category>,
+    by_id: HashMap<String, CategoryIndex>,
+}
+
+/// A checked, immutable set of rules.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    /// The categories that rules refer to.
+    pub taxonomy: Taxonomy,
+    /// Rules that find values by themselves. `RuleIndex(i)` below their number is one of these.
+    pub rules: Vec<Rule>,
+    /// Rules that raise a category from findings nearby. They follow `rules` in `RuleIndex`.
+    pub combinations: Vec<Combination>,
+    /// All context terms of all rules, lower case, each once. Indexed by `TermIndex`.
+    pub terms: Vec<String>,
+    /// SHA-256 over the sorted names and contents of the packs and the taxonomy.
+    pub digest: [u8; 32],
+}
+
+/// One rule: what it looks for, where, and how sure it is.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Dotted, permanent id: `nat.us-ssn`.
+    pub id: String,
+    /// What it finds.
+    pub category: CategoryIndex,
+    /// What a person calls it.
+    pub title: String,
+    /// Why it is looked for and how it is told from look-alikes; a sentence or two.
+    pub why: String,
+    /// The standard, law or paper that defines the shape and the check.
+    pub source: String,
+    /// ISO 3166 alpha-2 code, where the value belongs to one country.
+    pub country: Option<String>,
+    /// Linear byte regex (no Unicode mode). A group named `value` bounds the value alone.
+    pub pattern: String,
+    /// The cheap thing that every match holds.
+    pub anchors: Anchors,
+    /// How far before the anchor a match can start.
+    pub lead: Lead,
+    /// The most bytes that the pattern can match; longer text is cut there.
+    pub max_length: usize,
+    /// The most bytes from the start of the match that the validator may read; `max_length` or
+    /// more, at most [`MAX_REACH`].
+    pub reach: usize,
+    /// Bytes that must not stand directly before the match.
+    pub boundary: Option<ByteSet>,
+    /// The check that a match must pass.
+    pub validator: Option<Validator>,
+    /// Likelihood of a match that passed its validator, before evidence.
+    pub likelihood: u8,
+    /// Terms that raise the likelihood.
+    pub context: Option<Context>,
+    /// Terms that lower it.
+    pub negative: Option<Context>,
+    /// Column names and JSON keys that raise it, normalised by [`normalise_name`].
+    pub columns: Vec<String>,
+    /// What a column name adds.
+    pub column_boost: u8,
+    /// Payloads that hold a finding of this rule, each with the span it must have.
+    pub examples: Vec<Example>,
+    /// Payloads that hold none.
+    pub counterexamples: Vec<String>,
+    /// Where it was defined.
+    pub origin: Origin,
+}
+
+/// Words around a match that speak for or against it.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The terms; each matches as a whole word, in any case.
+    pub terms: Vec<TermIndex>,
+    /// Bytes before the match that are searched; at most [`MAX_CONTEXT`].
+    pub before: usize,
+    /// Bytes after the match that are searched; at most [`MAX_CONTEXT`].
+    pub after: usize,
+    /// What a term adds (or takes, for negative context).
+    pub boost: u8,
+    /// Whether a match without a term (or a named column) is no finding.
+    pub required: bool,
+}
+
+/// A payload that holds a finding.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// The payload, without marks.
+    pub text: String,
+    /// The byte range that must be found in it.
+    pub start: usize,
+    /// End of that range.
+    pub end: usize,
+}
+
+/// A rule that raises a category where findings of other categories stand near each other or
+/// near a term. Its findings have the span of the finding of `of` that they rest on.
+#[derive(Clone, Debug)]
+pub struct Combination {
+    /// Dotted, permanent id.
+    pub id: String,
+    /// The category that it raises.
+    pub category: CategoryIndex,
+    /// What a person calls it.
+    pub title: String,
+    /// Why it is looked for.
+    pub why: String,
+    /// The law or standard behind it.
+    pub source: String,
+    /// A finding of one of these, at band likely or up, has to be there.
+    pub of: Vec<CategoryIndex>,
+    /// ... and another finding of one of these, at band likely or up, within the distance
+    pub near: Vec<CategoryIndex>,
+    /// ... or one of these terms within the distance.
+    pub terms: Vec<TermIndex>,
+    /// The distance in bytes, between the nearest ends; at most [`MAX_WITHIN`].
+    pub within: usize,
+    /// Likelihood of what it raises.
+    pub likelihood: u8,
+    /// Payloads that raise it; the span is that of the finding it rests on.
+    pub examples: Vec<Example>,
+    /// Payloads that do not.
+    pub counterexamples: Vec<String>,
+    /// Where it was defined.
+    pub origin: Origin,
+}
+
+/// File and line of a definition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Path or built-in name of the pack.
+    pub file: String,
+    /// Line, counted from 1.
+    pub line: usize,
+}
+
+impl Taxonomy {
+    /// A taxonomy of these categories. A repeated id keeps its first definition.
+    pub fn new(categories: Vec<Category>) -> Taxonomy {
+        let mut by_id = HashMap::with_capacity(categories.len());
+        for (position, category) in categories.iter().enumerate() {
+            let index = CategoryIndex(u16::try_from(position).unwrap_or(u16::MAX));
+            by_id.entry(category.id.clone()).or_insert(index);
+        }
+        Taxonomy { categories, by_id }
+    }
+
+    /// All categories with their positions.
+    pub fn iter(&self) -> impl Iterator<Item = (CategoryIndex, &Category)> {
+        (0..=u16::MAX).map(CategoryIndex).zip(&self.categories)
+    }
+
+    /// The category at a position.
+    pub fn get(&self, index: CategoryIndex) -> Option<&Category> {
+        self.categories.get(usize::from(index.0))
+    }
+
+    /// The position of a category by its id.
+    pub fn find(&self, id: &str) -> Option<CategoryIndex> {
+        self.by_id.get(id).copied()
+    }
+}
+
+impl RuleSet {
+    /// The plain rule at a position; none for a combination.
+    pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
+        self.rules.get(index.0 as usize)
+    }
+
+    /// The combination at a position; none for a plain rule.
+    pub fn combination(&self, index: RuleIndex) -> Option<&Combination> {
+        self.combinations.get((index.0 as usize).checked_sub(self.rules.len())?)
+    }
+
+    /// Id of the rule or combination at a position; empty where there is none.
+    pub fn rule_id(&self, index: RuleIndex) -> &str {
+        match (self.rule(index), self.combination(index)) {
+            (Some(rule), _) => &rule.id,
+            (None, Some(combination)) => &combination.id,
+            (None, None) => "",
+        }
+    }
+
+    /// The category at a position; a position from another rule set gives none.
+    pub fn category(&self, index: CategoryIndex) -> Option<&Category> {
+        self.taxonomy.get(index)
+    }
+
+    /// Id of the category at a position; empty where there is none.
+    pub fn category_id(&self, index: CategoryIndex) -> &str {
+        self.category(index).map_or("", |category| &category.id)
+    }
+
+    /// Class of the category at a position.
+    pub fn class(&self, index: CategoryIndex) -> Option<Class> {
+        self.category(index).map(|category| category.class)
+    }
+
+    /// The context term at a position; empty where there is none.
+    pub fn term(&self, index: TermIndex) -> &str {
+        self.terms.get(usize::from(index.0)).map_or("", String::as_str)
+    }
+}
+
+/// A column name or JSON key as rules compare it: ASCII letters in lower case, digits and bytes
+/// beyond ASCII kept, all else dropped, so that `Social Security-Number` and
+/// `social_security_number` are one name.
+pub fn normalise_name(name: &str) -> String {
+    name.chars()
+        .filter(|c| c.is_ascii_alphanumeric() || !c.is_ascii())
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_compare_without_case_and_punctuation() {
+        assert_eq!(normalise_name("Social Security-Number"), "socialsecuritynumber");
+        assert_eq!(normalise_name("Führerschein Nr."), "führerscheinnr");
+    }
+}
