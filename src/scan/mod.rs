@@ -1,4 +1,66 @@
-//! A view comes in, findings come out: anchors, matches, validation, scores, overlaps.
+//! A view comes in, findings come out: anchor, match, validate, score, resolve overlaps.
+//!
+//! What is found at a place is a pure function of a bounded window around it, so a view may arrive
+//! whole, in pieces cut anywhere, or in overlapping segments on several threads: the findings are
+//! the same. Work happens only where the sweep sees an anchor, and is linear in the view.
+//!
+//! [`Plan`] is what all scans of a rule set share, [`Cursor`] the state of one scan; whoever owns
+//! the bytes calls [`Cursor::advance`] and receives findings through a [`Sink`].
 
+mod automaton;
+mod context;
+mod cursor;
+mod plan;
+mod position;
+mod score;
+mod settle;
 pub mod structure;
+pub mod sweep;
 pub mod validate;
+
+pub use automaton::syntax_config;
+pub use cursor::{Cursor, Progress};
+pub use plan::Plan;
+pub use position::Positions;
+
+use crate::model::{CategoryIndex, Evidence, Likelihood, Place, RuleIndex, Span};
+
+/// A finding as the scan hands it over, with the value it must not keep.
+#[derive(Clone)]
+pub struct Found<'a> {
+    /// The rule or combination that found it.
+    pub rule: RuleIndex,
+    /// What it is.
+    pub category: CategoryIndex,
+    /// The value, in bytes of the view.
+    pub span: Span,
+    /// The same in characters, where the view is UTF-8 up to its end.
+    pub chars: Option<Span>,
+    /// Line of the first byte, counted from 1.
+    pub line: u64,
+    /// Byte of that line, counted from 1.
+    pub column: u64,
+    /// How sure it is.
+    pub likelihood: Likelihood,
+    /// Why.
+    pub evidence: Evidence,
+    /// Cell or JSON path.
+    pub place: Option<Box<Place>>,
+    /// Hash of the text around the value on its line, up to 128 bytes on either side, with every
+    /// finding blanked and white space folded.
+    pub context_hash: u64,
+    /// The bytes of the value. They go into a mask and a keyed hash and nowhere else.
+    pub value: &'a [u8],
+}
+
+/// Takes findings in the order of start, end, rule id.
+pub trait Sink {
+    /// Takes the next finding.
+    fn take(&mut self, found: Found<'_>);
+}
+
+impl<F: FnMut(Found<'_>)> Sink for F {
+    fn take(&mut self, found: Found<'_>) {
+        self(found);
+    }
+}

@@ -2,6 +2,9 @@
 
 use crate::rules::Validator;
 
+/// Bytes before a value that a check may look at.
+pub const LOOK_BEHIND: usize = 64;
+
 /// A match to check, inside the text around it.
 #[derive(Clone, Copy)]
 pub struct Candidate<'a> {

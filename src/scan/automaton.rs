@@ -1,0 +1,167 @@
+//! A rule's pattern as an anchored automaton that reads a bounded window.
+//!
+//! A text position and a window come in; the end of the leftmost-first match that begins exactly
+//! there comes out, or none. The automaton is a lazy DFA: it is built when the rule's first anchor
+//! is seen, and each byte of the window is read at most once a try.
+
+use std::sync::OnceLock;
+
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::nfa::thompson::{self, WhichCaptures, pikevm};
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input};
+
+use crate::rules::{ByteSet, Rule};
+
+/// States of a lazy DFA are forgotten past this many bytes a rule and worker.
+const CACHE_BYTES: usize = 512 * 1024;
+
+/// The automaton of one rule. Shared by all workers; each brings a [`Workspace`].
+#[derive(Debug)]
+pub struct Automaton {
+    dfa: DFA,
+    first: ByteSet,
+    value: OnceLock<Option<(pikevm::PikeVM, usize)>>,
+}
+
+/// What one worker keeps for one rule.
+#[derive(Debug)]
+pub struct Workspace {
+    states: Cache,
+    captures: Option<(pikevm::Cache, regex_automata::util::captures::Captures)>,
+}
+
+/// A match and what it cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// Behind the last byte of the match.
+    pub end: Option<usize>,
+    /// Bytes that were read.
+    pub read: usize,
+}
+
+/// Byte regexes without Unicode mode: what a pattern means does not depend on the encoding.
+pub fn syntax_config() -> syntax::Config {
+    syntax::Config::new().unicode(false).utf8(false)
+}
+
+impl Automaton {
+    /// The automaton of a rule; none if the pattern does not compile, which a checked rule set
+    /// rules out.
+    pub fn new(rule: &Rule) -> Option<Automaton> {
+        let dfa = DFA::builder()
+            .syntax(syntax_config())
+            .thompson(thompson::Config::new().utf8(false).which_captures(WhichCaptures::None))
+            .configure(
+                DFA::config().cache_capacity(CACHE_BYTES).skip_cache_capacity_check(true).prefilter(None),
+            )
+            .build(&rule.pattern)
+            .ok()?;
+        let first = first_bytes(&rule.pattern);
+        Some(Automaton { dfa, first, value: OnceLock::new() })
+    }
+
+    /// Room for one worker.
+    pub fn workspace(&self) -> Workspace {
+        Workspace { states: self.dfa.create_cache(), captures: None }
+    }
+
+    /// Whether a match can begin with this byte.
+    pub fn can_begin_with(&self, byte: u8) -> bool {
+        self.first.contains(byte)
+    }
+
+    /// The match that begins at `start` and ends at `limit` or before. Bytes before `start` and the
+    /// byte at `limit` are seen by `\b`, `^` and `$` only.
+    pub fn match_at(
+        &self,
+        workspace: &mut Workspace,
+        text: &[u8],
+        start: usize,
+        limit: usize,
+    ) -> Tried {
+        let cache = &mut workspace.states;
+        let limit = limit.min(text.len());
+        let mut tried = Tried { end: None, read: 0 };
+        let input = Input::new(text).span(start..limit).anchored(Anchored::Yes);
+        let Ok(mut state) = self.dfa.start_state_forward(cache, &input) else { return tried };
+        let Some(window) = text.get(start..limit) else { return tried };
+        for byte in window {
+            let Ok(next) = self.dfa.next_state(cache, state, *byte) else { return tried };
+            state = next;
+            tried.read += 1;
+            if state.is_tagged() {
+                if state.is_match() {
+                    // A lazy DFA says one byte late that it has matched.
+                    tried.end = Some(start + tried.read - 1);
+                } else if state.is_dead() || state.is_quit() {
+                    return tried;
+                }
+            }
+        }
+        let last = match text.get(limit) {
+            Some(byte) => self.dfa.next_state(cache, state, *byte),
+            None => self.dfa.next_eoi_state(cache, state),
+        };
+        if last.is_ok_and(|state| state.is_match()) {
+            tried.end = Some(limit);
+        }
+        tried
+    }
+
+    /// The span of the group `value` in the match `start..end`, or the whole match for a pattern
+    /// without that group or where the group took no part.
+    pub fn value_of(
+        &self,
+        workspace: &mut Workspace,
+        rule: &Rule,
+        text: &[u8],
+        start: usize,
+        end: usize,
+    ) -> (usize, usize) {
+        let Some((machine, group)) = self.value.get_or_init(|| value_machine(rule)) else {
+            return (start, end);
+        };
+        let (cache, captures) = workspace
+            .captures
+            .get_or_insert_with(|| (machine.create_cache(), machine.create_captures()));
+        let input = Input::new(text).span(start..end).anchored(Anchored::Yes);
+        machine.search(cache, &input, captures);
+        captures.get_group(*group).map_or((start, end), |span| (span.start, span.end))
+    }
+}
+
+/// The machine that finds the group `value`, with the group's number.
+fn value_machine(rule: &Rule) -> Option<(pikevm::PikeVM, usize)> {
+    if !rule.pattern.contains("(?<value>") && !rule.pattern.contains("(?P<value>") {
+        return None;
+    }
+    let machine = pikevm::PikeVM::builder()
+        .syntax(syntax_config())
+        .thompson(thompson::Config::new().utf8(false))
+        .build(&rule.pattern)
+        .ok()?;
+    let group = machine.get_nfa().group_info().to_index(
+        regex_automata::PatternID::ZERO,
+        "value",
+    )?;
+    Some((machine, group))
+}
+
+/// Bytes that a match can begin with; all, where that is not plain to see.
+fn first_bytes(pattern: &str) -> ByteSet {
+    use regex_syntax::hir::literal::{ExtractKind, Extractor};
+    let all = || (0..=255).collect();
+    let Ok(hir) = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern)
+    else {
+        return all();
+    };
+    let mut extractor = Extractor::new();
+    extractor.kind(ExtractKind::Prefix).limit_class(256).limit_literal_len(1).limit_total(1024);
+    match extractor.extract(&hir).literals() {
+        Some(literals) if literals.iter().all(|literal| !literal.is_empty()) => {
+            literals.iter().filter_map(|literal| literal.as_bytes().first().copied()).collect()
+        }
+        _ => all(),
+    }
+}

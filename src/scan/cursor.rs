@@ -1,0 +1,303 @@
+//! The state of one scan, and the steps that move it on.
+//!
+//! INVARIANT: what is found depends on the view alone, not on where `advance` was called: an anchor
+//! is decided only when all bytes that its rules may look at are there, or the view has ended.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::Sink;
+use super::automaton::{Automaton, Workspace};
+use super::context::Nearby;
+use super::plan::{MAX_DIGITS, Plan};
+use super::position::Positions;
+use super::score::{Surroundings, score};
+use super::settle::{Retained, Scored, Settling};
+use super::structure::Tracker;
+use super::sweep::{Anchor, LOOK_AHEAD, LOOK_BEHIND, Scratch};
+use super::validate::{self, Candidate, Verdict};
+use crate::model::{RuleIndex, Span};
+use crate::rules::{Anchors, DIGIT_SEPARATORS, Lead, Rule};
+
+/// Bytes of a view that are swept before the anchors found in them are decided.
+const STRIDE: usize = 4096;
+
+/// The state of one scan of one view. The caller owns the bytes and may drop those below
+/// [`Progress::needed_from`].
+#[derive(Debug)]
+pub struct Cursor {
+    /// Findings that start here are given out; a segment leaves its surroundings to others.
+    own: Range<u64>,
+    swept: u64,
+    pending: VecDeque<(u64, Anchor)>,
+    settling: Settling,
+    nearby: Nearby,
+    tracker: Tracker,
+    positions: Positions,
+    workspaces: Vec<Option<Box<Workspace>>>,
+    scratch: Scratch,
+    anchors: Vec<Anchor>,
+    bytes_read: Vec<u64>,
+}
+
+/// How far a scan has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// No finding still to come, and no change to a known one, touches a byte below this offset.
+    pub final_to: u64,
+    /// Bytes below this offset are not looked at again.
+    pub needed_from: u64,
+}
+
+/// The part of a view that is in memory.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    text: &'a [u8],
+    base: u64,
+    is_last: bool,
+}
+
+impl Cursor {
+    /// A scan of a view that begins at offset `start`.
+    pub fn new(plan: &Plan, tracker: Tracker, start: u64) -> Cursor {
+        Cursor::segment(plan, tracker, Positions::new(start), start, start..u64::MAX)
+    }
+
+    /// A scan that begins at offset `start` and gives out what starts in `own`. `tracker` and
+    /// `positions` have followed the view up to `start`. Findings are those of a scan of the whole
+    /// view if `start` lies [`Plan::reach`] before `own`, or at the start of the view, and the text
+    /// goes on for as much behind it, or to the end of the view.
+    pub fn segment(
+        plan: &Plan,
+        tracker: Tracker,
+        positions: Positions,
+        start: u64,
+        own: Range<u64>,
+    ) -> Cursor {
+        let rules = plan.rules().rules.len();
+        Cursor {
+            own,
+            swept: start,
+            pending: VecDeque::new(),
+            settling: Settling::default(),
+            nearby: Nearby::default(),
+            tracker,
+            positions,
+            workspaces: (0..rules).map(|_| None).collect(),
+            scratch: Scratch::default(),
+            anchors: Vec::new(),
+            bytes_read: vec![0; rules],
+        }
+    }
+
+    /// Begins another view, keeping the room that was made for the last one.
+    pub fn restart(&mut self, tracker: Tracker, positions: Positions, start: u64, own: Range<u64>) {
+        self.own = own;
+        self.swept = start;
+        self.pending.clear();
+        self.settling = Settling::default();
+        self.nearby.clear();
+        self.tracker = tracker;
+        self.positions = positions;
+        self.bytes_read.fill(0);
+    }
+
+    /// Bytes that each rule's automaton has read so far, by position of the rule.
+    pub fn bytes_read(&self) -> &[u64] {
+        &self.bytes_read
+    }
+
+    /// Scans as far as the text permits. `text` begins at offset `base`, which is not above the
+    /// last `needed_from`, and holds all that has arrived; `is_last` says that nothing follows.
+    pub fn advance(
+        &mut self,
+        plan: &Plan,
+        text: &[u8],
+        base: u64,
+        is_last: bool,
+        sink: &mut impl Sink,
+    ) -> Progress {
+        let view = View { text, base, is_last };
+        let sure = if is_last { text.len() } else { text.len().saturating_sub(LOOK_AHEAD) };
+        loop {
+            let from = view.index(self.swept);
+            let to = sure.min(from + STRIDE);
+            if from < to {
+                self.anchors.clear();
+                plan.sweep().find(text, from, to, &mut self.scratch, &mut self.anchors);
+                self.swept = view.offset(to);
+                self.pending.extend(self.anchors.iter().map(|anchor| (view.offset(anchor.at), *anchor)));
+            }
+            self.decide_anchors(plan, view);
+            let retained = Retained { text, base, known: self.known(plan, view) };
+            self.settling.settle(plan, &retained, &mut self.positions, &self.own, sink);
+            if from >= to {
+                break;
+            }
+        }
+        let known = self.known(plan, view);
+        let final_to = self.settling.first_open(known).min(known).min(view.end());
+        Progress { final_to, needed_from: self.release(plan, view, final_to) }
+    }
+
+    /// Lets the followers pass what no question can be about any more, and says what is needed.
+    fn release(&mut self, plan: &Plan, view: View<'_>, final_to: u64) -> u64 {
+        let margin = plan.look_behind().max(plan.neighbourhood() + 80).max(LOOK_BEHIND as u64);
+        let needed = final_to.saturating_sub(margin).clamp(view.base, view.end());
+        self.positions.advance(view.text, view.base, needed);
+        self.follow(view, needed);
+        self.tracker.forget_below(needed);
+        self.nearby.forget_below(needed);
+        needed.min(self.positions.needs_from()).max(view.base)
+    }
+
+    /// Offset below which the start of every match is known.
+    fn known(&self, plan: &Plan, view: View<'_>) -> u64 {
+        match self.pending.front() {
+            Some((at, _)) => at.saturating_sub(plan.max_lead()),
+            None if view.is_last && self.swept >= view.end() => u64::MAX,
+            None => self.swept.saturating_sub(plan.max_lead()),
+        }
+    }
+
+    /// Decides the anchors whose surroundings are there, in order.
+    fn decide_anchors(&mut self, plan: &Plan, view: View<'_>) {
+        while let Some((at, anchor)) = self.pending.front().copied() {
+            let Some(watch) = plan.watch(anchor.kind) else { return };
+            if !view.is_last && at + watch.need > view.end() {
+                return;
+            }
+            self.pending.pop_front();
+            let digits = std::cell::OnceCell::new();
+            for position in &watch.rules {
+                let Some(rule) = plan.rules().rules.get(*position) else { continue };
+                if let Anchors::Digits { min, .. } = rule.anchors
+                    && *digits.get_or_init(|| count_digits(view.text, view.index(at))) < usize::from(min)
+                {
+                    continue;
+                }
+                self.try_rule(plan, view, *position, rule, view.index(at));
+            }
+        }
+    }
+
+    /// Tries one rule at one anchor.
+    fn try_rule(&mut self, plan: &Plan, view: View<'_>, position: usize, rule: &Rule, anchor: usize) {
+        let Some(automaton) = plan.automaton(position) else { return };
+        let Some(slot) = self.workspaces.get_mut(position) else { return };
+        let workspace = slot.get_or_insert_with(|| Box::new(automaton.workspace()));
+        let (matched, read) = find_match(rule, automaton, workspace, view.text, anchor);
+        if let Some(counter) = self.bytes_read.get_mut(position) {
+            *counter += read as u64;
+        }
+        let Some((match_start, match_end)) = matched else { return };
+        let (start, end) = automaton.value_of(workspace, rule, view.text, match_start, match_end);
+        let Ok(number) = u32::try_from(position) else { return };
+        let index = RuleIndex(number);
+        let limit = (match_start + rule.reach.max(rule.max_length)).min(view.text.len());
+        let candidate = Candidate { text: view.text, start, end, limit };
+        let verdict = match rule.validator {
+            Some(validator) => validate::check(validator, candidate),
+            None => Verdict::Valid { end, published: false },
+        };
+        let Verdict::Valid { end, published } = verdict else { return };
+        if end <= start || end > limit.max(match_end) {
+            return;
+        }
+        let span = Span::new(view.offset(start), view.offset(end));
+        if self.settling.has(index, span) {
+            return;
+        }
+        self.follow(view, span.start + 1);
+        let place = self.tracker.place(span.start).map(Box::new);
+        let around = Surroundings {
+            text: view.text,
+            base: view.base,
+            floor: self.tracker.row_start(span.start).unwrap_or(view.base).max(view.base),
+            place: place.as_deref(),
+        };
+        let nearby = &mut self.nearby;
+        let scored = score(rule, published, (span.start, span.end), &around, plan.terms(), nearby);
+        if let Some((likelihood, evidence)) = scored {
+            self.settling.add(Scored { rule: index, span, likelihood, evidence, place });
+        }
+    }
+
+    /// Lets the tracker follow the view up to an offset.
+    fn follow(&mut self, view: View<'_>, to: u64) {
+        let from = view.index(self.tracker.offset());
+        let to = view.index(to).min(view.text.len());
+        if let Some(fresh) = view.text.get(from..to) {
+            self.tracker.advance(fresh);
+        }
+    }
+}
+
+impl View<'_> {
+    fn index(self, offset: u64) -> usize {
+        usize::try_from(offset.saturating_sub(self.base)).unwrap_or(usize::MAX)
+    }
+
+    fn offset(self, index: usize) -> u64 {
+        self.base + index as u64
+    }
+
+    fn end(self) -> u64 {
+        self.offset(self.text.len())
+    }
+}
+
+/// The match of a rule that covers the anchor and starts first, and the bytes read to find it.
+fn find_match(
+    rule: &Rule,
+    automaton: &Automaton,
+    workspace: &mut Workspace,
+    text: &[u8],
+    anchor: usize,
+) -> (Option<(usize, usize)>, usize) {
+    let starts = match &rule.lead {
+        Lead::Bytes(bytes) => anchor.saturating_sub(*bytes)..=anchor,
+        Lead::Run(set, max) => {
+            let before = text.get(anchor.saturating_sub(*max)..anchor).unwrap_or_default();
+            let run = before.iter().rev().take_while(|byte| set.contains(**byte)).count();
+            anchor - run..=anchor - run
+        }
+    };
+    let mut read = 0;
+    for start in starts {
+        let begins = text.get(start).is_some_and(|byte| automaton.can_begin_with(*byte));
+        let before = start.checked_sub(1).and_then(|before| text.get(before));
+        let is_barred = before
+            .is_some_and(|before| rule.boundary.is_some_and(|barred| barred.contains(*before)));
+        if !begins || is_barred {
+            continue;
+        }
+        let tried = automaton.match_at(workspace, text, start, start + rule.max_length);
+        read += tried.read;
+        if let Some(end) = tried.end
+            && end > anchor
+        {
+            return (Some((start, end)), read);
+        }
+    }
+    (None, read)
+}
+
+/// Digits from here on with at most two separators between neighbours, up to [`MAX_DIGITS`].
+fn count_digits(text: &[u8], at: usize) -> usize {
+    let (mut digits, mut gap) = (0, 0);
+    for byte in text.iter().skip(at) {
+        if byte.is_ascii_digit() {
+            digits += 1;
+            gap = 0;
+        } else if gap < 2 && DIGIT_SEPARATORS.contains(byte) {
+            gap += 1;
+        } else {
+            break;
+        }
+        if digits == MAX_DIGITS {
+            break;
+        }
+    }
+    digits
+}

@@ -1,0 +1,208 @@
+//! A rule set, arranged by anchor.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use super::automaton::Automaton;
+use super::context::{MAX_TERM, Terms};
+use super::sweep::{AnchorKind, Kernel, Sweep};
+use crate::model::{CategoryIndex, Class, RuleIndex, Sensitivity};
+use crate::rules::{Anchors, Combination, Rule, RuleSet, Shape};
+
+/// What all scans of one rule set share. Automata and context terms are built when they are first
+/// needed.
+#[derive(Debug)]
+pub struct Plan {
+    rules: Arc<RuleSet>,
+    sweep: Sweep,
+    by_kind: Vec<Watch>,
+    automata: Vec<OnceLock<Option<Automaton>>>,
+    terms: OnceLock<Terms>,
+    facts: Vec<Facts>,
+    combinations_of: HashMap<CategoryIndex, Vec<usize>>,
+    max_lead: u64,
+    max_before: u64,
+    neighbourhood: u64,
+}
+
+/// The rules that one kind of anchor sets off.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    /// Their positions.
+    pub rules: Vec<usize>,
+    /// Bytes from the anchor on that must be there to decide all of them.
+    pub need: u64,
+}
+
+/// What overlap resolution and output compare of a rule or combination.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// Its category.
+    pub category: CategoryIndex,
+    /// Class of the category.
+    pub class: Option<Class>,
+    /// Sensitivity of the category.
+    pub sensitivity: Sensitivity,
+    /// Place of its id among all ids in order.
+    pub rank: u32,
+}
+
+/// How far around a value its line goes into the context hash.
+pub const LINE_WINDOW: u64 = 128;
+
+/// The most digits that one anchor counts.
+pub const MAX_DIGITS: usize = 32;
+
+impl Plan {
+    /// Arranges a rule set for a kernel.
+    pub fn new(rules: Arc<RuleSet>, kernel: Kernel) -> Plan {
+        let mut keywords: Vec<String> = Vec::new();
+        let mut numbers: HashMap<String, usize> = HashMap::new();
+        let mut kinds: Vec<(AnchorKind, usize)> = Vec::new();
+        for (position, rule) in rules.rules.iter().enumerate() {
+            match &rule.anchors {
+                Anchors::Keywords(words) => {
+                    for word in words {
+                        let word = word.to_ascii_lowercase();
+                        let number = *numbers.entry(word.clone()).or_insert_with(|| {
+                            keywords.push(word);
+                            keywords.len() - 1
+                        });
+                        kinds.push((AnchorKind::keyword(number), position));
+                    }
+                }
+                Anchors::Digits { .. } => kinds.push((AnchorKind::shape(Shape::Digits), position)),
+                Anchors::Shape(shape) => kinds.push((AnchorKind::shape(*shape), position)),
+            }
+        }
+        let mut by_kind = vec![Watch::default(); AnchorKind::count(keywords.len())];
+        for (kind, position) in kinds {
+            if let (Some(watch), Some(rule)) =
+                (by_kind.get_mut(kind.index()), rules.rules.get(position))
+                && !watch.rules.contains(&position)
+            {
+                watch.rules.push(position);
+                watch.need = watch.need.max(bytes_needed(rule));
+            }
+        }
+        let max = |of: fn(&Rule) -> usize| rules.rules.iter().map(of).max().unwrap_or(0) as u64;
+        let within = rules.combinations.iter().map(|combination| combination.within).max();
+        Plan {
+            sweep: Sweep::new(keywords, kernel),
+            by_kind,
+            automata: rules.rules.iter().map(|_| OnceLock::new()).collect(),
+            terms: OnceLock::new(),
+            facts: facts(&rules),
+            combinations_of: combinations_of(&rules),
+            max_lead: max(|rule| rule.lead.max()),
+            max_before: max(|rule| {
+                [&rule.context, &rule.negative].into_iter().flatten().map(|it| it.before).max().unwrap_or(0)
+            }),
+            neighbourhood: LINE_WINDOW.max(within.unwrap_or(0) as u64),
+            rules,
+        }
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> &Arc<RuleSet> {
+        &self.rules
+    }
+
+    /// The sweep for their anchors.
+    pub fn sweep(&self) -> &Sweep {
+        &self.sweep
+    }
+
+    /// The rules that a kind of anchor sets off.
+    pub fn watch(&self, kind: AnchorKind) -> Option<&Watch> {
+        self.by_kind.get(kind.index())
+    }
+
+    /// The automaton of the rule at a position.
+    pub fn automaton(&self, position: usize) -> Option<&Automaton> {
+        let rule = self.rules.rules.get(position)?;
+        self.automata.get(position)?.get_or_init(|| Automaton::new(rule)).as_ref()
+    }
+
+    /// All context terms.
+    pub fn terms(&self) -> &Terms {
+        self.terms.get_or_init(|| Terms::new(&self.rules))
+    }
+
+    /// What is compared of a rule or combination.
+    pub fn facts(&self, rule: RuleIndex) -> Option<&Facts> {
+        self.facts.get(rule.0 as usize)
+    }
+
+    /// The combinations that may rest on a finding of this category, with their positions.
+    pub fn combinations_of(
+        &self,
+        category: CategoryIndex,
+    ) -> impl Iterator<Item = (RuleIndex, &Combination)> {
+        let plain = self.rules.rules.len();
+        self.combinations_of.get(&category).into_iter().flatten().filter_map(move |position| {
+            let index = RuleIndex(u32::try_from(plain + position).ok()?);
+            Some((index, self.rules.combinations.get(*position)?))
+        })
+    }
+
+    /// The most bytes before its anchor that a match can start.
+    pub fn max_lead(&self) -> u64 {
+        self.max_lead
+    }
+
+    /// The most bytes before a match that are looked at.
+    pub fn look_behind(&self) -> u64 {
+        self.max_before.max(super::validate::LOOK_BEHIND as u64) + 8
+    }
+
+    /// How far around a finding others, terms and its line are looked at.
+    pub fn neighbourhood(&self) -> u64 {
+        self.neighbourhood
+    }
+
+    /// Bytes before an offset that what is found at the offset can depend on; the same behind it.
+    /// A scan of a segment with this much on both sides finds in the segment what a scan of the
+    /// whole does.
+    pub fn reach(&self) -> u64 {
+        let need = self.by_kind.iter().map(|watch| watch.need).max().unwrap_or(0);
+        // Twice: what is found at a place, and what is found around that.
+        2 * (need + self.max_lead + self.look_behind() + self.neighbourhood + MAX_TERM as u64 + 64)
+    }
+}
+
+/// Bytes from the anchor on that must be there to decide a rule.
+fn bytes_needed(rule: &Rule) -> u64 {
+    let after = [&rule.context, &rule.negative].into_iter().flatten().map(|it| it.after).max();
+    let window = rule.max_length.max(rule.reach).max(MAX_DIGITS * 3);
+    (window + after.unwrap_or(0) + 8) as u64
+}
+
+fn facts(rules: &RuleSet) -> Vec<Facts> {
+    let plain = rules.rules.iter().map(|rule| (rule.id.as_str(), rule.category));
+    let raised = rules.combinations.iter().map(|rule| (rule.id.as_str(), rule.category));
+    let all: Vec<(&str, CategoryIndex)> = plain.chain(raised).collect();
+    let mut ids: Vec<&str> = all.iter().map(|(id, _)| *id).collect();
+    ids.sort_unstable();
+    let rank = |id: &str| u32::try_from(ids.partition_point(|other| *other < id)).unwrap_or(u32::MAX);
+    all.iter()
+        .map(|(id, category)| Facts {
+            category: *category,
+            class: rules.class(*category),
+            sensitivity: rules
+                .category(*category)
+                .map_or(Sensitivity::Restricted, |category| category.sensitivity),
+            rank: rank(id),
+        })
+        .collect()
+}
+
+fn combinations_of(rules: &RuleSet) -> HashMap<CategoryIndex, Vec<usize>> {
+    let mut of: HashMap<CategoryIndex, Vec<usize>> = HashMap::new();
+    for (position, combination) in rules.combinations.iter().enumerate() {
+        for category in &combination.of {
+            of.entry(*category).or_default().push(position);
+        }
+    }
+    of
+}

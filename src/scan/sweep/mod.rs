@@ -1,0 +1,290 @@
+//! Text comes in, anchors come out: keywords and cheap byte shapes, in order of position.
+//!
+//! The text is taken in tiles of 4 KiB. A kernel turns a tile into bitmaps, one bit a byte and
+//! class, and into keyword candidates; plain word arithmetic on the bitmaps, the same for every
+//! kernel, finds the shapes. Promised: every anchor as `rules::Shape` and `rules::Anchors` define
+//! them is found, whichever kernel runs; "no anchor" is certain, an anchor is only "maybe".
+
+#![expect(clippy::indexing_slicing, reason = "a kernel: all indices are bounded by the tile's own arrays")]
+
+mod avx2;
+mod keywords;
+mod portable;
+mod tile;
+
+pub use keywords::KeywordTable;
+use tile::{Maps, TILE, Tile, WORDS};
+
+use crate::rules::Shape;
+
+/// Bytes behind an anchor's first byte that the sweep may have to see to recognise it.
+pub const LOOK_AHEAD: usize = 32;
+
+/// Bytes before an anchor that the sweep may have to see to recognise it.
+pub const LOOK_BEHIND: usize = 8;
+
+/// An anchor: where, and what. Ordered by position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Anchor {
+    /// Position of the first byte in the text.
+    pub at: usize,
+    /// What it is.
+    pub kind: AnchorKind,
+}
+
+/// What an anchor is: one of the shapes, or a keyword by its number in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AnchorKind(u16);
+
+/// Number of shapes; keywords are numbered behind them.
+const SHAPES: u16 = 5;
+
+impl AnchorKind {
+    /// The kind of a shape.
+    pub fn shape(shape: Shape) -> AnchorKind {
+        AnchorKind(match shape {
+            Shape::Digits => 0,
+            Shape::At => 1,
+            Shape::LettersDigits => 2,
+            Shape::Token => 3,
+            Shape::HexColon => 4,
+        })
+    }
+
+    /// The kind of the keyword at a position of its table.
+    pub fn keyword(position: usize) -> AnchorKind {
+        AnchorKind(u16::try_from(position).unwrap_or(u16::MAX - SHAPES).saturating_add(SHAPES))
+    }
+
+    /// A dense number below `SHAPES + keywords`, for tables by kind.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// Number of kinds there are with this many keywords.
+    pub fn count(keywords: usize) -> usize {
+        usize::from(SHAPES) + keywords
+    }
+}
+
+/// The code that reads the bytes. All kernels find the same anchors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// Byte tables and `aho-corasick`; runs anywhere and is the reference.
+    Portable,
+    /// 32 bytes at a time; needs a CPU with AVX2.
+    Avx2,
+}
+
+impl Kernel {
+    /// The fastest kernel that this CPU runs.
+    pub fn best() -> Kernel {
+        if Kernel::Avx2.is_available() { Kernel::Avx2 } else { Kernel::Portable }
+    }
+
+    /// Whether this CPU runs it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Kernel::Portable => true,
+            Kernel::Avx2 => avx2::is_available(),
+        }
+    }
+
+    /// All kernels that this CPU runs, the reference first.
+    pub fn available() -> impl Iterator<Item = Kernel> {
+        [Kernel::Portable, Kernel::Avx2].into_iter().filter(|kernel| kernel.is_available())
+    }
+}
+
+/// Finds anchors in text.
+#[derive(Debug)]
+pub struct Sweep {
+    keywords: KeywordTable,
+    avx2: Option<avx2::Fingerprints>,
+    portable: Option<portable::Literals>,
+}
+
+/// Room that a sweep works in; one for each thread or stream.
+#[derive(Default)]
+pub struct Scratch {
+    tile: Box<Tile>,
+    maps: Box<Maps>,
+    found: Vec<u64>,
+}
+
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scratch").finish_non_exhaustive()
+    }
+}
+
+impl Sweep {
+    /// A sweep for these keywords (lower case, 3 to 32 bytes, each once) by this kernel. A kernel
+    /// that the CPU lacks is replaced by the portable one.
+    pub fn new(keywords: Vec<String>, kernel: Kernel) -> Sweep {
+        let keywords = KeywordTable::new(keywords);
+        let avx2 = (kernel == Kernel::Avx2).then(|| avx2::Fingerprints::new(&keywords)).flatten();
+        let portable = avx2.is_none().then(|| portable::Literals::new(&keywords));
+        Sweep { keywords, avx2, portable }
+    }
+
+    /// The keywords.
+    pub fn keywords(&self) -> &KeywordTable {
+        &self.keywords
+    }
+
+    /// Appends the anchors that begin in `from..to` of `text`, in order, each once. The text must
+    /// hold [`LOOK_BEHIND`] bytes before `from` unless the payload begins there, and
+    /// [`LOOK_AHEAD`] bytes behind `to` unless the payload ends there.
+    pub fn find(
+        &self,
+        text: &[u8],
+        from: usize,
+        to: usize,
+        scratch: &mut Scratch,
+        anchors: &mut Vec<Anchor>,
+    ) {
+        let to = to.min(text.len());
+        let mut start = from;
+        while start < to {
+            let end = to.min(start + TILE);
+            self.find_in_tile(text, start, end, scratch, anchors);
+            start = end;
+        }
+    }
+
+    fn find_in_tile(
+        &self,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        scratch: &mut Scratch,
+        anchors: &mut Vec<Anchor>,
+    ) {
+        let Scratch { tile, maps, found } = scratch;
+        found.clear();
+        tile.load(text, start, end);
+        match (&self.avx2, &self.portable) {
+            (Some(fingerprints), _) => {
+                fingerprints.classify(tile, maps);
+                fingerprints.keywords(tile, &self.keywords, found);
+            }
+            (None, Some(literals)) => {
+                portable::classify(tile, maps);
+                literals.keywords(tile, &self.keywords, found);
+            }
+            (None, None) => {}
+        }
+        shapes(tile, maps, found);
+        found.sort_unstable();
+        anchors.extend(found.iter().map(|packed| Anchor {
+            at: start + (packed >> 16) as usize,
+            kind: AnchorKind((packed & 0xffff) as u16),
+        }));
+    }
+}
+
+/// An anchor of a tile in one word, so that sorting words sorts by position, then kind.
+fn pack(at: usize, kind: AnchorKind) -> u64 {
+    (at as u64) << 16 | u64::from(kind.0)
+}
+
+/// Finds the shapes by arithmetic on the bitmaps.
+fn shapes(tile: &Tile, maps: &Maps, found: &mut Vec<u64>) {
+    let words = tile.words();
+    for word in 1..=words {
+        let live = tile.live(word);
+        let digit = maps.digit[word];
+        let alnum = digit | maps.letter[word];
+        if digit != 0 {
+            let before_digit = before(&maps.digit, word);
+            let digits = digit & !before_digit & number_run(maps, word) & live;
+            emit(digits, word, Shape::Digits, found);
+        }
+        let at = maps.at[word];
+        if at != 0 {
+            let next = after(&maps.digit, word, 1)
+                | after(&maps.letter, word, 1)
+                | after(&maps.high, word, 1);
+            emit(at & next & live, word, Shape::At, found);
+        }
+        let colon = maps.colon[word];
+        if colon != 0 {
+            let next = after(&maps.hex, word, 1) | after(&maps.colon, word, 1);
+            let mut colons = colon & next & live;
+            while colons != 0 {
+                let bit = colons.trailing_zeros() as usize;
+                colons &= colons - 1;
+                let at = (word - 1) * 64 + bit;
+                if tile.is_first_colon(at) {
+                    found.push(pack(at, AnchorKind::shape(Shape::HexColon)));
+                }
+            }
+        }
+        if alnum != 0 {
+            let start = alnum & !(before(&maps.digit, word) | before(&maps.letter, word)) & live;
+            if start == 0 {
+                continue;
+            }
+            let letters_digits = start
+                & maps.letter[word]
+                & after(&maps.letter, word, 1)
+                & after(&maps.digit, word, 2)
+                & after(&maps.digit, word, 3);
+            emit(letters_digits, word, Shape::LettersDigits, found);
+            let with_digit = start & any_of_eleven(&maps.digit, word);
+            if with_digit != 0 {
+                emit(with_digit & all_of_eleven(&maps.token, word), word, Shape::Token, found);
+            }
+        }
+    }
+}
+
+fn emit(mut bits: u64, word: usize, shape: Shape, found: &mut Vec<u64>) {
+    while bits != 0 {
+        let bit = bits.trailing_zeros() as usize;
+        bits &= bits - 1;
+        found.push(pack((word - 1) * 64 + bit, AnchorKind::shape(shape)));
+    }
+}
+
+/// Bit p says whether byte p - 1 is of the class.
+fn before(map: &[u64; WORDS], word: usize) -> u64 {
+    map[word] << 1 | map[word - 1] >> 63
+}
+
+/// Bit p says whether byte p + distance is of the class; distance 1 to 63.
+fn after(map: &[u64; WORDS], word: usize, distance: u32) -> u64 {
+    map[word] >> distance | map[word + 1] << (64 - distance)
+}
+
+/// A word of a bitmap with the word behind it, for runs that cross the border.
+fn wide(map: &[u64; WORDS], word: usize) -> u128 {
+    u128::from(map[word]) | u128::from(map[word + 1]) << 64
+}
+
+/// Bit p says whether bytes p to p + 5 are all digits or separators of numbers.
+fn number_run(maps: &Maps, word: usize) -> u64 {
+    let one = wide(&maps.number, word);
+    let two = one & one >> 1;
+    let six = two & two >> 2 & two >> 4;
+    six as u64
+}
+
+/// Bit p says whether bytes p to p + 10 are all of the class.
+fn all_of_eleven(map: &[u64; WORDS], word: usize) -> u64 {
+    let one = wide(map, word);
+    let two = one & one >> 1;
+    let four = two & two >> 2;
+    let eight = four & four >> 4;
+    (eight & four >> 7) as u64
+}
+
+/// Bit p says whether one of bytes p to p + 10 is of the class.
+fn any_of_eleven(map: &[u64; WORDS], word: usize) -> u64 {
+    let one = wide(map, word);
+    let two = one | one >> 1;
+    let four = two | two >> 2;
+    let eight = four | four >> 4;
+    (eight | four >> 7) as u64
+}

@@ -1,0 +1,116 @@
+//! The reference kernel: a table of byte classes and `aho-corasick`.
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+
+use super::keywords::KeywordTable;
+use super::tile::{Maps, TILE, Tile};
+use super::{AnchorKind, LOOK_AHEAD, pack};
+use crate::rules::DIGIT_SEPARATORS;
+
+const DIGIT: u8 = 1;
+const NUMBER: u8 = 2;
+const LETTER: u8 = 4;
+const TOKEN: u8 = 8;
+const AT: u8 = 16;
+const COLON: u8 = 32;
+const HEX: u8 = 64;
+const HIGH: u8 = 128;
+
+/// The classes of each byte value.
+const CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let value = byte as u8;
+        let mut class = 0;
+        if value.is_ascii_digit() {
+            class |= DIGIT | NUMBER | TOKEN | HEX;
+        }
+        if value.is_ascii_alphabetic() {
+            class |= LETTER | TOKEN;
+        }
+        if value.is_ascii_hexdigit() {
+            class |= HEX;
+        }
+        if value >= 128 {
+            class |= HIGH;
+        }
+        class |= match value {
+            b'-' => TOKEN,
+            b'@' => AT,
+            b':' => COLON,
+            _ => 0,
+        };
+        table[byte] = class;
+        byte += 1;
+    }
+    let mut separator = 0;
+    while separator < DIGIT_SEPARATORS.len() {
+        table[DIGIT_SEPARATORS[separator] as usize] |= NUMBER;
+        separator += 1;
+    }
+    table
+}
+
+/// Fills the bitmaps of a tile and its margins.
+pub fn classify(tile: &Tile, maps: &mut Maps) {
+    for (word, bytes) in tile.buffer().chunks_exact(64).take(tile.words() + 2).enumerate() {
+        let mut planes = [0u64; 8];
+        for (bit, byte) in bytes.iter().enumerate() {
+            let class = CLASSES[usize::from(*byte)];
+            if class != 0 {
+                for (plane, bits) in planes.iter_mut().enumerate() {
+                    *bits |= u64::from(class >> plane & 1) << bit;
+                }
+            }
+        }
+        [
+            maps.digit[word],
+            maps.number[word],
+            maps.letter[word],
+            maps.token[word],
+            maps.at[word],
+            maps.colon[word],
+            maps.hex[word],
+            maps.high[word],
+        ] = planes;
+    }
+}
+
+/// Finds keywords with `aho-corasick`.
+#[derive(Debug)]
+pub struct Literals {
+    automaton: Option<AhoCorasick>,
+}
+
+impl Literals {
+    /// An automaton of all keywords. Within the limits of a keyword table it can always be built;
+    /// if not, the keywords are compared one by one.
+    pub fn new(keywords: &KeywordTable) -> Literals {
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(keywords.iter());
+        Literals { automaton: automaton.ok() }
+    }
+
+    /// Appends the keywords that begin in the tile.
+    pub fn keywords(&self, tile: &Tile, table: &KeywordTable, found: &mut Vec<u64>) {
+        let end = (tile.len() + LOOK_AHEAD).min(tile.text_end());
+        let text = &tile.buffer()[Tile::ORIGIN..Tile::ORIGIN + end];
+        let Some(automaton) = &self.automaton else {
+            for at in 0..tile.len().min(TILE) {
+                table.compare_all(&text[at..], |keyword| found.push(pack(at, AnchorKind::keyword(keyword))));
+            }
+            return;
+        };
+        for keyword in automaton.find_overlapping_iter(text) {
+            if keyword.start() < tile.len() {
+                found.push(pack(keyword.start(), AnchorKind::keyword(keyword.pattern().as_usize())));
+            }
+        }
+    }
+}
