@@ -119,4 +119,7 @@ pub struct Finding {
     pub masked: Box<str>,
     /// Keyed MAC of the normalised value, if fingerprints were asked for.
     pub fingerprint: Option<Fingerprint>,
+    /// Hash of the line with every finding blanked and white space folded, for identities that
+    /// survive moved lines; 0 where unknown.
+    pub context_hash: u64,
 }
