@@ -1,10 +1,25 @@
 //! The one place that composes the stages: payload bytes in, label and findings out.
+//!
+//! [`Scanner`] serves any number of threads. [`Scanner::scan`] takes a whole payload,
+//! [`Scanner::stream`] one that arrives in pieces, [`Scanner::split`] one that is dealt out to
+//! several threads; all three give the same answer for the same bytes.
 
-use std::sync::Arc;
+mod collect;
+mod segments;
+mod stream;
 
-use crate::decode::Format;
-use crate::model::{Coverage, Finding, Label};
+pub use segments::{Part, Segment, Splitter};
+pub use stream::Stream;
+
+use std::sync::{Arc, Mutex};
+
+use crate::decode::{Encoding, Format, SNIFF_BYTES, sniff};
+use crate::model::{Coverage, Finding, Label, Reason};
 use crate::rules::RuleSet;
+use crate::scan::structure::Tracker;
+use crate::scan::sweep::Kernel;
+use crate::scan::{Cursor, Plan, Positions};
+use collect::Collector;
 
 /// What the caller wants of a scan.
 #[derive(Clone, Debug)]
@@ -15,11 +30,18 @@ pub struct Options {
     pub max_findings: usize,
     /// Key of the fingerprints; none: no fingerprints.
     pub fingerprint_key: Option<[u8; 32]>,
+    /// The code that reads the bytes. Default: the fastest that this CPU runs.
+    pub kernel: Kernel,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { format: None, max_findings: 10_000, fingerprint_key: None }
+        Options {
+            format: None,
+            max_findings: 10_000,
+            fingerprint_key: None,
+            kernel: Kernel::best(),
+        }
     }
 }
 
@@ -39,52 +61,122 @@ pub struct Classified {
 /// Finds regulated data in payloads. Cheap to clone; one serves any number of threads.
 #[derive(Clone, Debug)]
 pub struct Scanner {
-    rules: Arc<RuleSet>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    plan: Plan,
     options: Options,
+    /// Cursors at rest, with the automata states they have built.
+    cursors: Mutex<Vec<Box<Cursor>>>,
 }
 
 impl Scanner {
     /// A scanner with these rules.
     pub fn new(rules: Arc<RuleSet>, options: Options) -> Scanner {
-        Scanner { rules, options }
+        let plan = Plan::new(rules, options.kernel);
+        Scanner { inner: Arc::new(Inner { plan, options, cursors: Mutex::default() }) }
     }
 
     /// The rules it works with.
     pub fn rules(&self) -> &Arc<RuleSet> {
-        &self.rules
+        self.inner.plan.rules()
     }
 
-    /// Scans a whole payload.
-    pub fn scan(&self, _payload: &[u8]) -> Classified {
-        todo!()
+    /// Scans a whole payload, its format as the options say.
+    pub fn scan(&self, payload: &[u8]) -> Classified {
+        self.scan_as(payload, self.inner.options.format)
+    }
+
+    /// Scans a whole payload of this format; where none is given, its first 4 KiB decide.
+    pub fn scan_as(&self, payload: &[u8], format: Option<Format>) -> Classified {
+        let format = self.format_of(payload, format);
+        if format.encoding != Encoding::Bytes {
+            let mut stream = Stream::new(self.clone(), Some(format));
+            stream.push(payload);
+            return stream.finish();
+        }
+        let start = format.bom.min(payload.len());
+        let mut cursor = self.cursor(Tracker::new(format.structure, start as u64), start as u64);
+        let mut collector = Collector::new(&self.inner);
+        let text = payload.get(start..).unwrap_or_default();
+        cursor.advance(&self.inner.plan, text, start as u64, true, &mut collector);
+        self.rest(cursor);
+        collector.finish(format, opaque_coverage(format))
     }
 
     /// Begins a payload that arrives in pieces.
     pub fn stream(&self) -> Stream {
-        Stream { scanner: self.clone() }
+        Stream::new(self.clone(), self.inner.options.format)
+    }
+
+    /// Begins a payload that arrives in pieces and is of this format; where none is given, its
+    /// first 4 KiB decide.
+    pub fn stream_as(&self, format: Option<Format>) -> Stream {
+        Stream::new(self.clone(), format)
+    }
+
+    /// Bytes that the automaton of each rule reads when this text is scanned, by rule id: the
+    /// measure of the promise that work is linear.
+    pub fn bytes_read(&self, text: &[u8]) -> Vec<(String, u64)> {
+        let plan = &self.inner.plan;
+        let mut cursor = Cursor::new(plan, Tracker::new(crate::decode::Structure::Text, 0), 0);
+        let mut ignore = |_: crate::scan::Found<'_>| {};
+        cursor.advance(plan, text, 0, true, &mut ignore);
+        let rules = plan.rules().rules.iter().map(|rule| rule.id.clone());
+        rules.zip(cursor.bytes_read().iter().copied()).collect()
+    }
+
+    fn format_of(&self, head: &[u8], declared: Option<Format>) -> Format {
+        match declared.or(self.inner.options.format) {
+            Some(format) => Format { bom: format.bom.max(declared_bom(head, format)), ..format },
+            None => sniff(head.get(..SNIFF_BYTES).unwrap_or(head)),
+        }
+    }
+
+    /// A cursor at the start of a view; one at rest if there is one.
+    fn cursor(&self, tracker: Tracker, start: u64) -> Box<Cursor> {
+        self.cursor_for(tracker, Positions::new(start), start, start..u64::MAX)
+    }
+
+    fn cursor_for(
+        &self,
+        tracker: Tracker,
+        positions: Positions,
+        start: u64,
+        own: std::ops::Range<u64>,
+    ) -> Box<Cursor> {
+        let resting = self.inner.cursors.lock().ok().and_then(|mut cursors| cursors.pop());
+        match resting {
+            Some(mut cursor) => {
+                cursor.restart(tracker, positions, start, own);
+                cursor
+            }
+            None => Box::new(Cursor::segment(&self.inner.plan, tracker, positions, start, own)),
+        }
+    }
+
+    /// Puts a cursor to rest. Those past a few are dropped: memory follows the threads at work.
+    fn rest(&self, cursor: Box<Cursor>) {
+        if let Ok(mut cursors) = self.inner.cursors.lock()
+            && cursors.len() < 64
+        {
+            cursors.push(cursor);
+        }
     }
 }
 
-/// A payload that arrives in pieces. The answer is that of [`Scanner::scan`] on the whole of it,
-/// wherever it was cut.
-#[derive(Debug)]
-pub struct Stream {
-    scanner: Scanner,
+/// A declared format may still begin with its byte order mark.
+fn declared_bom(head: &[u8], format: Format) -> usize {
+    let mark: &[u8] = match format.encoding {
+        Encoding::Bytes => b"\xef\xbb\xbf",
+        Encoding::Utf16Le => b"\xff\xfe",
+        Encoding::Utf16Be => b"\xfe\xff",
+    };
+    if head.starts_with(mark) { mark.len() } else { 0 }
 }
 
-impl Stream {
-    /// Takes the next bytes and returns the final offset: no finding that is still to come, and no
-    /// change to one that is known, touches a byte below it.
-    pub fn push(&mut self, _bytes: &[u8]) -> u64 {
-        let _ = &self.scanner.options;
-        todo!()
-    }
-
-    /// Adds reasons why the payload is not wholly inspected, such as a failed read.
-    pub fn note(&mut self, _coverage: Coverage) {}
-
-    /// Ends the payload.
-    pub fn finish(self) -> Classified {
-        todo!()
-    }
+fn opaque_coverage(format: Format) -> Coverage {
+    format.opaque.map_or_else(Coverage::complete, |_| Coverage::partial(Reason::Opaque))
 }

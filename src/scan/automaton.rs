@@ -53,7 +53,10 @@ impl Automaton {
             .syntax(syntax_config())
             .thompson(thompson::Config::new().utf8(false).which_captures(WhichCaptures::None))
             .configure(
-                DFA::config().cache_capacity(CACHE_BYTES).skip_cache_capacity_check(true).prefilter(None),
+                DFA::config()
+                    .cache_capacity(CACHE_BYTES)
+                    .skip_cache_capacity_check(true)
+                    .prefilter(None),
             )
             .build(&rule.pattern)
             .ok()?;
@@ -141,10 +144,8 @@ fn value_machine(rule: &Rule) -> Option<(pikevm::PikeVM, usize)> {
         .thompson(thompson::Config::new().utf8(false))
         .build(&rule.pattern)
         .ok()?;
-    let group = machine.get_nfa().group_info().to_index(
-        regex_automata::PatternID::ZERO,
-        "value",
-    )?;
+    let group =
+        machine.get_nfa().group_info().to_index(regex_automata::PatternID::ZERO, "value")?;
     Some((machine, group))
 }
 
@@ -152,7 +153,8 @@ fn value_machine(rule: &Rule) -> Option<(pikevm::PikeVM, usize)> {
 fn first_bytes(pattern: &str) -> ByteSet {
     use regex_syntax::hir::literal::{ExtractKind, Extractor};
     let all = || (0..=255).collect();
-    let Ok(hir) = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern)
+    let Ok(hir) =
+        regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern)
     else {
         return all();
     };

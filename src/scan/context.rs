@@ -170,12 +170,19 @@ impl Nearby {
         let end = available.min(to.max(self.high + STEP));
         let keep = self.found.partition_point(|occurrence| occurrence.start < self.high);
         self.found.truncate(keep);
-        let index = |offset: u64| usize::try_from(offset.saturating_sub(base)).unwrap_or(usize::MAX);
+        let index =
+            |offset: u64| usize::try_from(offset.saturating_sub(base)).unwrap_or(usize::MAX);
         terms.each(text, index(self.high), index(end), |start, end, term| {
-            self.found.push(Occurrence { start: base + start as u64, end: base + end as u64, term });
+            self.found.push(Occurrence {
+                start: base + start as u64,
+                end: base + end as u64,
+                term,
+            });
         });
         if let Some(fresh) = self.found.get_mut(keep..) {
-            fresh.sort_unstable_by_key(|occurrence| (occurrence.start, occurrence.end, occurrence.term));
+            fresh.sort_unstable_by_key(|occurrence| {
+                (occurrence.start, occurrence.end, occurrence.term)
+            });
         }
         // A term that begins in the last bytes may be cut, or its next character may be: those
         // bytes are searched again when more text is there.
@@ -195,8 +202,10 @@ fn is_whole_word(text: &[u8], start: usize, end: usize) -> bool {
     else {
         return false;
     };
-    let opens = !(needs_edge(first_char(term)) && last_char(before).is_some_and(char::is_alphanumeric));
-    let closes = !(needs_edge(last_char(term)) && first_char(behind).is_some_and(char::is_alphanumeric));
+    let opens =
+        !(needs_edge(first_char(term)) && last_char(before).is_some_and(char::is_alphanumeric));
+    let closes =
+        !(needs_edge(last_char(term)) && first_char(behind).is_some_and(char::is_alphanumeric));
     opens && closes
 }
 

@@ -126,7 +126,8 @@ impl Cursor {
                 self.anchors.clear();
                 plan.sweep().find(text, from, to, &mut self.scratch, &mut self.anchors);
                 self.swept = view.offset(to);
-                self.pending.extend(self.anchors.iter().map(|anchor| (view.offset(anchor.at), *anchor)));
+                self.pending
+                    .extend(self.anchors.iter().map(|anchor| (view.offset(anchor.at), *anchor)));
             }
             self.decide_anchors(plan, view);
             let retained = Retained { text, base, known: self.known(plan, view) };
@@ -172,7 +173,8 @@ impl Cursor {
             for position in &watch.rules {
                 let Some(rule) = plan.rules().rules.get(*position) else { continue };
                 if let Anchors::Digits { min, .. } = rule.anchors
-                    && *digits.get_or_init(|| count_digits(view.text, view.index(at))) < usize::from(min)
+                    && *digits.get_or_init(|| count_digits(view.text, view.index(at)))
+                        < usize::from(min)
                 {
                     continue;
                 }
@@ -182,7 +184,14 @@ impl Cursor {
     }
 
     /// Tries one rule at one anchor.
-    fn try_rule(&mut self, plan: &Plan, view: View<'_>, position: usize, rule: &Rule, anchor: usize) {
+    fn try_rule(
+        &mut self,
+        plan: &Plan,
+        view: View<'_>,
+        position: usize,
+        rule: &Rule,
+        anchor: usize,
+    ) {
         let Some(automaton) = plan.automaton(position) else { return };
         let Some(slot) = self.workspaces.get_mut(position) else { return };
         let workspace = slot.get_or_insert_with(|| Box::new(automaton.workspace()));

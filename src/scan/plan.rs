@@ -96,7 +96,12 @@ impl Plan {
             combinations_of: combinations_of(&rules),
             max_lead: max(|rule| rule.lead.max()),
             max_before: max(|rule| {
-                [&rule.context, &rule.negative].into_iter().flatten().map(|it| it.before).max().unwrap_or(0)
+                [&rule.context, &rule.negative]
+                    .into_iter()
+                    .flatten()
+                    .map(|it| it.before)
+                    .max()
+                    .unwrap_or(0)
             }),
             neighbourhood: LINE_WINDOW.max(within.unwrap_or(0) as u64),
             rules,
@@ -184,7 +189,8 @@ fn facts(rules: &RuleSet) -> Vec<Facts> {
     let all: Vec<(&str, CategoryIndex)> = plain.chain(raised).collect();
     let mut ids: Vec<&str> = all.iter().map(|(id, _)| *id).collect();
     ids.sort_unstable();
-    let rank = |id: &str| u32::try_from(ids.partition_point(|other| *other < id)).unwrap_or(u32::MAX);
+    let rank =
+        |id: &str| u32::try_from(ids.partition_point(|other| *other < id)).unwrap_or(u32::MAX);
     all.iter()
         .map(|(id, category)| Facts {
             category: *category,

@@ -26,7 +26,14 @@ pub struct Position {
 impl Positions {
     /// Positions in a view that begins at offset `start`.
     pub fn new(start: u64) -> Positions {
-        Positions { at: start, line: 1, line_start: start, chars: 0, valid_to: start, is_utf8: true }
+        Positions {
+            at: start,
+            line: 1,
+            line_start: start,
+            chars: 0,
+            valid_to: start,
+            is_utf8: true,
+        }
     }
 
     /// Offset up to which bytes were counted; text below `self.needs_from()` may be dropped.
@@ -105,7 +112,9 @@ mod tests {
         let text = "aé\nßx\n\nz".as_bytes();
         for base in [0, 3] {
             let mut positions = Positions::new(base);
-            let at = |positions: &mut Positions, index: usize| positions.at(text, base, base + index as u64);
+            let at = |positions: &mut Positions, index: usize| {
+                positions.at(text, base, base + index as u64)
+            };
             assert_eq!(at(&mut positions, 0), Position { line: 1, column: 1, chars: 0 });
             assert_eq!(at(&mut positions, 6), Position { line: 2, column: 3, chars: 4 });
             assert_eq!(at(&mut positions, 9), Position { line: 4, column: 1, chars: 7 });

@@ -58,7 +58,8 @@ pub fn score(
         likelihood += CORROBORATION;
     }
     if negative.is_some() {
-        likelihood = likelihood.saturating_sub(rule.negative.as_ref().map_or(0, |it| u32::from(it.boost)));
+        likelihood =
+            likelihood.saturating_sub(rule.negative.as_ref().map_or(0, |it| u32::from(it.boost)));
     }
     if published {
         likelihood = likelihood.min(PUBLISHED);

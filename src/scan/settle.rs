@@ -148,8 +148,13 @@ impl Settling {
         sink: &mut impl Sink,
     ) {
         let Some(span) = self.survivors.get(self.emitted).map(|scored| scored.span) else { return };
-        let mut group: Vec<Scored> =
-            self.survivors.iter().skip(self.emitted).take_while(|it| it.span == span).cloned().collect();
+        let mut group: Vec<Scored> = self
+            .survivors
+            .iter()
+            .skip(self.emitted)
+            .take_while(|it| it.span == span)
+            .cloned()
+            .collect();
         self.emitted += group.len();
         if !own.contains(&span.start) {
             return;
@@ -162,7 +167,9 @@ impl Settling {
             }
         }
         group.sort_by_key(|scored| plan.facts(scored.rule).map(|facts| facts.rank));
-        let index = |offset: u64| usize::try_from(offset.saturating_sub(retained.base)).unwrap_or(usize::MAX);
+        let index = |offset: u64| {
+            usize::try_from(offset.saturating_sub(retained.base)).unwrap_or(usize::MAX)
+        };
         let value = retained.text.get(index(span.start)..index(span.end)).unwrap_or_default();
         let position = positions.at(retained.text, retained.base, span.start);
         let is_utf8 = positions.is_utf8_up_to(retained.text, retained.base, span.end);
@@ -246,7 +253,9 @@ impl Settling {
     fn context_hash(&self, retained: &Retained<'_>, span: Span, line_start: u64) -> u64 {
         let text = retained.text;
         let index = |offset: u64| {
-            usize::try_from(offset.saturating_sub(retained.base)).unwrap_or(usize::MAX).min(text.len())
+            usize::try_from(offset.saturating_sub(retained.base))
+                .unwrap_or(usize::MAX)
+                .min(text.len())
         };
         let from = index(span.start.saturating_sub(LINE_WINDOW).max(line_start));
         let (end, last) = (index(span.end), index(span.end + LINE_WINDOW));
@@ -262,10 +271,12 @@ impl Settling {
         let mut at = from;
         for (start, end) in blanks.into_iter().chain([(to, to)]) {
             if let Some(part) = text.get(at..start.max(at)) {
-                part.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).for_each(|word| {
-                    hash.write(word);
-                    hash.write_u8(b' ');
-                });
+                part.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).for_each(
+                    |word| {
+                        hash.write(word);
+                        hash.write_u8(b' ');
+                    },
+                );
             }
             if start < to && end > at {
                 hash.write_u8(0);

@@ -110,8 +110,8 @@ impl Group {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::Group;
     use super::super::tile::{BUFFER, Maps, Tile};
+    use super::Group;
 
     /// # Safety
     ///
@@ -271,7 +271,9 @@ mod tests {
     fn kernels_agree_on_edges_of_vectors_and_tiles() {
         for pad in (0..70).chain(4000..4110) {
             let mut text = vec![b' '; pad];
-            text.extend_from_slice(b"AkIA eyJ ://x a@b.de 078-05-1120 DE89370400 fe80::1 1EG4TE5MK73 PassWord");
+            text.extend_from_slice(
+                b"AkIA eyJ ://x a@b.de 078-05-1120 DE89370400 fe80::1 1EG4TE5MK73 PassWord",
+            );
             assert_agree(&text, pad);
             assert_agree(&text, text.len() / 2);
         }

@@ -5,7 +5,10 @@
 //! kernel, finds the shapes. Promised: every anchor as `rules::Shape` and `rules::Anchors` define
 //! them is found, whichever kernel runs; "no anchor" is certain, an anchor is only "maybe".
 
-#![expect(clippy::indexing_slicing, reason = "a kernel: all indices are bounded by the tile's own arrays")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a kernel: all indices are bounded by the tile's own arrays"
+)]
 
 mod avx2;
 mod keywords;

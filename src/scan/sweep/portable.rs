@@ -103,13 +103,16 @@ impl Literals {
         let text = &tile.buffer()[Tile::ORIGIN..Tile::ORIGIN + end];
         let Some(automaton) = &self.automaton else {
             for at in 0..tile.len().min(TILE) {
-                table.compare_all(&text[at..], |keyword| found.push(pack(at, AnchorKind::keyword(keyword))));
+                table.compare_all(&text[at..], |keyword| {
+                    found.push(pack(at, AnchorKind::keyword(keyword)))
+                });
             }
             return;
         };
         for keyword in automaton.find_overlapping_iter(text) {
             if keyword.start() < tile.len() {
-                found.push(pack(keyword.start(), AnchorKind::keyword(keyword.pattern().as_usize())));
+                found
+                    .push(pack(keyword.start(), AnchorKind::keyword(keyword.pattern().as_usize())));
             }
         }
     }

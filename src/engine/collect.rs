@@ -1,0 +1,137 @@
+//! Findings of the scan become findings without payload bytes, and counts.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use super::{Classified, Inner};
+use crate::classify::LabelBuilder;
+use crate::decode::Format;
+use crate::model::{Class, Coverage, Finding, Fingerprint, Span};
+use crate::rules::RuleSet;
+use crate::scan::{Found, Sink};
+
+/// Characters that a mask shows.
+const MASK_CHARS: usize = 40;
+
+/// Builds findings and the label of one payload, or of one part of it.
+#[derive(Debug)]
+pub struct Collector {
+    pub(super) label: LabelBuilder,
+    pub(super) findings: Vec<Finding>,
+    pub(super) truncated: u64,
+    max_findings: usize,
+    key: Option<Hmac<Sha256>>,
+    rules: std::sync::Arc<RuleSet>,
+    normal: Vec<u8>,
+}
+
+impl Collector {
+    pub(super) fn new(inner: &Inner) -> Collector {
+        Collector {
+            label: LabelBuilder::new(),
+            findings: Vec::new(),
+            truncated: 0,
+            max_findings: inner.options.max_findings,
+            key: inner
+                .options
+                .fingerprint_key
+                .and_then(|key| Hmac::<Sha256>::new_from_slice(&key).ok()),
+            rules: inner.plan.rules().clone(),
+            normal: Vec::new(),
+        }
+    }
+
+    /// Takes a finding whose bytes stand at `span` of the original payload.
+    pub(super) fn take_at(&mut self, found: Found<'_>, span: Span, chars: Option<Span>) {
+        let class = self.rules.class(found.category).unwrap_or(Class::Ai);
+        crate::scan::validate::normalise(class, found.value, &mut self.normal);
+        let mut hasher = SipHasher13::new();
+        std::hash::Hasher::write(&mut hasher, &self.normal);
+        let value = hasher.finish128().as_u128();
+        self.label.add(found.category, found.likelihood, value);
+        if self.findings.len() >= self.max_findings {
+            self.truncated += 1;
+            return;
+        }
+        let fingerprint =
+            self.key.as_ref().map(|key| fingerprint(key, found.category.0, &self.normal));
+        self.findings.push(Finding {
+            rule: found.rule,
+            category: found.category,
+            span,
+            chars,
+            line: found.line,
+            column: found.column,
+            likelihood: found.likelihood,
+            evidence: found.evidence,
+            place: found.place,
+            masked: mask(found.value),
+            fingerprint,
+            context_hash: found.context_hash,
+        });
+    }
+
+    pub(super) fn finish(self, format: Format, coverage: Coverage) -> Classified {
+        Classified {
+            label: self.label.finish(&self.rules, coverage),
+            findings: self.findings,
+            truncated: self.truncated,
+            format,
+        }
+    }
+}
+
+/// For views whose offsets are those of the payload.
+impl Sink for Collector {
+    fn take(&mut self, found: Found<'_>) {
+        let (span, chars) = (found.span, found.chars);
+        self.take_at(found, span, chars);
+    }
+}
+
+/// HMAC-SHA-256 of the category and the normalised value, cut to 128 bits.
+fn fingerprint(key: &Hmac<Sha256>, category: u16, normal: &[u8]) -> Fingerprint {
+    let mut mac = key.clone();
+    mac.update(&category.to_le_bytes());
+    mac.update(normal);
+    let full = mac.finalize().into_bytes();
+    let mut cut = [0; 16];
+    cut.iter_mut().zip(full).for_each(|(to, from)| *to = from);
+    Fingerprint(cut)
+}
+
+/// The value with each letter and digit replaced by `*`: punctuation shows its shape, and nothing
+/// else of it is kept.
+fn mask(value: &[u8]) -> Box<str> {
+    let head = value.get(..MASK_CHARS * 4).unwrap_or(value);
+    let text = String::from_utf8_lossy(head);
+    let mut mask: String =
+        text.chars()
+            .take(MASK_CHARS)
+            .map(|c| {
+                if matches!(c, ' ' | '-' | '.' | '/' | '@' | ':' | '(' | ')' | '+') {
+                    c
+                } else {
+                    '*'
+                }
+            })
+            .collect();
+    if text.chars().count() > MASK_CHARS || head.len() < value.len() {
+        mask.push('…');
+    }
+    mask.into_boxed_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_shows_shape_and_nothing_else() {
+        assert_eq!(&*mask(b"078-05-1120"), "***-**-****");
+        assert_eq!(&*mask("jörg@b.de".as_bytes()), "****@*.**");
+        assert_eq!(mask(&[b'x'; 500]).chars().count(), MASK_CHARS + 1);
+        assert!(!mask(b"a_b\n\x1b[1m").contains('\u{1b}'));
+    }
+}
