@@ -285,8 +285,8 @@ mod tests {
             text in proptest::collection::vec(
                 proptest::prop_oneof![
                     3 => proptest::sample::select(
-                        &[&b"-"[..], b"/", b":", b"://", b"akia", b"eyj", b"PASS", b"word", b"1", b"23", b" ",
-                          b"@", b"a", b"Z", b"fe", b"(", b".", b"\xc3", b"\0", b"12345", b"-----BEGI", b"n"][..],
+                        vec![&b"-"[..], b"/", b":", b"://", b"akia", b"eyj", b"PASS", b"word", b"1", b"23", b" ",
+                          b"@", b"a", b"Z", b"fe", b"(", b".", b"\xc3", b"\0", b"12345", b"-----BEGI", b"n"],
                     ).prop_map(<[u8]>::to_vec),
                     1 => proptest::prelude::any::<u8>().prop_map(|byte| vec![byte]),
                 ], 0..2000),
