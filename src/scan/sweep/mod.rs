@@ -291,3 +291,118 @@ fn any_of_eleven(map: &[u64; WORDS], word: usize) -> u64 {
     let eight = four | four >> 4;
     (eight | four >> 7) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rules::DIGIT_SEPARATORS;
+
+    const KEYWORDS: [&str; 4] = ["eyj", "akia", "password", "-----begin"];
+
+    /// The anchors by their definitions, byte by byte.
+    fn naive(text: &[u8]) -> Vec<Anchor> {
+        let byte = |at: usize| text.get(at).copied().unwrap_or(0);
+        let before = |at: usize| at.checked_sub(1).map_or(0, byte);
+        let is_number = |byte: u8| byte.is_ascii_digit() || DIGIT_SEPARATORS.contains(&byte);
+        let mut anchors = Vec::new();
+        for at in 0..text.len() {
+            let here = byte(at);
+            let mut add = |shape| anchors.push(Anchor { at, kind: AnchorKind::shape(shape) });
+            if here.is_ascii_digit()
+                && !before(at).is_ascii_digit()
+                && (at..at + 6).all(|next| is_number(byte(next)))
+            {
+                add(Shape::Digits);
+            }
+            let next = byte(at + 1);
+            if here == b'@' && (next.is_ascii_alphanumeric() || next >= 128) {
+                add(Shape::At);
+            }
+            let starts = !before(at).is_ascii_alphanumeric();
+            if starts
+                && here.is_ascii_alphabetic()
+                && next.is_ascii_alphabetic()
+                && byte(at + 2).is_ascii_digit()
+                && byte(at + 3).is_ascii_digit()
+            {
+                add(Shape::LettersDigits);
+            }
+            if starts
+                && here.is_ascii_alphanumeric()
+                && (at..at + 11)
+                    .all(|next| byte(next).is_ascii_alphanumeric() || byte(next) == b'-')
+                && (at..at + 11).any(|next| byte(next).is_ascii_digit())
+            {
+                add(Shape::Token);
+            }
+            if here == b':' && (next.is_ascii_hexdigit() || next == b':') {
+                let digits = text[..at].iter().rev().take_while(|b| b.is_ascii_hexdigit()).count();
+                let edge = (at - digits).checked_sub(1).map_or(0, byte);
+                if digits <= 4 && !edge.is_ascii_alphanumeric() && edge != b':' {
+                    add(Shape::HexColon);
+                }
+            }
+            for (number, keyword) in KEYWORDS.iter().enumerate() {
+                if text[at..]
+                    .get(..keyword.len())
+                    .is_some_and(|t| t.eq_ignore_ascii_case(keyword.as_bytes()))
+                {
+                    anchors.push(Anchor { at, kind: AnchorKind::keyword(number) });
+                }
+            }
+        }
+        anchors.sort_unstable();
+        anchors
+    }
+
+    fn pieces() -> impl Strategy<Value = Vec<u8>> {
+        let words: Vec<&[u8]> = vec![
+            b"0",
+            b"12",
+            b"345678",
+            b"-",
+            b".",
+            b" ",
+            b"/",
+            b"(",
+            b")",
+            b"@",
+            b":",
+            b"::",
+            b"a",
+            b"fe80",
+            b"GB",
+            b"z9",
+            b"eyJ",
+            b"AKIA",
+            b"PassWord",
+            b"-----BEGIN",
+            b"\xc3\xa9",
+            b"\n",
+            b"_",
+            b"DE89",
+        ];
+        let piece = prop_oneof![
+            8 => proptest::sample::select(words).prop_map(<[u8]>::to_vec),
+            1 => any::<u8>().prop_map(|byte| vec![byte]),
+        ];
+        proptest::collection::vec(piece, 0..600).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn every_kernel_finds_what_the_definitions_say(pad in 0usize..5000, text in pieces()) {
+            let mut padded = vec![b'x'; pad];
+            padded.extend_from_slice(&text);
+            let expected = naive(&padded);
+            for kernel in Kernel::available() {
+                let sweep = Sweep::new(KEYWORDS.map(String::from).to_vec(), kernel);
+                let mut anchors = Vec::new();
+                sweep.find(&padded, 0, padded.len(), &mut Scratch::default(), &mut anchors);
+                prop_assert_eq!(&anchors, &expected, "{:?}", kernel);
+            }
+        }
+    }
+}
