@@ -129,8 +129,8 @@ fn files_are_short_named_and_open_with_prose() {
         if !text.starts_with("//! ") {
             wrong.push(format!("{name}: no opening doc comment"));
         }
-        for part in path.with_extension("").components() {
-            if VAGUE.iter().any(|vague| part.as_os_str() == *vague) && name.starts_with("src/") {
+        for part in Path::new(&name).with_extension("").components() {
+            if VAGUE.iter().any(|vague| part.as_os_str() == *vague) {
                 wrong.push(format!("{name}: a vague name"));
             }
         }
