@@ -1,1 +1,208 @@
 //! Reports come in, bytes for people and programs come out.
+//!
+//! [`Writer`] takes one [`FileReport`] at a time and writes it in the asked [`Format`], so that
+//! memory does not grow with the number of findings. [`Shaper`] gives the JSON shapes alone.
+//!
+//! Promised: no byte of a payload is written. Reports hold none, and what does come from outside
+//! (paths, column names, JSON keys) goes through a [`NameCleaner`] and has its control,
+//! bidirectional and invisible characters escaped. What is filtered from display stays in labels,
+//! counts and identities.
+
+mod csv;
+mod human;
+mod json;
+mod names;
+mod sarif;
+mod shape;
+
+pub use names::{NameCleaner, escape};
+pub use shape::{FindingShape, FindingsShape, LabelShape, Shaper, SummaryShape};
+
+use std::collections::BTreeSet;
+use std::io;
+
+use crate::decode::{self, Encoding, Structure};
+use crate::model::{Band, CategoryIndex, FileReport, Finding, Summary};
+use crate::rules::RuleSet;
+
+/// Output forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// For people: grouped by file, aligned, with a summary block.
+    Human,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line: files, their findings, a summary.
+    JsonLines,
+    /// One row a finding under a header row.
+    Csv,
+    /// SARIF 2.1.0 (OASIS).
+    Sarif,
+}
+
+/// How a writer presents reports. Nothing here changes a label or a count.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The output form.
+    pub format: Format,
+    /// Which findings are shown.
+    pub filter: Filter,
+    /// Whether the human form is coloured.
+    pub colour: bool,
+}
+
+/// Which findings are shown. Display only.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// The lowest band shown.
+    pub min_band: Band,
+    /// The categories shown; none: all of them.
+    pub categories: Option<BTreeSet<CategoryIndex>>,
+}
+
+/// A word that names neither a category nor a class.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is neither a category nor a class", escape(.0))]
+pub struct UnknownCategory(pub String);
+
+impl Filter {
+    /// Shows everything.
+    pub fn all() -> Filter {
+        Filter { min_band: Band::Possible, categories: None }
+    }
+
+    /// Shows findings from `min_band` up, of the categories that `words` name by id (`nat.us_ssn`)
+    /// or class (`nat`); of all where there is no word. Fails on a word that names nothing.
+    pub fn new(
+        min_band: Band,
+        words: &[String],
+        rules: &RuleSet,
+    ) -> Result<Filter, UnknownCategory> {
+        let mut categories = BTreeSet::new();
+        for word in words {
+            let known = rules
+                .taxonomy
+                .iter()
+                .filter(|(_, category)| category.id == *word || category.class.as_str() == word);
+            let named: Vec<CategoryIndex> = known.map(|(index, _)| index).collect();
+            if named.is_empty() {
+                return Err(UnknownCategory(word.clone()));
+            }
+            categories.extend(named);
+        }
+        Ok(Filter { min_band, categories: (!words.is_empty()).then_some(categories) })
+    }
+
+    /// Whether the finding is shown.
+    pub fn shows(&self, finding: &Finding) -> bool {
+        finding.likelihood.band() >= self.min_band
+            && self.categories.as_ref().is_none_or(|named| named.contains(&finding.category))
+    }
+}
+
+/// The decoding steps of a payload of this format, outermost first, as reports name them.
+pub fn chain(format: decode::Format) -> Vec<&'static str> {
+    let encoding = match format.encoding {
+        Encoding::Bytes => None,
+        Encoding::Utf16Le => Some("utf-16le"),
+        Encoding::Utf16Be => Some("utf-16be"),
+    };
+    let structure = match format.structure {
+        Structure::Text => None,
+        Structure::Table { delimiter: b'\t', .. } => Some("tsv"),
+        Structure::Table { .. } => Some("csv"),
+        Structure::Json => Some("json"),
+        Structure::NdJson => Some("ndjson"),
+    };
+    encoding.into_iter().chain(structure).collect()
+}
+
+/// Writes reports in one form. Call [`Writer::begin`] once, [`Writer::file`] for each file, and
+/// [`Writer::finish`] once; all fail only as the destination fails.
+pub struct Writer<'a, W> {
+    out: W,
+    shaper: Shaper<'a>,
+    form: Form,
+}
+
+/// What each form has to remember between files.
+enum Form {
+    Human(human::Human),
+    Json(json::Json),
+    JsonLines,
+    Csv,
+    Sarif(sarif::Sarif),
+}
+
+impl<'a, W: io::Write> Writer<'a, W> {
+    /// A writer of reports that were made with these rules.
+    pub fn new(
+        out: W,
+        options: Options,
+        rules: &'a RuleSet,
+        names: &'a dyn NameCleaner,
+    ) -> Writer<'a, W> {
+        let form = match options.format {
+            Format::Human => Form::Human(human::Human::new(options.colour)),
+            Format::Json => Form::Json(json::Json::default()),
+            Format::JsonLines => Form::JsonLines,
+            Format::Csv => Form::Csv,
+            Format::Sarif => Form::Sarif(sarif::Sarif::default()),
+        };
+        Writer { out, shaper: Shaper::new(rules, names, options.filter), form }
+    }
+
+    /// Writes what stands before the first file.
+    pub fn begin(&mut self) -> io::Result<()> {
+        match &mut self.form {
+            Form::Human(_) | Form::JsonLines => Ok(()),
+            Form::Json(form) => form.begin(&mut self.out, &self.shaper),
+            Form::Csv => csv::begin(&mut self.out),
+            Form::Sarif(form) => form.begin(&mut self.out, &self.shaper),
+        }
+    }
+
+    /// Writes one file.
+    pub fn file(&mut self, report: &FileReport) -> io::Result<()> {
+        match &mut self.form {
+            Form::Human(form) => form.file(&mut self.out, &self.shaper, report),
+            Form::Json(form) => form.file(&mut self.out, &self.shaper, report),
+            Form::JsonLines => json::lines_file(&mut self.out, &self.shaper, report),
+            Form::Csv => csv::file(&mut self.out, &self.shaper, report),
+            Form::Sarif(form) => form.file(&mut self.out, &self.shaper, report),
+        }
+    }
+
+    /// Writes what stands behind the last file, and flushes.
+    pub fn finish(&mut self, summary: &Summary) -> io::Result<()> {
+        match &mut self.form {
+            Form::Human(form) => form.finish(&mut self.out, &self.shaper, summary)?,
+            Form::Json(form) => form.finish(&mut self.out, &self.shaper, summary)?,
+            Form::JsonLines => json::lines_finish(&mut self.out, &self.shaper, summary)?,
+            Form::Csv => {}
+            Form::Sarif(form) => form.finish(&mut self.out, &self.shaper, summary)?,
+        }
+        self.out.flush()
+    }
+
+    /// The destination.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::Format as Input;
+
+    #[test]
+    fn chains_name_encoding_then_structure() {
+        let format = |encoding, structure| Input { encoding, bom: 0, structure, opaque: None };
+        let table = |delimiter| Structure::Table { delimiter, header: true };
+        assert!(chain(format(Encoding::Bytes, Structure::Text)).is_empty());
+        assert_eq!(chain(format(Encoding::Bytes, table(b';'))), ["csv"]);
+        assert_eq!(chain(format(Encoding::Utf16Le, table(b'\t'))), ["utf-16le", "tsv"]);
+        assert_eq!(chain(format(Encoding::Utf16Be, Structure::NdJson)), ["utf-16be", "ndjson"]);
+    }
+}

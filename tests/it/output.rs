@@ -1,0 +1,463 @@
+//! Every output form over made-up reports: snapshots, schema, filters, and nothing raw.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sluicegate::RuleSet;
+use sluicegate::model::{
+    Band, Category, CategoryCount, CategoryIndex, Class, Coverage, Effect, Evidence, FileReport,
+    Finding, Fingerprint, Label, Law, Likelihood, Outcome, Place, Reason, RuleIndex, Sensitivity,
+    Span, Summary, TermIndex, Unique,
+};
+use sluicegate::respond::{Filter, Format, NameCleaner, Options, Writer};
+use sluicegate::rules::{Anchors, Combination, Lead, Origin, Rule, Taxonomy};
+
+const SSN: CategoryIndex = CategoryIndex(0);
+const PAN: CategoryIndex = CategoryIndex(1);
+const RECORD: CategoryIndex = CategoryIndex(2);
+
+/// A value that stands in names only; the cleaner knows it.
+const PLANTED: &str = "219-09-9998";
+
+struct MasksPlanted;
+
+impl NameCleaner for MasksPlanted {
+    fn clean(&self, name: &str) -> String {
+        name.replace(PLANTED, "***********")
+    }
+}
+
+#[test]
+fn human() {
+    insta::assert_snapshot!(render(Format::Human, Filter::all()));
+}
+
+#[test]
+fn human_in_colour() {
+    let coloured = write(Format::Human, Filter::all(), true, &reports());
+    let plain = render(Format::Human, Filter::all());
+    assert!(coloured.contains("\x1b["));
+    assert!(!plain.contains('\x1b'));
+    assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
+}
+
+#[test]
+fn json() {
+    let text = render(Format::Json, Filter::all());
+    let document: Value = serde_json::from_str(&text).expect("one JSON document");
+    assert_eq!(document["files"].as_array().map(Vec::len), Some(reports().len()));
+    insta::assert_snapshot!(versionless(&text));
+}
+
+#[test]
+fn json_without_files_is_a_document() {
+    let text = write(Format::Json, Filter::all(), false, &[]);
+    let document: Value = serde_json::from_str(&text).expect("one JSON document");
+    assert_eq!(document["files"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn json_lines() {
+    let text = render(Format::JsonLines, Filter::all());
+    for line in text.lines() {
+        let value: Value = serde_json::from_str(line).expect("one JSON value a line");
+        assert!(value["type"].is_string());
+    }
+    insta::assert_snapshot!(versionless(&text));
+}
+
+#[test]
+fn csv() {
+    insta::assert_snapshot!(render(Format::Csv, Filter::all()));
+}
+
+#[test]
+fn sarif() {
+    insta::assert_snapshot!(versionless(&render(Format::Sarif, Filter::all())));
+}
+
+#[test]
+fn sarif_follows_its_schema() {
+    let mut schema: Value =
+        serde_json::from_str(include_str!("../data/sarif-2.1.0.schema.json")).expect("the schema");
+    // A stray `]` stands in the published patterns of languages, which strict parsers refuse.
+    for definition in ["run", "toolComponent"] {
+        let language = &mut schema["definitions"][definition]["properties"]["language"];
+        language.as_object_mut().expect("a property").remove("pattern");
+    }
+    let validator = jsonschema::validator_for(&schema).expect("a JSON schema");
+    for reports in [reports(), Vec::new()] {
+        let text = write(Format::Sarif, Filter::all(), false, &reports);
+        let document: Value = serde_json::from_str(&text).expect("one JSON document");
+        let errors: Vec<String> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        let successful = &document["runs"][0]["invocations"][0]["executionSuccessful"];
+        assert_eq!(successful, &Value::Bool(reports.is_empty()));
+        assert!(!text.contains("snippet"));
+    }
+    // The schema is strict enough to notice.
+    let mut broken: Value =
+        serde_json::from_str(&render(Format::Sarif, Filter::all())).expect("one JSON document");
+    broken["runs"][0]["results"][0]["severity"] = Value::from("high");
+    assert!(!validator.is_valid(&broken));
+}
+
+#[test]
+fn sarif_indices_point_at_their_rules() {
+    let document: Value =
+        serde_json::from_str(&render(Format::Sarif, Filter::all())).expect("one JSON document");
+    let run = &document["runs"][0];
+    let results = run["results"].as_array().expect("results");
+    assert_eq!(results.len(), 6);
+    for result in results {
+        let index = result["ruleIndex"].as_u64().expect("an index");
+        assert_eq!(run["tool"]["driver"]["rules"][index as usize]["id"], result["ruleId"]);
+    }
+}
+
+#[test]
+fn sarif_identities_are_unique_and_survive_moves_and_filters() {
+    let identities = |filter, reports: &[FileReport]| -> Vec<String> {
+        let document: Value =
+            serde_json::from_str(&write(Format::Sarif, filter, false, reports)).expect("JSON");
+        let results = document["runs"][0]["results"].as_array().expect("results").clone();
+        results
+            .iter()
+            .map(|result| result["partialFingerprints"]["sluice/v1"].as_str().expect("id").into())
+            .collect()
+    };
+    let mut moved = vec![FileReport { path: PathBuf::from("a.txt"), ..customers() }];
+    moved[0].findings = [64, 90, 90].map(|likelihood| finding(0, SSN, 10, likelihood)).into();
+    let before = identities(Filter::all(), &moved);
+    assert_eq!(before.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
+
+    for finding in &mut moved[0].findings {
+        finding.line += 100;
+        finding.span = Span::new(5000, 5011);
+    }
+    assert_eq!(identities(Filter::all(), &moved), before);
+    moved[0].path = PathBuf::from("elsewhere/b.txt");
+    assert_eq!(identities(Filter::all(), &moved), before);
+
+    let likely = Filter { min_band: Band::Likely, categories: None };
+    assert_eq!(identities(likely, &moved), before[1..]);
+
+    moved[0].findings[0].context_hash = 8;
+    assert_ne!(identities(Filter::all(), &moved)[0], before[0]);
+}
+
+#[test]
+fn filters_hide_findings_and_change_no_label_or_count() {
+    let rules = rules();
+    let all: Value = serde_json::from_str(&render(Format::Json, Filter::all())).expect("JSON");
+    let cases = [
+        (Filter { min_band: Band::Likely, categories: None }, 5),
+        (Filter { min_band: Band::VeryLikely, categories: None }, 4),
+        (Filter::new(Band::Possible, &["pci.pan".into()], &rules).expect("known"), 3),
+        (Filter::new(Band::Possible, &["pci".into(), "phi".into()], &rules).expect("known"), 4),
+    ];
+    for (filter, shown) in cases {
+        let text = render(Format::Json, filter.clone());
+        let document: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(document["summary"], all["summary"]);
+        let mut findings = 0;
+        for (file, unfiltered) in
+            document["files"].as_array().into_iter().flatten().zip(all["files"].as_array().unwrap())
+        {
+            assert_eq!(file["label"], unfiltered["label"]);
+            findings += file["findings"].as_array().map_or(0, Vec::len);
+        }
+        assert_eq!(findings, shown, "{filter:?}");
+        let rows = render(Format::Csv, filter.clone());
+        assert_eq!(rows.lines().count(), shown + 1);
+        let lines = render(Format::JsonLines, filter);
+        assert_eq!(lines.matches("\"type\":\"finding\"").count(), shown);
+    }
+}
+
+#[test]
+fn an_unknown_category_is_refused() {
+    let error = Filter::new(Band::Possible, &["pci".into(), "pci.nope\x1b".into()], &rules());
+    let message = error.expect_err("unknown").to_string();
+    assert_eq!(message, "`pci.nope\\u{1b}` is neither a category nor a class");
+}
+
+#[test]
+fn no_form_writes_planted_values_or_control_characters() {
+    for format in [Format::Human, Format::Json, Format::JsonLines, Format::Csv, Format::Sarif] {
+        let text = render(format, Filter::all());
+        assert!(text.contains("20"), "the fixture was rendered");
+        assert!(!text.contains(PLANTED), "{format:?}");
+        let unseen =
+            |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!text.contains(unseen), "{format:?}");
+    }
+}
+
+#[test]
+fn a_failing_destination_is_an_error() {
+    struct Full;
+    impl std::io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let rules = rules();
+    for format in [Format::Human, Format::Json, Format::JsonLines, Format::Csv, Format::Sarif] {
+        let options = Options { format, filter: Filter::all(), colour: false };
+        let mut writer = Writer::new(Full, options, &rules, &MasksPlanted);
+        let begun = writer.begin();
+        let written = writer.file(&customers());
+        assert!(begun.is_err() || written.is_err());
+        let error = written.expect_err("the disk is full");
+        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull, "{format:?}");
+    }
+}
+
+/// The text without this crate's version, so that a release changes no snapshot.
+fn versionless(text: &str) -> String {
+    text.replace(concat!("\"version\":\"", env!("CARGO_PKG_VERSION"), "\""), "\"version\":\"*\"")
+}
+
+fn render(format: Format, filter: Filter) -> String {
+    write(format, filter, false, &reports())
+}
+
+fn write(format: Format, filter: Filter, colour: bool, reports: &[FileReport]) -> String {
+    let rules = rules();
+    let options = Options { format, filter, colour };
+    let mut writer = Writer::new(Vec::new(), options, &rules, &MasksPlanted);
+    let mut summary = Summary::default();
+    writer.begin().expect("begin");
+    for report in reports {
+        summary.add(report);
+        writer.file(report).expect("file");
+    }
+    summary.elapsed_ms = 1234;
+    writer.finish(&summary).expect("finish");
+    String::from_utf8(writer.into_inner()).expect("UTF-8")
+}
+
+fn reports() -> Vec<FileReport> {
+    let clean = FileReport {
+        path: PathBuf::from("export/readme.txt"),
+        bytes: 20,
+        label: Some(label(&[], Coverage::complete())),
+        findings: Vec::new(),
+        truncated: 0,
+        effect: Some(Effect::Allow),
+        chain: Vec::new(),
+        ..customers()
+    };
+    let unread = |path: &str, outcome, problem: &str| FileReport {
+        path: PathBuf::from(path),
+        bytes: 2048,
+        outcome,
+        problem: Some(problem.to_owned()),
+        label: None,
+        effect: Some(Effect::Block),
+        ..clean.clone()
+    };
+    let archive = FileReport {
+        label: Some(label(&[], Coverage::partial(Reason::Opaque))),
+        effect: Some(Effect::Escalate),
+        ..unread("export/a,b.zip", Outcome::Partial, "zip archive")
+    };
+    let odd_path = OsStr::from_bytes(b"=export/\xff\x1b[2J\xe2\x80\xae219-09-9998.json");
+    let odd_place = Place::Json {
+        json_path: Arc::from("$[\"219-09-9998\"].\u{202e}card"),
+        key: Arc::from("\u{202e}card"),
+    };
+    let odd = FileReport {
+        path: PathBuf::from(odd_path),
+        bytes: 7,
+        chain: vec!["utf-16le", "json"],
+        label: Some(label(&[(PAN, 2, Unique::AtLeast(1024), 86)], Coverage::complete())),
+        findings: vec![
+            Finding {
+                place: Some(Box::new(odd_place)),
+                chars: None,
+                masked: "=**** **** **** ****".into(),
+                evidence: Evidence { validator: true, ..Evidence::default() },
+                fingerprint: None,
+                ..finding(1, PAN, 200, 86)
+            },
+            Finding {
+                evidence: Evidence { published_example: true, ..Evidence::default() },
+                ..finding(1, PAN, 300, 86)
+            },
+        ],
+        truncated: 0,
+        ..customers()
+    };
+    vec![
+        customers(),
+        clean.clone(),
+        archive,
+        odd,
+        unread("export/locked.bin", Outcome::Failed, "permission denied"),
+        unread("export/link", Outcome::Skipped, "symbolic link"),
+        unread("export/other link", Outcome::Skipped, "symbolic link"),
+    ]
+}
+
+fn customers() -> FileReport {
+    let cell = |row, column: &str| Some(Box::new(Place::Cell { row, column: Arc::from(column) }));
+    FileReport {
+        path: PathBuf::from("./export/customers.csv"),
+        bytes: 1_234_567,
+        outcome: Outcome::Scanned,
+        problem: None,
+        chain: vec!["csv"],
+        label: Some(label(
+            &[
+                (SSN, 3, Unique::Exact(2), 92),
+                (PAN, 1, Unique::Exact(1), 70),
+                (RECORD, 1, Unique::Exact(1), 85),
+            ],
+            Coverage::complete(),
+        )),
+        findings: vec![
+            Finding { place: cell(3, "ssn 219-09-9998"), ..finding(0, SSN, 118, 92) },
+            Finding {
+                evidence: Evidence { rests_on: Some(RuleIndex(0)), ..Evidence::default() },
+                ..finding(2, RECORD, 118, 85)
+            },
+            Finding {
+                place: cell(12, "card"),
+                evidence: Evidence {
+                    validator: true,
+                    negative: Some(TermIndex(1)),
+                    ..Evidence::default()
+                },
+                masked: "**** **** **** ****".into(),
+                ..finding(1, PAN, 2000, 70)
+            },
+            Finding { evidence: Evidence::default(), ..finding(0, SSN, 3000, 40) },
+        ],
+        truncated: 1,
+        digest: None,
+        effect: Some(Effect::Block),
+    }
+}
+
+fn finding(rule: u32, category: CategoryIndex, start: u64, likelihood: u32) -> Finding {
+    Finding {
+        rule: RuleIndex(rule),
+        category,
+        span: Span::new(start, start + 11),
+        chars: Some(Span::new(start - 2, start + 9)),
+        line: 4,
+        column: 17,
+        likelihood: Likelihood::new(likelihood),
+        evidence: Evidence {
+            validator: true,
+            column: true,
+            context: Some(TermIndex(0)),
+            ..Evidence::default()
+        },
+        place: None,
+        masked: "***-**-****".into(),
+        fingerprint: Some(Fingerprint([0x5f; 16])),
+        context_hash: 7,
+    }
+}
+
+fn label(categories: &[(CategoryIndex, u64, Unique, u32)], coverage: Coverage) -> Label {
+    let counts = categories.iter().map(|(category, count, unique, likelihood)| {
+        let max_likelihood = Likelihood::new(*likelihood);
+        (*category, CategoryCount { count: *count, unique: *unique, max_likelihood })
+    });
+    let restricted = !categories.is_empty();
+    Label {
+        categories: counts.collect(),
+        possible: if restricted { BTreeMap::from([(SSN, 1)]) } else { BTreeMap::new() },
+        sensitivity: if restricted { Sensitivity::Restricted } else { Sensitivity::Public },
+        coverage,
+    }
+}
+
+fn rules() -> RuleSet {
+    let category = |id: &str, title: &str, class, sensitivity, laws: &[(&str, &str)]| Category {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        class,
+        sensitivity,
+        regulated: true,
+        laws: laws
+            .iter()
+            .map(|(name, part)| Law { name: (*name).to_owned(), part: (*part).to_owned() })
+            .collect(),
+    };
+    let taxonomy = Taxonomy::new(vec![
+        category(
+            "nat.us_ssn",
+            "US Social Security number",
+            Class::Nat,
+            Sensitivity::Restricted,
+            &[("HIPAA", "164.514(b)(2)(i)(G)"), ("GLBA", "")],
+        ),
+        category(
+            "pci.pan",
+            "Payment card number",
+            Class::Pci,
+            Sensitivity::Confidential,
+            &[("PCI DSS", "3.4.1")],
+        ),
+        category("phi.record", "Health record", Class::Phi, Sensitivity::Restricted, &[]),
+    ]);
+    let rule = |id: &str, category, title: &str| Rule {
+        id: id.to_owned(),
+        category,
+        title: title.to_owned(),
+        why: format!("Why {title} is looked for."),
+        source: "made up".to_owned(),
+        country: None,
+        pattern: "[0-9]{9}".to_owned(),
+        anchors: Anchors::Digits { min: 9, max: 9 },
+        lead: Lead::Bytes(0),
+        max_length: 9,
+        reach: 9,
+        boundary: None,
+        validator: None,
+        likelihood: 40,
+        context: None,
+        negative: None,
+        columns: Vec::new(),
+        column_boost: 45,
+        examples: Vec::new(),
+        counterexamples: Vec::new(),
+        origin: Origin::default(),
+    };
+    RuleSet {
+        taxonomy,
+        rules: vec![
+            rule("nat.us-ssn", SSN, "US Social Security number"),
+            rule("pci.pan", PAN, "Payment card number"),
+        ],
+        combinations: vec![Combination {
+            id: "phi.person-condition".to_owned(),
+            category: RECORD,
+            title: "Person identifier near a condition".to_owned(),
+            why: "Together they are a health record.".to_owned(),
+            source: "made up".to_owned(),
+            of: vec![SSN],
+            near: Vec::new(),
+            terms: Vec::new(),
+            within: 300,
+            likelihood: 85,
+            examples: Vec::new(),
+            counterexamples: Vec::new(),
+            origin: Origin::default(),
+        }],
+        terms: vec!["ssn".to_owned(), "order".to_owned()],
+        digest: [0xab; 32],
+    }
+}
