@@ -72,7 +72,12 @@ fn compile<'a>(
         if body.is_empty() {
             return Err(FilterError { glob: glob.clone(), reason: "it is empty".to_owned() });
         }
-        set.add(GlobBuilder::new(&format!("{start}{end}")).literal_separator(true).build().map_err(error)?);
+        set.add(
+            GlobBuilder::new(&format!("{start}{end}"))
+                .literal_separator(true)
+                .build()
+                .map_err(error)?,
+        );
     }
     set.build()
         .map_err(|error| FilterError { glob: String::new(), reason: error.kind().to_string() })

@@ -20,7 +20,6 @@ use sha2::{Digest, Sha256};
 use crate::model::{FileReport, Outcome};
 
 use super::FileId;
-use super::beneath::describe;
 use super::read::{Opened, open};
 use super::roots::{Root, RootPlace, Roots};
 use super::walk::{Item, Met, walk};

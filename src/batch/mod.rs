@@ -256,7 +256,10 @@ impl Run<'_, '_> {
                 return ControlFlow::Break(());
             }
             if item.met == Met::File {
-                total.fetch_add(Some(item.size()).filter(|size| *size <= largest).unwrap_or(0), Relaxed);
+                total.fetch_add(
+                    Some(item.size()).filter(|size| *size <= largest).unwrap_or(0),
+                    Relaxed,
+                );
             }
             ControlFlow::Continue(())
         });

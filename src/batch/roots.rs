@@ -167,6 +167,8 @@ mod tests {
         let error = Roots::check(&[at("x"), tree.path().to_owned(), at("y")]).unwrap_err();
         assert_eq!(error.missing.len(), 2);
         let text = error.to_string();
-        assert!(text.contains("x` (entity not found), `") && text.ends_with("y` (entity not found)"));
+        assert!(
+            text.contains("x` (entity not found), `") && text.ends_with("y` (entity not found)")
+        );
     }
 }
