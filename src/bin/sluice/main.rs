@@ -6,6 +6,9 @@ use clap::{Parser, Subcommand};
 
 mod classify;
 mod completions;
+mod load;
+mod output;
+mod progress;
 mod rules;
 mod scan;
 mod verify_manifest;

@@ -1,0 +1,323 @@
+//! One file, read by position into a reused buffer and scanned.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering::Relaxed;
+
+use rustix::fs::{FileType, Mode};
+use sha2::{Digest, Sha256};
+
+use crate::engine::{Classified, Scanner};
+use crate::model::{Coverage, Effect, FileReport, Outcome, Reason};
+
+use super::beneath::{FILE_FLAGS, describe};
+use super::roots::{RootPlace, kind_of, special};
+use super::walk::{Item, changed_kind};
+use super::{Plan, Progress, blank};
+
+/// Files up to this size are read whole and scanned in one piece.
+const WHOLE_BYTES: usize = 1 << 20;
+
+/// Bytes of one read of a larger file.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// Reads and scans files, one after the other.
+pub(super) struct Reader<'a> {
+    plan: &'a Plan<'a>,
+    scanner: &'a Scanner,
+    progress: &'a Progress,
+    stopping: &'a dyn Fn() -> bool,
+    buffer: Vec<u8>,
+    /// Size of the file at hand, for the report of a file that broke the engine.
+    size: u64,
+    interrupted: bool,
+}
+
+/// What reading a file gave.
+struct Reading {
+    classified: Option<Classified>,
+    /// Bytes that were scanned.
+    bytes: u64,
+    flaw: Option<Flaw>,
+    digest: Option<[u8; 32]>,
+}
+
+/// Why the bytes that were scanned are not the file.
+enum Flaw {
+    Shrank,
+    Grew,
+    Interrupted,
+    Unreadable(io::Error),
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(
+        plan: &'a Plan<'_>,
+        scanner: &'a Scanner,
+        progress: &'a Progress,
+        stopping: &'a dyn Fn() -> bool,
+    ) -> Reader<'a> {
+        // One byte more than is wanted shows at once whether a file has grown.
+        let buffer = vec![0; WHOLE_BYTES + 1];
+        Reader { plan, scanner, progress, stopping, buffer, size: 0, interrupted: false }
+    }
+
+    /// Whether the last file was cut short because the run is to end.
+    pub(super) fn was_interrupted(&self) -> bool {
+        self.interrupted
+    }
+
+    /// Opens, reads and scans a file.
+    pub(super) fn report(&mut self, item: &Item<'_>) -> FileReport {
+        self.size = 0;
+        self.interrupted = false;
+        let path = item.root.join(&item.below);
+        let (file, size) = match open(item) {
+            Ok(Opened::File(file, size)) => (file, size),
+            Ok(Opened::Special(kind)) => {
+                return FileReport {
+                    problem: Some(kind.to_owned()),
+                    ..blank(path, Outcome::Skipped)
+                };
+            }
+            Err(error) => return self.failed(item, describe(&error)),
+        };
+        self.size = size;
+        if self.plan.max_file_size.is_some_and(|limit| size > limit) {
+            return FileReport {
+                bytes: size,
+                problem: Some("larger than the size limit".to_owned()),
+                ..blank(path, Outcome::Skipped)
+            };
+        }
+        let reading = self.read(&file, size);
+        self.finish(item, reading)
+    }
+
+    /// The report of a file on which the engine failed.
+    pub(super) fn broken(&self, item: &Item<'_>) -> FileReport {
+        self.failed(item, "an inner step failed".to_owned())
+    }
+
+    fn failed(&self, item: &Item<'_>, problem: String) -> FileReport {
+        FileReport {
+            bytes: self.size,
+            problem: Some(problem),
+            effect: self.plan.decide.map(|_| Effect::Block),
+            ..blank(item.root.join(&item.below), Outcome::Failed)
+        }
+    }
+
+    fn finish(&mut self, item: &Item<'_>, reading: Reading) -> FileReport {
+        let Reading { classified, bytes, flaw, digest } = reading;
+        let Some(mut classified) = classified else {
+            let problem = flaw.map_or_else(String::new, |flaw| flaw.describe());
+            return self.failed(item, problem);
+        };
+        let label = &mut classified.label;
+        if flaw.is_some() {
+            label.coverage.join(&Coverage::partial(Reason::Error));
+        }
+        self.interrupted = matches!(flaw, Some(Flaw::Interrupted));
+        let outcome = match flaw {
+            Some(Flaw::Unreadable(_)) => Outcome::Failed,
+            _ if label.coverage.is_complete() => Outcome::Scanned,
+            _ => Outcome::Partial,
+        };
+        let effect = self.plan.decide.map(|decide| match outcome {
+            Outcome::Failed => Effect::Block,
+            _ => decide(label),
+        });
+        let found: u64 = label.categories.values().map(|count| count.count).sum();
+        self.progress.findings.fetch_add(found, Relaxed);
+        let problem = match flaw {
+            Some(flaw) => Some(flaw.describe()),
+            None => explain(&label.coverage, classified.format.opaque),
+        };
+        FileReport {
+            path: item.root.join(&item.below),
+            bytes: self.size.max(bytes),
+            outcome,
+            problem,
+            label: Some(classified.label),
+            findings: classified.findings,
+            truncated: classified.truncated,
+            digest,
+            effect,
+        }
+    }
+
+    /// Reads and scans an open file, up to the size that it had when it was opened.
+    fn read(&mut self, file: &File, size: u64) -> Reading {
+        match usize::try_from(size) {
+            Ok(size) if size <= WHOLE_BYTES => self.read_whole(file, size),
+            _ => self.read_in_pieces(file, size),
+        }
+    }
+
+    fn read_whole(&mut self, file: &File, size: usize) -> Reading {
+        let mut filled = 0;
+        let mut flaw = None;
+        let wanted = size + 1;
+        while let Some(space) = self.buffer.get_mut(filled..wanted).filter(|s| !s.is_empty()) {
+            let space_bytes = space.len();
+            match read_at(file, space, filled as u64) {
+                Ok(0) => break,
+                Ok(read) => {
+                    filled += read;
+                    // A read that is short of the one byte too many has met the end.
+                    if filled == size && read < space_bytes {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    flaw = Some(Flaw::Unreadable(error));
+                    break;
+                }
+            }
+        }
+        if flaw.is_none() {
+            flaw = match filled {
+                _ if filled < size => Some(Flaw::Shrank),
+                _ if filled > size => Some(Flaw::Grew),
+                _ => None,
+            };
+        }
+        let payload = self.buffer.get(..filled.min(size)).unwrap_or_default();
+        let nothing = payload.is_empty() && matches!(flaw, Some(Flaw::Unreadable(_)));
+        let classified = (!nothing).then(|| self.scanner.scan(payload));
+        self.progress.bytes.fetch_add(payload.len() as u64, Relaxed);
+        let hash = self.plan.digests && flaw.is_none();
+        let digest = hash.then(|| Sha256::digest(payload).into());
+        Reading { classified, bytes: payload.len() as u64, flaw, digest }
+    }
+
+    /// For files of any size: one pass, one piece in memory at a time.
+    fn read_in_pieces(&mut self, file: &File, size: u64) -> Reading {
+        let mut stream = self.scanner.stream();
+        let mut hash = self.plan.digests.then(Sha256::new);
+        let mut offset = 0;
+        let mut flaw = None;
+        while offset < size {
+            if (self.stopping)() {
+                flaw = Some(Flaw::Interrupted);
+                break;
+            }
+            let wanted = usize::try_from(size - offset).unwrap_or(usize::MAX).min(PIECE_BYTES);
+            let Some(space) = self.buffer.get_mut(..wanted) else { break };
+            let piece = match read_at(file, space, offset) {
+                Ok(0) => {
+                    flaw = Some(Flaw::Shrank);
+                    break;
+                }
+                Ok(read) => space.get(..read).unwrap_or_default(),
+                Err(error) => {
+                    flaw = Some(Flaw::Unreadable(error));
+                    break;
+                }
+            };
+            if let Some(hash) = &mut hash {
+                hash.update(piece);
+            }
+            stream.push(piece);
+            offset += piece.len() as u64;
+            self.progress.bytes.fetch_add(piece.len() as u64, Relaxed);
+        }
+        if flaw.is_none() && read_at(file, &mut [0], size).is_ok_and(|read| read > 0) {
+            flaw = Some(Flaw::Grew);
+        }
+        let nothing = offset == 0 && matches!(flaw, Some(Flaw::Unreadable(_)));
+        let classified = (!nothing).then(|| stream.finish());
+        let digest = hash.filter(|_| flaw.is_none()).map(|hash| hash.finalize().into());
+        Reading { classified, bytes: offset, flaw, digest }
+    }
+}
+
+impl Flaw {
+    fn describe(&self) -> String {
+        match self {
+            Flaw::Shrank => "shrank while it was read".to_owned(),
+            Flaw::Grew => {
+                "grew while it was read: scanned up to its size when it was opened".to_owned()
+            }
+            Flaw::Interrupted => "interrupted".to_owned(),
+            Flaw::Unreadable(error) => format!("cannot be read: {}", describe(error)),
+        }
+    }
+}
+
+/// What an opened path turned out to be.
+pub(super) enum Opened {
+    /// A regular file and its size.
+    File(File, u64),
+    /// Something that is not read.
+    Special(&'static str),
+}
+
+/// Opens a file below its root, or the root itself, and looks at what it is before it is read.
+pub(super) fn open(item: &Item<'_>) -> io::Result<Opened> {
+    let descriptor = match &item.root.place {
+        RootPlace::Directory(beneath) => beneath.open_file(&item.below),
+        _ => rustix::fs::openat(rustix::fs::CWD, &item.root.path, FILE_FLAGS, Mode::empty())
+            .map_err(io::Error::from),
+    };
+    let descriptor: OwnedFd = match descriptor {
+        // Opening a socket fails like this, and so does a path whose directory became a file.
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
+            return Ok(Opened::Special("socket"));
+        }
+        Err(error) if changed_kind(&error) => {
+            return Err(io::Error::other("changed its kind during the scan"));
+        }
+        other => other?,
+    };
+    let stat = rustix::fs::fstat(&descriptor)?;
+    match kind_of(&stat) {
+        FileType::RegularFile => {
+            let size = u64::try_from(stat.st_size).unwrap_or(0);
+            Ok(Opened::File(File::from(descriptor), size))
+        }
+        FileType::Directory => Err(io::Error::other("changed its kind during the scan")),
+        other => Ok(Opened::Special(special(other))),
+    }
+}
+
+impl Item<'_> {
+    /// Size of the file, 0 where it cannot be told.
+    pub(super) fn size(&self) -> u64 {
+        match &self.root.place {
+            RootPlace::Directory(beneath) => {
+                beneath.stat(&self.below).map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0))
+            }
+            _ => std::fs::metadata(&self.root.path).map_or(0, |metadata| metadata.len()),
+        }
+    }
+}
+
+fn read_at(file: &File, space: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(space, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Why a file that was read whole is not wholly inspected; none where it is.
+fn explain(coverage: &Coverage, opaque: Option<&'static str>) -> Option<String> {
+    let reasons: Vec<&str> = coverage
+        .reasons
+        .iter()
+        .map(|reason| match reason {
+            Reason::Opaque => opaque.unwrap_or("opaque"),
+            Reason::Limit => "a limit was reached",
+            Reason::Deadline => "time ran out",
+            Reason::Damaged => "damaged content",
+            Reason::Error => "an inner step failed",
+            Reason::EarlyBlock => "stopped early",
+        })
+        .collect();
+    (!reasons.is_empty()).then(|| reasons.join(", "))
+}
