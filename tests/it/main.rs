@@ -2,3 +2,4 @@
 
 mod tidy;
 mod output;
+mod taxonomy;
