@@ -274,6 +274,7 @@ fn blank(path: std::path::PathBuf, outcome: Outcome) -> FileReport {
         bytes: 0,
         outcome,
         problem: None,
+        chain: Vec::new(),
         label: None,
         findings: Vec::new(),
         truncated: 0,

@@ -141,6 +141,7 @@ impl<'a> Reader<'a> {
             bytes: self.size.max(bytes),
             outcome,
             problem,
+            chain: crate::respond::chain(classified.format),
             label: Some(classified.label),
             findings: classified.findings,
             truncated: classified.truncated,
