@@ -1,0 +1,106 @@
+//! Rows, columns and JSON paths, followed at any chunk boundary.
+//!
+//! The bytes of a view come in, in order; where a byte is comes out. Promised: the answer for a
+//! byte is the same wherever the view was cut, any bytes are followed without failing, and what
+//! is kept is bounded by the marks in the retained bytes, the header row and the depth limit.
+
+mod table;
+
+use crate::decode::Structure;
+use crate::model::Place;
+
+use table::Table;
+
+/// Longest column name or JSON key in bytes of UTF-8; longer ones are cut at a character.
+pub const MAX_NAME: usize = 256;
+
+/// Follows the structure of a view whose bytes arrive in order, cut anywhere, and says where a
+/// byte is. What it has learned of bytes that are no longer of interest is forgotten, so that its
+/// memory is bounded by the marks in the retained part, the header row and the depth limit.
+///
+/// A clone goes on from the same point; one made right after `forget_below(offset())` is small.
+#[derive(Clone, Debug)]
+pub struct Tracker {
+    offset: u64,
+    structure: Follow,
+}
+
+#[derive(Clone, Debug)]
+enum Follow {
+    Text,
+    Table(Box<Table>),
+}
+
+impl Tracker {
+    /// A tracker whose first byte is at view offset `start`.
+    pub fn new(structure: Structure, start: u64) -> Tracker {
+        let structure = match structure {
+            Structure::Table { delimiter, header } => {
+                Follow::Table(Box::new(Table::new(delimiter, header)))
+            }
+            _ => Follow::Text,
+        };
+        Tracker { offset: start, structure }
+    }
+
+    /// Takes the next bytes of the view. Each leaves marks behind until they are forgotten, so a
+    /// large view is best given in pieces.
+    pub fn advance(&mut self, bytes: &[u8]) {
+        match &mut self.structure {
+            Follow::Text => {}
+            Follow::Table(table) => table.advance(self.offset, bytes),
+        }
+        self.offset += bytes.len() as u64;
+    }
+
+    /// The view offset of the next byte to come.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The cell or path that holds the byte at `at`, which lies below `offset` and not below the
+    /// last `forget_below`. None in plain text, and before the first row or value.
+    ///
+    /// A delimiter or line end belongs to the cell before it. The cells of the header row have the
+    /// place `#1`, `#2` ... in row 0, whatever they say. In JSON, white space before a value belongs
+    /// to the value; keys and the punctuation between members belong to their object.
+    pub fn place(&self, at: u64) -> Option<Place> {
+        match &self.structure {
+            Follow::Text => None,
+            Follow::Table(table) => table.place(at),
+        }
+    }
+
+    /// For a table: view offset of the first byte of the row that holds `at`, or of the oldest
+    /// byte still known where the row began before that. None elsewhere.
+    pub fn row_start(&self, at: u64) -> Option<u64> {
+        match &self.structure {
+            Follow::Text => None,
+            Follow::Table(table) => table.row_start(at),
+        }
+    }
+
+    /// Forgets marks that only bytes below this offset need.
+    pub fn forget_below(&mut self, at: u64) {
+        match &mut self.structure {
+            Follow::Text => {}
+            Follow::Table(table) => table.forget_below(at),
+        }
+    }
+}
+
+/// Text of a name: at most [`MAX_NAME`] bytes, what is not UTF-8 replaced. `cut` says that the
+/// bytes go on, so that the last character may be incomplete.
+fn name_of(bytes: &[u8], cut: bool) -> String {
+    let mut name = String::new();
+    let mut chunks = bytes.utf8_chunks().peekable();
+    while let Some(chunk) = chunks.next() {
+        name.push_str(chunk.valid());
+        let incomplete = cut && chunks.peek().is_none();
+        if !chunk.invalid().is_empty() && !incomplete {
+            name.push('\u{fffd}');
+        }
+    }
+    name.truncate(name.floor_char_boundary(MAX_NAME));
+    name
+}
