@@ -1,0 +1,284 @@
+//! Promises 1, 2 and 4 on generated payloads: any cutting and any kernel give the findings of the
+//! whole, a naive matcher finds nothing more, and work is linear.
+
+use proptest::prelude::*;
+use regex_automata::{Anchored, Input, meta::Regex};
+use sluicegate::engine::Options;
+use sluicegate::rules::{Anchors, DIGIT_SEPARATORS, Rule, Shape};
+use sluicegate::scan::sweep::Kernel;
+
+use crate::support::{chunked, kernels, rules, scanner_with, segmented};
+
+/// Values, labels and separators that make rules fire, and near misses.
+fn fragments() -> Vec<Vec<u8>> {
+    let mut fragments: Vec<Vec<u8>> = rules()
+        .rules
+        .iter()
+        .flat_map(|rule| {
+            let examples = rule.examples.iter().map(|it| it.text.clone());
+            let values = rule.examples.iter().map(|it| it.text[it.start..it.end].to_string());
+            examples.chain(values).chain(rule.counterexamples.clone())
+        })
+        .filter(|text| text.len() < 400)
+        .map(String::into_bytes)
+        .collect();
+    let plain: [&[u8]; 26] = [
+        b" ", b"\n", b",", b"\t", b"\"", b"'", b":", b"=", b"-", b".", b"@", b"{\"ssn\": \"", b"\"}\n", b"ssn", b"name,ssn\n",
+        b"\xff\xfe", b"\xc3\xa9", b"\xe9", b"0", b"12", b"the quick brown fox ", b"-----BEGIN ", b"PRIVATE KEY-----", b"eyJ",
+        b"\0", b"card number ",
+    ];
+    fragments.extend(plain.iter().map(|text| text.to_vec()));
+    fragments
+}
+
+fn payload() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        12 => proptest::sample::select(fragments()),
+        1 => proptest::collection::vec(any::<u8>(), 0..40),
+        1 => (1usize..3000).prop_map(|length| b"lorem ipsum ".iter().copied().cycle().take(length).collect()),
+    ];
+    proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn cutting_changes_nothing(payload in payload(), sizes in proptest::collection::vec(1usize..300, 1..20), seed in 0usize..1000) {
+        let scanner = scanner_with(Options::default());
+        let whole = scanner.scan(&payload);
+        for size in [1, 7, 64, 4096] {
+            prop_assert_eq!(&whole, &chunked(&scanner, &payload, |_| size), "chunks of {}", size);
+        }
+        let random = chunked(&scanner, &payload, |at| sizes[(at + seed) % sizes.len()]);
+        prop_assert_eq!(&whole, &random);
+        for size in [50, 1000] {
+            if let Some(joined) = segmented(&scanner, &payload, size) {
+                prop_assert_eq!(&whole, &joined, "segments of {}", size);
+            }
+        }
+    }
+
+    #[test]
+    fn kernels_give_one_answer(payload in payload()) {
+        let reference = scanner_with(Options { kernel: Kernel::Portable, ..Options::default() }).scan(&payload);
+        for kernel in kernels() {
+            let other = scanner_with(Options { kernel, ..Options::default() }).scan(&payload);
+            prop_assert_eq!(&reference, &other, "{:?}", kernel);
+        }
+    }
+
+    #[test]
+    fn utf16_finds_what_utf8_finds(text in proptest::collection::vec(proptest::sample::select(fragments()), 1..12), big in any::<bool>()) {
+        let Ok(text) = String::from_utf8(text.concat()) else { return Ok(()) };
+        prop_assume!(!text.starts_with('\u{feff}'));
+        let mut wide = if big { vec![0xfe, 0xff] } else { vec![0xff, 0xfe] };
+        for unit in text.encode_utf16() {
+            wide.extend(if big { unit.to_be_bytes() } else { unit.to_le_bytes() });
+        }
+        let plain = sluicegate::decode::Format::declared("text");
+        let word = if big { "utf-16be" } else { "utf-16le" };
+        let scanner = scanner_with(Options::default());
+        let narrow = scanner.scan_as(text.as_bytes(), plain);
+        let found = scanner.scan_as(&wide, sluicegate::decode::Format::declared(word));
+        prop_assert_eq!(&narrow.label.categories, &found.label.categories);
+        for (a, b) in narrow.findings.iter().zip(&found.findings) {
+            let units = text[..a.span.start as usize].encode_utf16().count() as u64;
+            prop_assert_eq!((a.rule, 2 + 2 * units), (b.rule, b.span.start));
+        }
+    }
+
+    /// Promise 2: whatever a rule's pattern matches at an anchor as the definitions have it is found
+    /// by the engine, and nothing else is, before validation and scoring.
+    #[test]
+    fn a_naive_matcher_finds_the_same(payload in payload()) {
+        let text = payload;
+        let naive = naive_matches(&text);
+        let plain = sluicegate::decode::Format::declared("text");
+        let found = scanner_with(Options { format: plain, ..Options::default() }).scan(&text);
+        for finding in &found.findings {
+            let rules = rules();
+            let Some(rule) = rules.rule(finding.rule) else { continue };
+            let (start, end) = (finding.span.start as usize, finding.span.end as usize);
+            prop_assert!(
+                naive.iter().any(|m| m.rule == rule.id && m.start <= start && start < m.end && end >= m.start),
+                "{} at {start}..{end} has no naive match", rule.id
+            );
+        }
+        for matched in naive {
+            let rules = rules();
+            let rule = rules.rules.iter().find(|rule| rule.id == matched.rule).unwrap();
+            // Without validator, required context or overlap nothing may take a match away.
+            if rule.validator.is_some() || rule.context.as_ref().is_some_and(|context| context.required) {
+                continue;
+            }
+            let class = rules.class(rule.category);
+            let (start, end) = matched.value;
+            prop_assert!(
+                found.findings.iter().any(|finding| {
+                    rules.class(finding.category) == class
+                        && finding.span.start as usize <= start && finding.span.end as usize >= end
+                }),
+                "{} at {start}..{end} was not found", rule.id
+            );
+        }
+    }
+}
+
+struct Match {
+    rule: String,
+    start: usize,
+    end: usize,
+    value: (usize, usize),
+}
+
+/// Every match of every rule, tried at every byte with another regex engine and no prefilter.
+fn naive_matches(text: &[u8]) -> Vec<Match> {
+    let mut matches = Vec::new();
+    for (rule, regex) in regexes() {
+        for anchor in (0..text.len()).filter(|at| is_anchor(rule, text, *at)) {
+            let first = anchor.saturating_sub(rule.lead.max());
+            for start in first..=anchor {
+                let barred = start > 0 && rule.boundary.is_some_and(|set| set.contains(text[start - 1]));
+                if barred {
+                    continue;
+                }
+                let limit = text.len().min(start + rule.max_length);
+                let input = Input::new(text).span(start..limit).anchored(Anchored::Yes);
+                let mut captures = regex.create_captures();
+                regex.captures(input, &mut captures);
+                if let Some(whole) = captures.get_match()
+                    && whole.end() > anchor
+                {
+                    let value = captures.get_group_by_name("value").unwrap_or(whole.span());
+                    matches.push(Match {
+                        rule: rule.id.clone(),
+                        start,
+                        end: whole.end(),
+                        value: (value.start, value.end),
+                    });
+                    break;
+                }
+            }
+        }
+    }
+    matches
+}
+
+fn regexes() -> &'static [(Rule, Regex)] {
+    static REGEXES: std::sync::OnceLock<Vec<(Rule, Regex)>> = std::sync::OnceLock::new();
+    REGEXES.get_or_init(|| {
+        rules()
+            .rules
+            .iter()
+            .map(|rule| {
+                let regex = Regex::builder()
+                    .syntax(sluicegate::scan::syntax_config())
+                    .configure(Regex::config().utf8_empty(false))
+                    .build(&rule.pattern)
+                    .unwrap();
+                (rule.clone(), regex)
+            })
+            .collect()
+    })
+}
+
+fn is_anchor(rule: &Rule, text: &[u8], at: usize) -> bool {
+    let byte = |at: usize| text.get(at).copied().unwrap_or(0);
+    let before = at.checked_sub(1).map_or(0, byte);
+    let starts = !before.is_ascii_alphanumeric();
+    match &rule.anchors {
+        Anchors::Keywords(words) => words.iter().any(|word| {
+            text[at..].get(..word.len()).is_some_and(|t| t.eq_ignore_ascii_case(word.as_bytes()))
+        }),
+        Anchors::Digits { min, .. } => {
+            let is_number = |b: u8| b.is_ascii_digit() || DIGIT_SEPARATORS.contains(&b);
+            let mut digits = 0;
+            let mut gap = 0;
+            for b in &text[at..] {
+                if b.is_ascii_digit() {
+                    digits += 1;
+                    gap = 0;
+                } else if DIGIT_SEPARATORS.contains(b) && gap < 2 {
+                    gap += 1;
+                } else {
+                    break;
+                }
+            }
+            byte(at).is_ascii_digit()
+                && !before.is_ascii_digit()
+                && (at..at + 6).all(|at| is_number(byte(at)))
+                && digits >= usize::from(*min).min(sluicegate::scan::MAX_DIGITS)
+        }
+        Anchors::Shape(Shape::Digits) => unreachable!("digits have an anchor of their own"),
+        Anchors::Shape(Shape::At) => byte(at) == b'@' && (byte(at + 1).is_ascii_alphanumeric() || byte(at + 1) >= 128),
+        Anchors::Shape(Shape::LettersDigits) => {
+            starts
+                && (at..at + 2).all(|at| byte(at).is_ascii_alphabetic())
+                && (at + 2..at + 4).all(|at| byte(at).is_ascii_digit())
+        }
+        Anchors::Shape(Shape::Token) => {
+            starts
+                && byte(at) != b'-'
+                && (at..at + 11).all(|at| byte(at).is_ascii_alphanumeric() || byte(at) == b'-')
+                && (at..at + 11).any(|at| byte(at).is_ascii_digit())
+        }
+        Anchors::Shape(Shape::HexColon) => {
+            let digits = text[..at].iter().rev().take_while(|b| b.is_ascii_hexdigit()).count();
+            let edge = (at - digits).checked_sub(1).map_or(0, byte);
+            byte(at) == b':'
+                && (byte(at + 1).is_ascii_hexdigit() || byte(at + 1) == b':')
+                && digits <= 4
+                && !edge.is_ascii_alphanumeric()
+                && edge != b':'
+        }
+    }
+}
+
+/// Payloads at which each kind of anchor is at its worst.
+fn adversarial(length: usize) -> Vec<(&'static str, Vec<u8>)> {
+    let repeat = |piece: &[u8]| piece.iter().copied().cycle().take(length).collect::<Vec<u8>>();
+    let mut all = vec![
+        ("all digits", repeat(b"1")),
+        ("digits and spaces", repeat(b"1 ")),
+        ("groups of digits", repeat(b"123-45-")),
+        ("near misses of cards", repeat(b"4111 1111 1111 1112 ")),
+        ("all at", repeat(b"@")),
+        ("addresses without an end", repeat(b"a@a")),
+        ("one long local part", repeat(b"abcdefghij@")),
+        ("colons", repeat(b"fe:")),
+        ("tokens", repeat(b"1A-")),
+        ("bank heads", repeat(b"DE89 ")),
+        ("jwt heads", repeat(b"eyJ-")),
+        ("pem heads", repeat(b"-----BEGIN PRIVATE KEY-----")),
+        ("open pem", repeat(b"-----BEGIN PRIVATE KEY-----\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")),
+        ("hl7 heads", repeat(b"MSH|^~\\&|")),
+        ("uris", repeat(b"http://a:")),
+        ("assignments", repeat(b"password=")),
+    ];
+    let keywords: Vec<u8> = rules()
+        .rules
+        .iter()
+        .filter_map(|rule| match &rule.anchors {
+            Anchors::Keywords(words) => Some(words.join(" ").into_bytes()),
+            _ => None,
+        })
+        .collect::<Vec<_>>()
+        .join(&b' ');
+    all.push(("all keywords", repeat(&keywords)));
+    all
+}
+
+/// Promise 4: no rule reads a byte more often than `rules check` says, whatever the payload.
+#[test]
+fn no_rule_reads_a_byte_more_often_than_it_says() {
+    let length = 60_000;
+    let scanner = scanner_with(Options::default());
+    let rules = rules();
+    for (name, payload) in adversarial(length) {
+        for ((id, read), rule) in scanner.bytes_read(&payload).iter().zip(&rules.rules) {
+            let bound = u64::from(rule.reads_per_byte()) * length as u64 + 2 * rule.max_length as u64;
+            assert!(*read <= bound, "{name}: {id} read {read} bytes of {length}, bound {bound}");
+        }
+    }
+}
