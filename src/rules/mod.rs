@@ -8,8 +8,20 @@
 
 mod anchor;
 mod validator;
+mod source;
+mod diagnostic;
+mod reader;
+mod pack;
+mod pattern;
+mod requirement;
+mod proof;
+mod derive;
+mod lint;
+mod compile;
 
 pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, Lead, Shape};
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+pub use source::Source;
 pub use validator::Validator;
 
 use std::collections::HashMap;
@@ -190,6 +202,31 @@ impl Taxonomy {
 }
 
 impl RuleSet {
+    /// The packs and the taxonomy that ship with the program, sorted by name.
+    pub fn builtin_sources() -> Vec<Source> {
+        source::builtin_sources()
+    }
+
+    /// The rules that ship with the program.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them; a test holds that nothing is.
+    pub fn builtin() -> Result<RuleSet, Diagnostics> {
+        RuleSet::compile(&RuleSet::builtin_sources())
+    }
+
+    /// Reads, resolves and checks rule packs. Rules of sources that are not built in add to those
+    /// that are, and replace those whose id they share.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, warnings included, where at least one thing is an error.
+    pub fn compile(sources: &[Source]) -> Result<RuleSet, Diagnostics> {
+        let (rules, diagnostics) = compile::compile(sources, compile::Depth::Load);
+        rules.ok_or(diagnostics)
+    }
+
     /// The plain rule at a position; none for a combination.
     pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
         self.rules.get(index.0 as usize)
@@ -228,6 +265,12 @@ impl RuleSet {
     pub fn term(&self, index: TermIndex) -> &str {
         self.terms.get(usize::from(index.0)).map_or("", String::as_str)
     }
+}
+
+/// Does all that [`RuleSet::compile`] does, and lints the packs: those that are not built in, or
+/// all where all are. The rule set is there if no diagnostic is an error.
+pub fn check(sources: &[Source]) -> (Option<RuleSet>, Diagnostics) {
+    compile::compile(sources, compile::Depth::Lint)
 }
 
 /// A column name or JSON key as rules compare it: ASCII letters in lower case, digits and bytes

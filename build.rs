@@ -1,0 +1,43 @@
+//! Lists the rule packs under `rules/`, so that they are compiled into the library.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=rules");
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+
+    let mut names = Vec::new();
+    let packs = root.join("rules");
+    if packs.is_dir() {
+        collect(&packs, "rules", 0, &mut names)?;
+    }
+    names.sort();
+
+    let mut list = String::from("&[\n");
+    for name in &names {
+        let path = root.join(name);
+        let _ = writeln!(list, "    ({name:?}, include_str!({:?})),", path.display().to_string());
+    }
+    list.push_str("]\n");
+    fs::write(out.join("builtin_rules.rs"), list)
+}
+
+/// `rules/*.toml` and `rules/*/*.toml`, as paths from the repository's root with `/` between parts.
+fn collect(folder: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(file) = entry.file_name().into_string() else { continue };
+        let name = format!("{prefix}/{file}");
+        let kind = entry.file_type()?;
+        if kind.is_dir() && depth == 0 {
+            collect(&entry.path(), &name, depth + 1, names)?;
+        } else if kind.is_file() && file.ends_with(".toml") {
+            names.push(name);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,748 @@
+//! Packs come in as they stand; a rule set comes out, or what is wrong with them.
+
+use std::collections::HashMap;
+
+use regex_automata::nfa::thompson;
+use regex_syntax::hir::Hir;
+use sha2::{Digest, Sha256};
+
+use super::diagnostic::{Code, Diagnostics};
+use super::pack::{
+    self, MAX_KEYWORD, MAX_RULES, MIN_KEYWORD, Pack, RawAnchors, RawCategory, RawCombination,
+    RawContext, RawRule,
+};
+use super::pattern::{self, PatternError};
+use super::proof::{self, Failure, MAX_LEAD};
+use super::reader::{Located, Place, Reporter, nearest, shown};
+use super::{
+    Anchors, ByteSet, Combination, Context, Example, Lead, MAX_REACH, Rule, RuleSet, Shape, Source,
+    Taxonomy, Validator, derive, lint, normalise_name,
+};
+use crate::model::{Category, CategoryIndex, Class, Law, Sensitivity, TermIndex};
+
+/// The largest automaton of a pattern, in bytes of its states.
+const MAX_NFA: usize = 8 << 20;
+
+/// Steps that the proofs of all rules of a set may take together.
+const PROOF_BUDGET: usize = 50_000_000;
+
+/// How much is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// What has to hold for the rules to be used.
+    Load,
+    /// That, and all that a reviewer would want to know.
+    Lint,
+}
+
+/// Reads, resolves and checks all sources. No rule set comes out where there is an error.
+pub(super) fn compile(sources: &[Source], depth: Depth) -> (Option<RuleSet>, Diagnostics) {
+    let mut reporter = Reporter::new(sources);
+    let mut packs = Vec::new();
+    // Built-in packs first, so that others find something to replace.
+    for builtin in [true, false] {
+        for (position, source) in sources.iter().enumerate().filter(|(_, s)| s.builtin == builtin) {
+            packs.push((builtin, pack::read(source, position, &mut reporter)));
+        }
+    }
+    let linted_origin = sources.iter().all(|source| source.builtin);
+    let mut compiler = Compiler {
+        sources,
+        taxonomy: Taxonomy::default(),
+        terms: Vec::new(),
+        term_index: HashMap::new(),
+        proof_budget: PROOF_BUDGET,
+        reporter,
+    };
+    compiler.taxonomy(&packs);
+    let definitions = compiler.definitions(&packs);
+
+    let mut rules = Vec::new();
+    let mut combinations = Vec::new();
+    let mut linter = lint::Linter::default();
+    for definition in definitions {
+        // Built-in packs are linted by themselves, not with every pack that builds on them.
+        let linted = depth == Depth::Lint && definition.builtin == linted_origin;
+        match definition.raw {
+            Raw::Rule(raw) => {
+                let rule = compiler.rule(raw, definition.builtin);
+                if linted {
+                    linter.rule(raw, rule.as_ref(), &mut compiler.reporter);
+                }
+                rules.extend(rule);
+            }
+            Raw::Combination(raw) => {
+                combinations.extend(compiler.combination(raw));
+                if linted {
+                    linter.combination(raw, &mut compiler.reporter);
+                }
+            }
+        }
+    }
+    let mut diagnostics = compiler.reporter.diagnostics;
+    diagnostics.sort();
+    if diagnostics.has_errors() {
+        return (None, diagnostics);
+    }
+    let rules = RuleSet {
+        taxonomy: compiler.taxonomy,
+        rules,
+        combinations,
+        terms: compiler.terms,
+        digest: digest(sources),
+    };
+    (Some(rules), diagnostics)
+}
+
+/// SHA-256 over the sorted names and contents, each with its length before it so that no two sets
+/// of sources read the same.
+fn digest(sources: &[Source]) -> [u8; 32] {
+    let mut sorted: Vec<&Source> = sources.iter().collect();
+    sorted.sort_by(|a, b| (&a.name, &a.text).cmp(&(&b.name, &b.text)));
+    let mut hash = Sha256::new();
+    for text in sorted.iter().flat_map(|source| [&source.name, &source.text]) {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    }
+    hash.finalize().into()
+}
+
+struct Compiler<'a> {
+    sources: &'a [Source],
+    taxonomy: Taxonomy,
+    terms: Vec<String>,
+    term_index: HashMap<String, TermIndex>,
+    proof_budget: usize,
+    reporter: Reporter<'a>,
+}
+
+/// A rule or combination that is in force: of those with one id, the one defined last.
+struct Definition<'p> {
+    raw: Raw<'p>,
+    builtin: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Raw<'p> {
+    Rule(&'p RawRule),
+    Combination(&'p RawCombination),
+}
+
+impl Raw<'_> {
+    fn id(&self) -> &Located<String> {
+        match self {
+            Raw::Rule(raw) => &raw.id,
+            Raw::Combination(raw) => &raw.id,
+        }
+    }
+}
+
+impl Compiler<'_> {
+    fn taxonomy(&mut self, packs: &[(bool, Pack)]) {
+        let mut categories: Vec<Category> = Vec::new();
+        let mut known: HashMap<&str, (usize, bool)> = HashMap::new();
+        let all = packs.iter().flat_map(|(builtin, pack)| {
+            pack.categories.iter().map(move |category| (*builtin, category))
+        });
+        for (builtin, raw) in all {
+            let Some(category) = self.category(raw) else { continue };
+            match known.get(raw.id.value.as_str()) {
+                Some((_, first)) if *first == builtin => {
+                    let message = format!("category `{}` is defined twice", shown(&raw.id.value));
+                    self.reporter.report(raw.id.at, Code::DuplicateId, message);
+                }
+                Some((position, _)) => {
+                    let Some(there) = categories.get_mut(*position) else { continue };
+                    if *there != category {
+                        let message = format!("changes the built-in category `{}`", category.id);
+                        self.reporter.report(raw.id.at, Code::ChangedCategory, message);
+                    }
+                    *there = category;
+                    known.insert(&raw.id.value, (*position, builtin));
+                }
+                None if categories.len() >= MAX_RULES => {
+                    let message = format!("more than {MAX_RULES} categories");
+                    self.reporter.report(raw.at, Code::TooMany, message);
+                    break;
+                }
+                None => {
+                    known.insert(&raw.id.value, (categories.len(), builtin));
+                    categories.push(category);
+                }
+            }
+        }
+        self.taxonomy = Taxonomy::new(categories);
+    }
+
+    fn category(&mut self, raw: &RawCategory) -> Option<Category> {
+        let id = &raw.id.value;
+        let class_word = id.split('.').next().unwrap_or_default();
+        let class = Class::ALL.into_iter().find(|class| class.as_str() == class_word);
+        let well_formed = is_dotted(id, |byte| byte == b'_') && id.split('.').count() == 2;
+        if !well_formed {
+            let message = format!("`{}` is not an id of the form `class.name`", shown(id));
+            let help = "lower-case letters, digits and `_`, as in `nat.us_ssn`".to_owned();
+            self.reporter.report_with_help(raw.id.at, Code::BadId, message, Some(help));
+        } else if class.is_none() {
+            let message = format!("unknown class `{}`", shown(class_word));
+            let known = Class::ALL.map(Class::as_str).join(", ");
+            let help = Some(format!("known classes: {known}"));
+            self.reporter.report_with_help(raw.id.at, Code::UnknownWord, message, help);
+        }
+        let all = [
+            Sensitivity::Public,
+            Sensitivity::Internal,
+            Sensitivity::Confidential,
+            Sensitivity::Restricted,
+        ];
+        let sensitivity = all.into_iter().find(|word| word.as_str() == raw.sensitivity.value);
+        if sensitivity.is_none() {
+            let message = format!("unknown sensitivity `{}`", shown(&raw.sensitivity.value));
+            let help = Some(format!("one of {}", all.map(Sensitivity::as_str).join(", ")));
+            self.reporter.report_with_help(raw.sensitivity.at, Code::UnknownWord, message, help);
+        }
+        let law = |(name, part): &(String, String)| Law { name: name.clone(), part: part.clone() };
+        Some(Category {
+            id: id.clone(),
+            title: raw.title.clone(),
+            class: class.filter(|_| well_formed)?,
+            sensitivity: sensitivity?,
+            regulated: raw.regulated,
+            laws: raw.laws.iter().map(law).collect(),
+        })
+    }
+
+    /// The rules and combinations in force, in the order in which their ids first appear.
+    fn definitions<'p>(&mut self, packs: &'p [(bool, Pack)]) -> Vec<Definition<'p>> {
+        let mut definitions: Vec<Definition<'p>> = Vec::new();
+        let mut known: HashMap<&'p str, usize> = HashMap::new();
+        let all = packs.iter().flat_map(|(builtin, pack)| {
+            let rules = pack.rules.iter().map(Raw::Rule);
+            let combinations = pack.combinations.iter().map(Raw::Combination);
+            rules.chain(combinations).map(move |raw| Definition { raw, builtin: *builtin })
+        });
+        for definition in all {
+            let id: &'p Located<String> = match definition.raw {
+                Raw::Rule(raw) => &raw.id,
+                Raw::Combination(raw) => &raw.id,
+            };
+            let position = known.get(id.value.as_str()).copied();
+            let count = definitions.len();
+            match position.and_then(|position| definitions.get_mut(position)) {
+                Some(first) if first.builtin == definition.builtin => {
+                    let first = self.reporter.origin(first.raw.id().at);
+                    let message = format!("rule `{}` is defined twice", shown(&id.value));
+                    let help = Some(format!("first defined at {}:{}", first.file, first.line));
+                    self.reporter.report_with_help(id.at, Code::DuplicateId, message, help);
+                }
+                Some(first) => *first = definition,
+                None if count >= MAX_RULES => {
+                    let message = format!("more than {MAX_RULES} rules");
+                    self.reporter.report(id.at, Code::TooMany, message);
+                    break;
+                }
+                None => {
+                    known.insert(&id.value, count);
+                    definitions.push(definition);
+                }
+            }
+        }
+        definitions
+    }
+
+    fn rule(&mut self, raw: &RawRule, builtin: bool) -> Option<Rule> {
+        let category = self.category_of(&raw.category);
+        self.rule_id(&raw.id, category);
+        let hir = self.pattern(&raw.pattern);
+        let lengths = hir.as_ref().and_then(|hir| self.lengths(raw, hir));
+        if let Some(hir) = hir.as_ref().filter(|_| !builtin && lengths.is_some()) {
+            self.automaton_size(&raw.pattern, hir);
+        }
+        let stated = raw.anchors.as_ref().map(|anchors| (self.anchors(anchors), anchors.at));
+        let anchored = match (hir.as_ref().filter(|_| lengths.is_some()), stated) {
+            (Some(hir), Some((Some(anchors), at))) => self.lead(hir, anchors, at),
+            (Some(hir), None) => self.derived(hir, raw.pattern.at),
+            _ => None,
+        };
+        let boundary = raw.boundary.as_ref().map(|boundary| self.boundary(boundary));
+        let country = raw.country.as_ref().and_then(|country| self.country(country));
+        let validator = raw.validator.as_ref().map(|validator| self.validator(validator));
+        let context = raw.context.as_ref().map(|context| self.context(context));
+        let negative = raw.negative.as_ref().map(|context| self.context(context));
+        let mut columns: Vec<String> =
+            raw.columns.iter().map(|column| normalise_name(&column.value)).collect();
+        columns.sort();
+        columns.dedup();
+        columns.retain(|column| !column.is_empty());
+        let examples = self.examples(&raw.examples);
+        let (max_length, reach) = lengths?;
+        let (anchors, lead) = anchored?;
+        Some(Rule {
+            id: raw.id.value.clone(),
+            category: category?,
+            title: raw.prose.title.clone(),
+            why: raw.prose.why.clone(),
+            source: raw.prose.source.clone(),
+            country,
+            pattern: raw.pattern.value.clone(),
+            anchors,
+            lead,
+            max_length,
+            reach,
+            boundary: boundary.flatten(),
+            validator: validator.flatten(),
+            likelihood: percent(raw.likelihood.value),
+            context,
+            negative,
+            columns,
+            column_boost: percent(raw.column_boost),
+            examples,
+            counterexamples: texts(&raw.counterexamples),
+            origin: self.reporter.origin(raw.at),
+        })
+    }
+
+    fn combination(&mut self, raw: &RawCombination) -> Option<Combination> {
+        let category = self.category_of(&raw.category);
+        self.rule_id(&raw.id, category);
+        let of: Vec<_> = raw.of.iter().map(|id| self.category_of(id)).collect();
+        let near: Vec<_> = raw.near.iter().map(|id| self.category_of(id)).collect();
+        if raw.of.is_empty() {
+            let message = "`of` names no category to rest on";
+            self.reporter.report(raw.at, Code::BadCombination, message);
+        }
+        if raw.near.is_empty() && raw.terms.is_empty() {
+            let message = "`near` names neither categories nor terms";
+            self.reporter.report(raw.at, Code::BadCombination, message);
+        }
+        if raw.of.iter().any(|of| of.value == raw.category.value) {
+            let message = "a combination cannot rest on the category that it raises";
+            self.reporter.report(raw.category.at, Code::BadCombination, message);
+        }
+        let terms = self.terms(&raw.terms);
+        let examples = self.examples(&raw.examples);
+        Some(Combination {
+            id: raw.id.value.clone(),
+            category: category?,
+            title: raw.prose.title.clone(),
+            why: raw.prose.why.clone(),
+            source: raw.prose.source.clone(),
+            of: of.into_iter().collect::<Option<_>>()?,
+            near: near.into_iter().collect::<Option<_>>()?,
+            terms,
+            within: raw.within,
+            likelihood: percent(raw.likelihood.value),
+            examples,
+            counterexamples: texts(&raw.counterexamples),
+            origin: self.reporter.origin(raw.at),
+        })
+    }
+
+    fn category_of(&mut self, id: &Located<String>) -> Option<CategoryIndex> {
+        let found = self.taxonomy.find(&id.value);
+        if found.is_none() {
+            let message = format!("unknown category `{}`", shown(&id.value));
+            let known = self.taxonomy.iter().map(|(_, category)| category.id.as_str());
+            let help = nearest(&id.value, known).map(|near| format!("did you mean `{near}`?"));
+            self.reporter.report_with_help(id.at, Code::UnknownCategory, message, help);
+        }
+        found
+    }
+
+    fn rule_id(&mut self, id: &Located<String>, category: Option<CategoryIndex>) {
+        if !is_dotted(&id.value, |byte| byte == b'-') {
+            let message = format!("`{}` is not a rule id", shown(&id.value));
+            let help = "dotted parts of lower-case letters, digits and `-`, as in `nat.us-ssn`";
+            self.reporter.report_with_help(id.at, Code::BadId, message, Some(help.to_owned()));
+        } else if let Some(category) = category.and_then(|index| self.taxonomy.get(index))
+            && id.value.split('.').next() != Some(category.class.as_str())
+        {
+            let class = category.class.as_str();
+            let message =
+                format!("rule `{}` finds a category of class `{class}`", shown(&id.value));
+            let help = Some(format!("begin the id with `{class}.`"));
+            self.reporter.report_with_help(id.at, Code::BadId, message, help);
+        }
+    }
+
+    fn pattern(&mut self, pattern: &Located<String>) -> Option<Hir> {
+        match pattern::parse(&pattern.value) {
+            Ok(hir) => Some(hir),
+            Err(PatternError::Syntax { message, offset }) => {
+                let at = self.inside(pattern.at, offset);
+                self.reporter.report(at, Code::PatternSyntax, message);
+                None
+            }
+            Err(PatternError::Unicode) => {
+                let message = "the pattern needs Unicode mode";
+                let help = Some("patterns match bytes: spell the bytes out".to_owned());
+                self.reporter.report_with_help(pattern.at, Code::PatternUnicode, message, help);
+                None
+            }
+        }
+    }
+
+    /// The place of a byte of a pattern, where it is written as a literal string.
+    fn inside(&self, at: Place, offset: usize) -> Place {
+        let text = self.sources.get(at.source).and_then(|source| source.text.get(at.offset..));
+        let quotes = match text {
+            Some(text) if text.starts_with("'''\n") => 4,
+            Some(text) if text.starts_with("'''") => 3,
+            Some(text) if text.starts_with('\'') => 1,
+            _ => return at,
+        };
+        Place { offset: at.offset + quotes + offset, ..at }
+    }
+
+    /// `max_length` and `reach`.
+    fn lengths(&mut self, raw: &RawRule, hir: &Hir) -> Option<(usize, usize)> {
+        let at = raw.pattern.at;
+        let Some(least) = hir.properties().minimum_len() else {
+            self.reporter.report(at, Code::PatternEmpty, "the pattern never matches");
+            return None;
+        };
+        if least == 0 {
+            self.reporter.report(at, Code::PatternEmpty, "the pattern can match nothing at all");
+            return None;
+        }
+        let stated = raw.max_length.as_ref().map(|length| length.value);
+        let longest = match (hir.properties().maximum_len(), stated) {
+            (Some(most), stated) => most.min(stated.unwrap_or(most)),
+            (None, Some(stated)) => stated,
+            (None, None) => {
+                let message = "the pattern has an unbounded repeat";
+                let help = Some("bound the repeat, or state `max_length`".to_owned());
+                self.reporter.report_with_help(at, Code::PatternUnbounded, message, help);
+                return None;
+            }
+        };
+        if longest > MAX_REACH {
+            let message = format!("the pattern can match {longest} bytes, limit {MAX_REACH}");
+            let help = Some("bound its repeats, or state `max_length`".to_owned());
+            self.reporter.report_with_help(at, Code::PatternTooLong, message, help);
+            return None;
+        }
+        if least > longest {
+            let message = format!("a match has at least {least} bytes, `max_length` is {longest}");
+            self.reporter.report(at, Code::PatternTooLong, message);
+            return None;
+        }
+        let reach = raw.reach.as_ref().map_or(longest, |reach| reach.value);
+        if let Some(reach) = raw.reach.as_ref().filter(|reach| reach.value < longest) {
+            let message = format!("`reach` is below the longest match of {longest} bytes");
+            self.reporter.report(reach.at, Code::OutOfRange, message);
+            return None;
+        }
+        Some((longest, reach))
+    }
+
+    fn automaton_size(&mut self, pattern: &Located<String>, hir: &Hir) {
+        let config = thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_NFA));
+        if thompson::Compiler::new().configure(config).build_from_hir(hir).is_err() {
+            let message = format!("the automaton of the pattern exceeds {MAX_NFA} bytes");
+            self.reporter.report(pattern.at, Code::PatternTooLarge, message);
+        }
+    }
+
+    fn anchors(&mut self, raw: &RawAnchors) -> Option<Anchors> {
+        let stated = [raw.keywords.is_some(), raw.digits.is_some(), raw.shape.is_some()];
+        if stated.into_iter().filter(|stated| *stated).count() != 1 {
+            let message = "anchors need exactly one of `keywords`, `digits` and `shape`";
+            self.reporter.report(raw.at, Code::BadAnchors, message);
+            return None;
+        }
+        if let Some(keywords) = &raw.keywords {
+            return self.keywords(raw, keywords);
+        }
+        if let Some(Located { value: (low, high), at }) = raw.digits {
+            if low < derive::MIN_DIGITS || high < low {
+                let message = format!("`digits` has to rise from {} or more", derive::MIN_DIGITS);
+                self.reporter.report(at, Code::BadAnchors, message);
+                return None;
+            }
+            let (min, max) = (u8::try_from(low).ok()?, u8::try_from(high).ok()?);
+            return Some(Anchors::Digits { min, max });
+        }
+        let word = raw.shape.as_ref()?;
+        let all = [Shape::At, Shape::LettersDigits, Shape::Token, Shape::HexColon];
+        let shape = all.into_iter().find(|shape| shape.as_str() == word.value);
+        if shape.is_none() {
+            let message = format!("unknown anchor shape `{}`", shown(&word.value));
+            let help = Some(format!("one of {}", all.map(Shape::as_str).join(", ")));
+            self.reporter.report_with_help(word.at, Code::UnknownWord, message, help);
+        }
+        shape.map(Anchors::Shape)
+    }
+
+    fn keywords(&mut self, raw: &RawAnchors, keywords: &[Located<String>]) -> Option<Anchors> {
+        if keywords.is_empty() {
+            self.reporter.report(raw.at, Code::BadAnchors, "`keywords` is empty");
+            return None;
+        }
+        let mut fit = true;
+        for keyword in keywords {
+            if !(MIN_KEYWORD..=MAX_KEYWORD).contains(&keyword.value.len()) {
+                let message = format!(
+                    "keyword `{}` has {} bytes, not {MIN_KEYWORD} to {MAX_KEYWORD}",
+                    shown(&keyword.value),
+                    keyword.value.len()
+                );
+                self.reporter.report(keyword.at, Code::BadAnchors, message);
+                fit = false;
+            }
+        }
+        fit.then(|| Anchors::Keywords(texts(keywords)))
+    }
+
+    fn derived(&mut self, hir: &Hir, at: Place) -> Option<(Anchors, Lead)> {
+        let Some(anchors) = derive::anchors(hir) else {
+            let message = "no anchor follows from the pattern";
+            let help = "state `anchors`: a word of three bytes or more, digits or a shape that \
+                        every match holds";
+            self.reporter.report_with_help(at, Code::NoAnchor, message, Some(help.to_owned()));
+            return None;
+        };
+        self.lead(hir, anchors, at)
+    }
+
+    /// Proves that every match holds an anchor, and says how far before it a match can start.
+    fn lead(&mut self, hir: &Hir, anchors: Anchors, at: Place) -> Option<(Anchors, Lead)> {
+        match proof::prove(hir, &anchors, &mut self.proof_budget) {
+            Ok(held) if held.lead == 0 => Some((anchors, Lead::Bytes(0))),
+            Ok(held) => {
+                let run = proof::leading_run(hir, &anchors, &mut self.proof_budget);
+                let lead = match run {
+                    Some((class, most)) => Lead::Run(class, most),
+                    None => Lead::Bytes(held.lead),
+                };
+                Some((anchors, lead))
+            }
+            Err(Failure::Counterexample(text)) => {
+                let shown: String = text.escape_ascii().to_string().chars().take(120).collect();
+                let message = "the pattern can match without its anchor";
+                let help = Some(format!("it matches `{shown}`, for one"));
+                self.reporter.report_with_help(at, Code::AnchorNotHeld, message, help);
+                None
+            }
+            Err(Failure::LeadTooLong) => {
+                let message =
+                    format!("a match can start more than {MAX_LEAD} bytes before its anchor");
+                self.reporter.report(at, Code::LeadTooLong, message);
+                None
+            }
+            Err(Failure::TooLarge) => {
+                let message = "cannot prove within the work limit that every match has its anchor";
+                let help = Some("make the part before the anchor simpler".to_owned());
+                self.reporter.report_with_help(at, Code::ProofTooLarge, message, help);
+                None
+            }
+        }
+    }
+
+    fn boundary(&mut self, boundary: &Located<String>) -> Option<ByteSet> {
+        let class = pattern::parse(&boundary.value).ok().as_ref().and_then(pattern::one_class);
+        if class.is_none() {
+            let message = "`boundary` is not one character class";
+            let help = Some("write it as in '[A-Za-z0-9_-]'".to_owned());
+            self.reporter.report_with_help(boundary.at, Code::BadBoundary, message, help);
+        }
+        class
+    }
+
+    fn country(&mut self, country: &Located<String>) -> Option<String> {
+        let code = &country.value;
+        if code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Some(code.clone());
+        }
+        let message = format!("`{}` is not a country code", shown(code));
+        let help = Some("two capital letters as in ISO 3166-1, `US`".to_owned());
+        self.reporter.report_with_help(country.at, Code::BadCountry, message, help);
+        None
+    }
+
+    fn validator(&mut self, word: &Located<String>) -> Option<Validator> {
+        let validator = Validator::from_word(&word.value);
+        if validator.is_none() {
+            let message = format!("unknown validator `{}`", shown(&word.value));
+            let known = Validator::ALL.iter().map(|validator| validator.as_str());
+            let help = nearest(&word.value, known).map(|near| format!("did you mean `{near}`?"));
+            self.reporter.report_with_help(word.at, Code::UnknownValidator, message, help);
+        }
+        validator
+    }
+
+    fn context(&mut self, raw: &RawContext) -> Context {
+        Context {
+            terms: self.terms(&raw.terms),
+            before: raw.before,
+            after: raw.after,
+            boost: percent(raw.boost),
+            required: raw.required,
+        }
+    }
+
+    /// Terms in their normal form, each once in the table.
+    fn terms(&mut self, raw: &[Located<String>]) -> Vec<TermIndex> {
+        let mut indices = Vec::with_capacity(raw.len());
+        for term in raw {
+            let normal = normalise_term(&term.value);
+            if normal.is_empty() {
+                self.reporter.report(term.at, Code::BadTerm, "a context term is empty");
+                continue;
+            }
+            let index = match self.term_index.get(&normal) {
+                Some(index) => *index,
+                None => {
+                    let Ok(index) = u16::try_from(self.terms.len()) else {
+                        let message = "more than 65,536 different context terms";
+                        self.reporter.report(term.at, Code::TooMany, message);
+                        break;
+                    };
+                    self.terms.push(normal.clone());
+                    self.term_index.insert(normal, TermIndex(index));
+                    TermIndex(index)
+                }
+            };
+            if !indices.contains(&index) {
+                indices.push(index);
+            }
+        }
+        indices
+    }
+
+    fn examples(&mut self, raw: &[Located<String>]) -> Vec<Example> {
+        let mut examples = Vec::with_capacity(raw.len());
+        for marked in raw {
+            let example = unmarked(&marked.value);
+            if example.is_none() {
+                let message = "the example does not mark exactly one value";
+                let help = Some("put the value between ⟦ and ⟧".to_owned());
+                self.reporter.report_with_help(marked.at, Code::BadExample, message, help);
+            }
+            examples.extend(example);
+        }
+        examples
+    }
+}
+
+/// A term as it is compared: lower case, one space between words.
+pub(super) fn normalise_term(term: &str) -> String {
+    term.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// The payload and span of an example whose value stands between ⟦ and ⟧.
+fn unmarked(marked: &str) -> Option<Example> {
+    let (before, rest) = marked.split_once('⟦')?;
+    let (value, after) = rest.split_once('⟧')?;
+    let stray = [before, value, after].iter().any(|text| text.contains(['⟦', '⟧']));
+    if stray || value.is_empty() {
+        return None;
+    }
+    let start = before.len();
+    Some(Example { text: [before, value, after].concat(), start, end: start + value.len() })
+}
+
+/// Whether an id is two or more parts of lower-case letters, digits and one more kind of byte,
+/// with dots between them.
+fn is_dotted(id: &str, other: impl Fn(u8) -> bool) -> bool {
+    let part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || other(b))
+    };
+    id.contains('.') && id.split('.').all(part)
+}
+
+fn texts(located: &[Located<String>]) -> Vec<String> {
+    located.iter().map(|text| text.value.clone()).collect()
+}
+
+fn percent(value: usize) -> u8 {
+    u8::try_from(value.min(100)).unwrap_or(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Origin;
+    use super::*;
+
+    const TAXONOMY: &str = include_str!("../../tests/data/rules/taxonomy.toml");
+    const PACK: &str = include_str!("../../tests/data/rules/pack.toml");
+
+    fn source(name: &str, text: &str, builtin: bool) -> Source {
+        Source { name: name.into(), text: text.into(), builtin }
+    }
+
+    fn sample() -> Vec<Source> {
+        vec![source("taxonomy.toml", TAXONOMY, true), source("pack.toml", PACK, true)]
+    }
+
+    fn codes(sources: &[Source]) -> Vec<Code> {
+        let (_, diagnostics) = compile(sources, Depth::Load);
+        diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
+    }
+
+    #[test]
+    fn a_pack_becomes_a_rule_set() {
+        let rules = RuleSet::compile(&sample()).unwrap();
+        assert_eq!((rules.rules.len(), rules.combinations.len()), (3, 1));
+        let [ssn, email, aws] = rules.rules.as_slice() else { panic!() };
+        assert_eq!(ssn.anchors, Anchors::Digits { min: 9, max: 9 });
+        assert_eq!((ssn.max_length, ssn.reach, &ssn.lead), (11, 11, &Lead::Bytes(0)));
+        assert_eq!(ssn.columns, ["socialsecuritynumber", "ssn"]);
+        assert_eq!(ssn.origin, Origin { file: "pack.toml".into(), line: 3 });
+        let context = ssn.context.as_ref().unwrap();
+        assert_eq!((context.before, context.after, context.boost), (300, 100, 45));
+        let negative = ssn.negative.as_ref().unwrap();
+        assert_eq!((negative.before, negative.after, negative.boost), (100, 50, 40));
+        assert_eq!(rules.term(context.terms[1]), "social security");
+        let example = &ssn.examples[0];
+        assert_eq!(&example.text[example.start..example.end], "219-09-9998");
+        assert!(matches!(&email.lead, Lead::Run(class, 64) if class.contains(b'%')));
+        assert!(email.boundary.unwrap().contains(b'@'));
+        assert_eq!(aws.anchors, Anchors::Keywords(vec!["akia".into(), "asia".into()]));
+        assert_eq!(rules.terms, ["ssn", "social security", "order", "diagnosis", "diabetes"]);
+    }
+
+    #[test]
+    fn packs_of_a_user_replace_built_in_rules_by_id() {
+        let mut sources = sample();
+        let replaced = PACK.replace("likelihood = 80", "likelihood = 90");
+        sources.push(source("mine/pack.toml", &replaced, false));
+        let rules = RuleSet::compile(&sources).unwrap();
+        assert_eq!(rules.rules.len(), 3);
+        assert_eq!(rules.rules[2].likelihood, 90);
+        assert_eq!(rules.rules[2].origin.file, "mine/pack.toml");
+        assert_ne!(rules.digest, RuleSet::compile(&sample()).unwrap().digest);
+        sources.push(source("mine/again.toml", PACK, false));
+        assert_eq!(codes(&sources), [Code::DuplicateId; 4]);
+    }
+
+    #[test]
+    fn the_digest_does_not_depend_on_the_order_of_sources() {
+        let mut reversed = sample();
+        reversed.reverse();
+        assert_eq!(digest(&sample()), digest(&reversed));
+        let moved = [source("taxonomy.tom", &format!("l{TAXONOMY}"), true), reversed[0].clone()];
+        assert_ne!(digest(&sample()), digest(&moved));
+    }
+
+    #[test]
+    fn several_problems_are_reported_in_one_go() {
+        let broken = PACK
+            .replace("validator = \"us_ssn\"", "validator = \"us_sn\"")
+            .replace("shape = \"at\"", "shape = \"add\"")
+            .replace("ASIA)", "AS)")
+            .replace("within = 200", "within = 2000");
+        let sources = [source("t", TAXONOMY, true), source("p", &broken, true)];
+        assert_eq!(
+            codes(&sources),
+            [Code::UnknownValidator, Code::UnknownWord, Code::NoAnchor, Code::OutOfRange]
+        );
+    }
+
+    #[test]
+    fn the_built_in_packs_load() {
+        let rules = RuleSet::builtin().map_err(|diagnostics| diagnostics.to_string());
+        assert!(rules.is_ok(), "{}", rules.unwrap_err());
+    }
+}

@@ -1,0 +1,342 @@
+//! What an anchor asks of a match, as an automaton that reads the match byte by byte.
+
+use super::{Anchors, DIGIT_SEPARATORS, Shape};
+
+/// The most separators between two digits of one number.
+const MAX_SEPARATORS: u8 = 2;
+/// Bytes behind the first digit that must be digits or separators for a digit anchor.
+const DIGIT_WINDOW: usize = 5;
+/// Bytes of a token anchor.
+const TOKEN_LENGTH: u8 = 11;
+
+/// Reads a match from its first byte and says when it has seen an anchor in it. What an anchor
+/// asks of the byte before it is taken as given at the start of the match, where the engine looks.
+pub(super) struct Requirement {
+    kind: Kind,
+    /// Bytes that the automaton cannot tell apart have the same class.
+    classes: [u8; 256],
+}
+
+enum Kind {
+    /// Keywords in lower case.
+    Keywords(Vec<Vec<u8>>),
+    Digits {
+        min: u8,
+    },
+    Shape(Shape),
+}
+
+/// What has been seen of an anchor.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum State {
+    /// Keywords: the longest end of the text that begins a keyword, in lower case.
+    Text(Vec<u8>),
+    /// Digits: none yet.
+    NoDigit,
+    /// Digits: a number was begun, `length` bytes before the last one. `digits` counts to the minimum.
+    Number { digits: u8, separators: u8, length: usize },
+    /// No anchor can come any more.
+    Never,
+    /// At: whether `@` was the last byte.
+    At(bool),
+    /// Letters and digits: in the middle of a word, or this many bytes into the shape.
+    Shape { inside: bool, length: u8 },
+    /// Tokens begun, each with its length and whether it has a digit; whether the last byte was a
+    /// letter or digit.
+    Tokens { inside: bool, begun: Vec<(u8, bool)> },
+    /// Hexadecimal digits since the group began; none where it cannot become a shape any more.
+    Hex(Option<u8>),
+    /// The first `:` of a group was the last byte.
+    Colon,
+}
+
+/// What one more byte does.
+pub(super) enum Step {
+    /// Nothing decided.
+    Next(State),
+    /// The byte completes an anchor whose first byte is this many bytes back, 0 for itself.
+    Held(usize),
+}
+
+impl Requirement {
+    /// What these anchors ask.
+    pub fn new(anchors: &Anchors) -> Requirement {
+        let kind = match anchors {
+            Anchors::Keywords(keywords) => Kind::Keywords(
+                keywords.iter().map(|keyword| keyword.as_bytes().to_ascii_lowercase()).collect(),
+            ),
+            Anchors::Digits { min, .. } => Kind::Digits { min: *min },
+            Anchors::Shape(Shape::Digits) => Kind::Digits { min: 1 },
+            Anchors::Shape(shape) => Kind::Shape(*shape),
+        };
+        let mut classes = [0u8; 256];
+        for (byte, class) in (0..=255u8).zip(classes.iter_mut()) {
+            *class = kind.class(byte);
+        }
+        Requirement { kind, classes }
+    }
+
+    /// The class of a byte: bytes of one class do the same in every state.
+    pub fn class(&self, byte: u8) -> u8 {
+        self.classes.get(usize::from(byte)).copied().unwrap_or(0)
+    }
+
+    /// Before the first byte of a match.
+    pub fn start(&self) -> State {
+        match self.kind {
+            Kind::Keywords(_) => State::Text(Vec::new()),
+            Kind::Digits { .. } => State::NoDigit,
+            Kind::Shape(Shape::At | Shape::Digits) => State::At(false),
+            Kind::Shape(Shape::LettersDigits) => State::Shape { inside: false, length: 0 },
+            Kind::Shape(Shape::Token) => State::Tokens { inside: false, begun: Vec::new() },
+            Kind::Shape(Shape::HexColon) => State::Hex(Some(0)),
+        }
+    }
+
+    /// Reads a byte.
+    pub fn step(&self, state: &State, byte: u8) -> Step {
+        match (&self.kind, state) {
+            (Kind::Keywords(keywords), State::Text(text)) => step_text(keywords, text, byte),
+            (Kind::Digits { min }, state) => step_digits(*min, state, byte),
+            (Kind::Shape(_), State::At(at)) => {
+                if *at && (byte.is_ascii_alphanumeric() || !byte.is_ascii()) {
+                    Step::Held(1)
+                } else {
+                    Step::Next(State::At(byte == b'@'))
+                }
+            }
+            (Kind::Shape(_), State::Shape { inside, length }) => {
+                step_letters_digits(*inside, *length, byte)
+            }
+            (Kind::Shape(_), State::Tokens { inside, begun }) => step_tokens(*inside, begun, byte),
+            (Kind::Shape(_), State::Hex(_) | State::Colon) => step_hex(state, byte),
+            _ => Step::Next(State::Never),
+        }
+    }
+
+    /// Whether the byte can begin an anchor.
+    pub fn begins_with(&self, byte: u8) -> bool {
+        match &self.kind {
+            Kind::Keywords(keywords) => {
+                keywords.iter().any(|keyword| keyword.first() == Some(&byte.to_ascii_lowercase()))
+            }
+            Kind::Digits { .. } | Kind::Shape(Shape::Digits) => byte.is_ascii_digit(),
+            Kind::Shape(Shape::At) => byte == b'@',
+            Kind::Shape(Shape::LettersDigits | Shape::Token) => byte.is_ascii_alphanumeric(),
+            Kind::Shape(Shape::HexColon) => byte == b':',
+        }
+    }
+}
+
+impl Kind {
+    fn class(&self, byte: u8) -> u8 {
+        match self {
+            Kind::Keywords(keywords) => {
+                let byte = byte.to_ascii_lowercase();
+                if keywords.iter().any(|keyword| keyword.contains(&byte)) { byte } else { 0 }
+            }
+            Kind::Digits { .. } => match byte {
+                b'0'..=b'9' => 1,
+                _ if DIGIT_SEPARATORS.contains(&byte) => 2,
+                _ => 0,
+            },
+            Kind::Shape(_) => match byte {
+                b'0'..=b'9' => 1,
+                b'a'..=b'f' | b'A'..=b'F' => 2,
+                b'g'..=b'z' | b'G'..=b'Z' => 3,
+                b'@' => 4,
+                b'-' => 5,
+                b':' => 6,
+                0x80.. => 7,
+                _ => 0,
+            },
+        }
+    }
+}
+
+/// The shortest distance between the first bytes of two anchors in any text, in bytes.
+pub(super) fn shortest_distance(anchors: &Anchors) -> usize {
+    match anchors {
+        Anchors::Keywords(keywords) => {
+            let keywords: Vec<Vec<u8>> =
+                keywords.iter().map(|word| word.as_bytes().to_ascii_lowercase()).collect();
+            let distances = keywords.iter().flat_map(|first| {
+                keywords.iter().map(move |second| overlap_distance(first, second))
+            });
+            distances.min().unwrap_or(1)
+        }
+        // `1 1 1 1`: a number begins behind each separator.
+        Anchors::Digits { .. } | Anchors::Shape(Shape::Digits) => 2,
+        // `@a@a`
+        Anchors::Shape(Shape::At) => 2,
+        // `aa11 aa11`
+        Anchors::Shape(Shape::LettersDigits) => 5,
+        // `1-1-1-1`
+        Anchors::Shape(Shape::Token) => 2,
+        // `:1 :1`
+        Anchors::Shape(Shape::HexColon) => 3,
+    }
+}
+
+/// How many bytes behind the start of `first` a `second` can start, at least one.
+fn overlap_distance(first: &[u8], second: &[u8]) -> usize {
+    let fits = |distance: usize| {
+        let rest = first.get(distance..).unwrap_or_default();
+        rest.iter().zip(second).all(|(a, b)| a == b)
+    };
+    (1..=first.len()).find(|distance| fits(*distance)).unwrap_or(1)
+}
+
+fn step_text(keywords: &[Vec<u8>], text: &[u8], byte: u8) -> Step {
+    let mut text = text.to_vec();
+    text.push(byte.to_ascii_lowercase());
+    // The longest keyword that ends here began first.
+    let held = keywords.iter().filter(|keyword| text.ends_with(keyword)).map(Vec::len).max();
+    if let Some(length) = held {
+        return Step::Held(length.saturating_sub(1));
+    }
+    let keep = (0..=text.len()).find(|skip| {
+        let end = text.get(*skip..).unwrap_or_default();
+        keywords.iter().any(|keyword| keyword.starts_with(end))
+    });
+    Step::Next(State::Text(text.split_off(keep.unwrap_or(text.len()))))
+}
+
+fn step_digits(min: u8, state: &State, byte: u8) -> Step {
+    let separator = DIGIT_SEPARATORS.contains(&byte);
+    let (digits, separators, length) = match state {
+        State::NoDigit if byte.is_ascii_digit() => (1, 0, 0),
+        State::NoDigit => return Step::Next(State::NoDigit),
+        State::Number { digits, length, .. } if byte.is_ascii_digit() => {
+            (digits.saturating_add(1).min(min), 0, length + 1)
+        }
+        State::Number { digits, separators, length } if separator => {
+            // Once there are digits enough, only the window matters.
+            (*digits, if *digits >= min { 0 } else { separators + 1 }, length + 1)
+        }
+        _ => return Step::Next(State::Never),
+    };
+    if separators > MAX_SEPARATORS {
+        return Step::Next(State::Never);
+    }
+    if digits >= min && length >= DIGIT_WINDOW {
+        return Step::Held(length);
+    }
+    Step::Next(State::Number { digits, separators, length })
+}
+
+fn step_letters_digits(inside: bool, length: u8, byte: u8) -> Step {
+    let wanted = match length {
+        0 | 1 => byte.is_ascii_alphabetic(),
+        _ => byte.is_ascii_digit(),
+    };
+    let word = byte.is_ascii_alphanumeric();
+    if wanted && (length > 0 || !inside) {
+        if length == 3 {
+            return Step::Held(3);
+        }
+        return Step::Next(State::Shape { inside: true, length: length + 1 });
+    }
+    Step::Next(State::Shape { inside: word, length: 0 })
+}
+
+fn step_tokens(inside: bool, begun: &[(u8, bool)], byte: u8) -> Step {
+    let word = byte.is_ascii_alphanumeric();
+    if !word && byte != b'-' {
+        return Step::Next(State::Tokens { inside: false, begun: Vec::new() });
+    }
+    let mut next: Vec<(u8, bool)> =
+        begun.iter().map(|(length, digit)| (length + 1, *digit || byte.is_ascii_digit())).collect();
+    if word && !inside {
+        next.push((1, byte.is_ascii_digit()));
+    }
+    if next.iter().any(|(length, digit)| *length == TOKEN_LENGTH && *digit) {
+        return Step::Held(usize::from(TOKEN_LENGTH) - 1);
+    }
+    next.retain(|(length, _)| *length < TOKEN_LENGTH);
+    Step::Next(State::Tokens { inside: word, begun: next })
+}
+
+fn step_hex(state: &State, byte: u8) -> Step {
+    let hexadecimal = byte.is_ascii_hexdigit();
+    if *state == State::Colon && (hexadecimal || byte == b':') {
+        return Step::Held(1);
+    }
+    let count = match state {
+        State::Hex(count) => *count,
+        // Behind a `:` no group begins until a byte that is neither letter, digit nor `:`.
+        _ => None,
+    };
+    Step::Next(match byte {
+        b':' if count.is_some() => State::Colon,
+        b':' => State::Hex(None),
+        _ if hexadecimal => State::Hex(count.filter(|count| *count < 4).map(|count| count + 1)),
+        _ if byte.is_ascii_alphanumeric() => State::Hex(None),
+        _ => State::Hex(Some(0)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Offset of the anchor that the automaton finds in a text.
+    fn find(anchors: &Anchors, text: &str) -> Option<usize> {
+        let requirement = Requirement::new(anchors);
+        let mut state = requirement.start();
+        for (offset, byte) in text.bytes().enumerate() {
+            match requirement.step(&state, byte) {
+                Step::Next(next) => state = next,
+                Step::Held(back) => return Some(offset - back),
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn keywords_are_found_in_any_case_and_after_false_starts() {
+        let anchors = Anchors::Keywords(vec!["AKIA".into(), "akb".into()]);
+        assert_eq!(find(&anchors, "xxakakia"), Some(4));
+        assert_eq!(find(&anchors, "AkIA"), Some(0));
+        assert_eq!(find(&anchors, "aakkb"), None);
+    }
+
+    #[test]
+    fn digits_need_their_window_and_number() {
+        let nine = Anchors::Digits { min: 9, max: 9 };
+        assert_eq!(find(&nine, "(123-45-6789"), Some(1));
+        assert_eq!(find(&nine, "123---456789"), None);
+        assert_eq!(find(&nine, "12345678"), None);
+        assert_eq!(find(&nine, "1x23456789"), None);
+        let four = Anchors::Digits { min: 4, max: 4 };
+        assert_eq!(find(&four, "1234"), None);
+        assert_eq!(find(&four, "12-34 "), Some(0));
+    }
+
+    #[test]
+    fn shapes_are_found_at_their_first_byte() {
+        let shape = Anchors::Shape;
+        assert_eq!(find(&shape(Shape::At), "a@@b"), Some(2));
+        assert_eq!(find(&shape(Shape::At), "a@."), None);
+        assert_eq!(find(&shape(Shape::LettersDigits), "xDE89 DE89"), Some(6));
+        assert_eq!(find(&shape(Shape::LettersDigits), "D1E89"), None);
+        assert_eq!(find(&shape(Shape::Token), "1ab-defghijk"), Some(0));
+        assert_eq!(find(&shape(Shape::Token), "abc-defghi1-"), Some(0));
+        assert_eq!(find(&shape(Shape::Token), "abcdefghijk1"), None);
+        assert_eq!(find(&shape(Shape::Token), "abc-defghijklm1"), Some(4));
+        assert_eq!(find(&shape(Shape::HexColon), "20fe:1"), Some(4));
+        assert_eq!(find(&shape(Shape::HexColon), "x:1 ::1"), Some(4));
+        assert_eq!(find(&shape(Shape::HexColon), "20fe1:1"), None);
+    }
+
+    #[test]
+    fn distances_are_those_of_overlapping_anchors() {
+        let keywords = |words: &[&str]| {
+            Anchors::Keywords(words.iter().map(|word| (*word).to_owned()).collect())
+        };
+        assert_eq!(shortest_distance(&keywords(&["aaa"])), 1);
+        assert_eq!(shortest_distance(&keywords(&["akia"])), 3);
+        assert_eq!(shortest_distance(&keywords(&["abcd", "cdx"])), 2);
+        assert_eq!(shortest_distance(&keywords(&["secret"])), 6);
+    }
+}
