@@ -1,5 +1,8 @@
 //! The integration tests, in one binary.
 
-mod tidy;
+mod cases;
+mod exact;
 mod output;
+mod support;
 mod taxonomy;
+mod tidy;
