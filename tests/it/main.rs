@@ -6,3 +6,4 @@ mod output;
 mod support;
 mod taxonomy;
 mod tidy;
+mod rules_diagnostics;
