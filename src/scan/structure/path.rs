@@ -19,15 +19,12 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn root() -> Arc<Node> {
-        Arc::new(Node { outer: None })
+    pub(super) fn root() -> Node {
+        Node { outer: None }
     }
 
-    pub(super) fn below(outer: &Arc<Node>, step: Option<Step>) -> Arc<Node> {
-        match step {
-            Some(step) => Arc::new(Node { outer: Some((outer.clone(), step)) }),
-            None => outer.clone(),
-        }
+    pub(super) fn below(outer: Arc<Node>, step: Step) -> Node {
+        Node { outer: Some((outer, step)) }
     }
 
     /// The path to a value in this container, or with no step to the container, and the nearest
@@ -98,20 +95,24 @@ impl Step {
 mod tests {
     use super::*;
 
-    fn key(key: &str) -> Option<Step> {
-        Some(Step::Key(key.into()))
+    fn key(key: &str) -> Step {
+        Step::Key(key.into())
+    }
+
+    fn below(outer: Node, step: Step) -> Node {
+        Node::below(Arc::new(outer), step)
     }
 
     #[test]
     fn steps_are_written_so_that_they_read_back() {
-        let node = Node::below(&Node::root(), key("a-b_1"));
-        let node = Node::below(&node, Some(Step::Index(3)));
-        let (path, nearest) = node.path(key("say \"é\"\\\n").as_ref());
+        let node = below(Node::root(), key("a-b_1"));
+        let node = below(node, Step::Index(3));
+        let (path, nearest) = node.path(Some(&key("say \"é\"\\\n")));
         assert_eq!(&*path, r#"$.a-b_1[3]["say \"é\"\\\u000a"]"#);
         assert_eq!(&*nearest, "say \"é\"\\\n");
         let (path, nearest) = node.path(None);
         assert_eq!((&*path, &*nearest), ("$.a-b_1[3]", "a-b_1"));
-        let (path, nearest) = Node::root().path(key("").as_ref());
+        let (path, nearest) = Node::root().path(Some(&key("")));
         assert_eq!((&*path, &*nearest), (r#"$[""]"#, ""));
         let (path, nearest) = Node::root().path(None);
         assert_eq!((&*path, &*nearest), ("$", ""));
@@ -121,13 +122,13 @@ mod tests {
     fn long_paths_keep_their_inner_steps() {
         let mut node = Node::root();
         for _ in 0..10 {
-            node = Node::below(&node, key(&"k".repeat(199)));
-            node = Node::below(&node, Some(Step::Index(0)));
+            node = below(node, key(&"k".repeat(199)));
+            node = below(node, Step::Index(0));
         }
-        let (path, _) = node.path(key("ssn").as_ref());
+        let (path, _) = node.path(Some(&key("ssn")));
         assert!(path.len() <= MAX_PATH + 3);
         assert!(path.starts_with("$..[0].kkk") && path.ends_with("k[0].ssn"));
-        let node = (0..10).fold(Node::root(), |node, _| Node::below(&node, key(&"k".repeat(199))));
+        let node = (0..10).fold(Node::root(), |node, _| below(node, key(&"k".repeat(199))));
         assert!(node.path(None).0.starts_with("$..kkk"));
     }
 }

@@ -333,12 +333,11 @@ mod tests {
                 let oldest = end.saturating_sub(keep);
                 tracker.forget_below(10 + oldest as u64);
                 tracker = tracker.clone();
-                for at in oldest..end {
-                    let clamped = expected[at]
-                        .clone()
-                        .map(|(row, name, start)| (row, name, start.max(10 + oldest as u64)));
-                    prop_assert_eq!(place_of(&tracker, 10 + at as u64), clamped);
-                }
+                let seen = (oldest..end).map(|at| place_of(&tracker, 10 + at as u64));
+                let clamped = expected[oldest..end].iter().cloned().map(|cell| {
+                    cell.map(|(row, name, start)| (row, name, start.max(10 + oldest as u64)))
+                });
+                prop_assert_eq!(seen.collect::<Vec<_>>(), clamped.collect::<Vec<_>>());
             }
         }
     }
