@@ -1,3 +1,4 @@
 //! The integration tests, in one binary.
 
+mod classify_cli;
 mod output;

@@ -6,6 +6,9 @@ use clap::{Parser, Subcommand};
 
 mod classify;
 mod completions;
+mod key;
+mod load;
+mod names;
 mod rules;
 mod scan;
 mod verify_manifest;
