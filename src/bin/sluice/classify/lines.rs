@@ -359,7 +359,7 @@ mod tests {
                 br#"{"id":1,"text":"219-09-9998""#,
                 "line is no JSON object {\"id\", \"text\"}: wrong at column 28",
             ),
-            (b"219-09-9998", "line is no JSON object {\"id\", \"text\"}: wrong at column 4"),
+            (b"219-09-9998", "line is no JSON object {\"id\", \"text\"}: wrong at column 3"),
             (b"\xff219-09-9998", "line is not UTF-8"),
         ];
         for (bytes, error) in cases {
