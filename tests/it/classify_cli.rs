@@ -279,6 +279,25 @@ fn output_that_cannot_be_written_exits_4() {
 }
 
 #[test]
+fn a_payload_that_cannot_be_read_to_its_end_is_partial() {
+    // Opens, and fails on the first read: nothing is mapped at address 0.
+    let unreadable = Path::new("/proc/self/mem");
+    let output = sluice_on(unreadable, &["--format", "json"]);
+    assert_eq!(code(&output), 4, "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("could not be read to its end"));
+    let coverage = &json_of(&output)["label"]["coverage"];
+    assert_eq!(coverage, &json!({"state": "partial", "reasons": ["error"]}));
+
+    let output = sluice_on(unreadable, &["--fail-on", "block"]);
+    assert_eq!(code(&output), 1, "{output:?}");
+    let text = text_of(&output);
+    assert!(text.contains("failed") && text.contains("effect: block"), "{text}");
+
+    let output = sluice_on(unreadable, &["--jsonl"]);
+    assert_eq!(code(&output), 4, "{output:?}");
+}
+
+#[test]
 fn names_are_masked_where_they_hold_values() {
     // The keyword makes the value likely inside the name itself.
     let dir = tempfile::tempdir().expect("a directory");

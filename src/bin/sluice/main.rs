@@ -27,7 +27,6 @@ struct Arguments {
 enum Command {
     /// Scan files and directories and report what they hold
     Scan(scan::Arguments),
-    /// Scan one payload, or one a line, and print its label and findings
     Classify(classify::Arguments),
     /// List, check, test and explain rules
     Rules(rules::Arguments),
