@@ -2,6 +2,7 @@
 
 mod cases;
 mod exact;
+mod classify_cli;
 mod output;
 mod support;
 mod taxonomy;

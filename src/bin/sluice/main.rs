@@ -9,6 +9,9 @@ mod completions;
 mod load;
 mod output;
 mod progress;
+mod key;
+mod load;
+mod names;
 mod rules;
 mod scan;
 mod verify_manifest;
@@ -27,7 +30,6 @@ struct Arguments {
 enum Command {
     /// Scan files and directories and report what they hold
     Scan(scan::Arguments),
-    /// Scan one payload, or one a line, and print its label and findings
     Classify(classify::Arguments),
     /// List, check, test and explain rules
     Rules(rules::Arguments),
