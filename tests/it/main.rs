@@ -3,6 +3,9 @@
 mod cases;
 mod exact;
 mod classify_cli;
+mod docs;
+mod licences;
+mod tidy;
 mod output;
 mod support;
 mod taxonomy;
