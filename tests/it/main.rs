@@ -1,13 +1,12 @@
 //! The integration tests, in one binary.
 
 mod cases;
-mod exact;
 mod classify_cli;
 mod docs;
+mod exact;
 mod licences;
-mod tidy;
 mod output;
+mod rules_diagnostics;
 mod support;
 mod taxonomy;
 mod tidy;
-mod rules_diagnostics;

@@ -190,7 +190,7 @@ fn classify(plan: &Plan, mut input: Box<dyn Read + Send>) -> Answer {
         stream.push(buffer.get(..length).unwrap_or_default());
         bytes += length as u64;
         if let Some(failure) = failure {
-            stream.note(Coverage::partial(Reason::Error));
+            stream.note(&Coverage::partial(Reason::Error));
             return Answer { classified: stream.finish(), bytes, failure: Some(failure) };
         }
         (length, failure) = fill(&mut input, &mut buffer, 1);

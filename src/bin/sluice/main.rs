@@ -6,12 +6,11 @@ use clap::{Parser, Subcommand};
 
 mod classify;
 mod completions;
-mod load;
-mod output;
-mod progress;
 mod key;
 mod load;
 mod names;
+mod output;
+mod progress;
 mod rules;
 mod scan;
 mod verify_manifest;
