@@ -1,6 +1,7 @@
 //! The integration tests, in one binary.
 
 mod cases;
+mod checksums;
 mod classify_cli;
 mod docs;
 mod exact;
