@@ -42,6 +42,8 @@ pub struct FileReport {
     pub outcome: Outcome,
     /// Why it was skipped, failed or is partial, in a few words without payload bytes.
     pub problem: Option<String>,
+    /// The steps that decoded it, outermost first, as output names them: `utf-16le`, `csv`.
+    pub chain: Vec<&'static str>,
     /// What it holds; absent where nothing was read.
     pub label: Option<Label>,
     /// Findings, sorted by start, end, rule.
