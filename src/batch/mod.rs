@@ -282,3 +282,141 @@ fn blank(path: std::path::PathBuf, outcome: Outcome) -> FileReport {
         effect: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::Options;
+    use crate::rules::RuleSet;
+
+    fn scanner() -> Scanner {
+        Scanner::new(Arc::new(RuleSet::default()), Options::default())
+    }
+
+    fn plan(path: &Path, threads: usize) -> Plan<'static> {
+        Plan {
+            roots: Roots::check(&[path.to_owned()]).unwrap(),
+            filter: Filter::default(),
+            max_file_size: None,
+            threads: NonZeroUsize::new(threads).unwrap(),
+            digests: false,
+            decide: None,
+            leave_out: Vec::new(),
+            estimate: true,
+        }
+    }
+
+    /// More files than the window holds, one of them slow to read.
+    fn many() -> tempfile::TempDir {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::write(tree.path().join("0"), vec![b'x'; 3 << 20]).unwrap();
+        for directory in 0..30 {
+            let directory = tree.path().join(format!("{directory:02}"));
+            std::fs::create_dir(&directory).unwrap();
+            for file in 0..40 {
+                std::fs::write(directory.join(file.to_string()), "text").unwrap();
+            }
+        }
+        tree
+    }
+
+    #[test]
+    fn reports_are_sorted_and_add_up_with_any_number_of_threads() {
+        let tree = many();
+        for threads in [1, 7] {
+            let progress = Progress::default();
+            let mut paths = Vec::new();
+            let stop = AtomicBool::new(false);
+            let summary =
+                run(&plan(tree.path(), threads), &scanner(), &progress, &stop, &mut |report| {
+                    paths.push(report.path);
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(paths.len(), 1201);
+            assert!(paths.is_sorted_by_key(|path| path.as_os_str().to_owned()));
+            let bytes = (3 << 20) + 1200 * 4;
+            assert_eq!(summary.scanned, crate::model::Tally { files: 1201, bytes });
+            assert_eq!(summary.seen, summary.scanned);
+            assert!(!summary.interrupted);
+            assert_eq!(progress.bytes.load(Relaxed), bytes);
+            assert_eq!(progress.files.load(Relaxed), 1201);
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_sink_ends_the_run() {
+        let tree = many();
+        let stop = AtomicBool::new(false);
+        let mut taken = 0;
+        let outcome =
+            run(&plan(tree.path(), 3), &scanner(), &Progress::default(), &stop, &mut |_| {
+                taken += 1;
+                if taken < 5 { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+            });
+        assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(taken, 5);
+    }
+
+    #[test]
+    fn stopping_ends_with_a_summary_of_what_was_seen() {
+        let tree = many();
+        let stop = AtomicBool::new(false);
+        let mut taken = 0;
+        let summary =
+            run(&plan(tree.path(), 2), &scanner(), &Progress::default(), &stop, &mut |_| {
+                taken += 1;
+                stop.store(taken >= 3, Relaxed);
+                Ok(())
+            })
+            .unwrap();
+        assert!(summary.interrupted);
+        assert_eq!(summary.seen.files, taken);
+        assert!(taken < 1201);
+    }
+
+    #[test]
+    fn a_failing_step_costs_one_file_and_not_the_run() {
+        let tree = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c"] {
+            std::fs::write(tree.path().join(name), name.repeat(7)).unwrap();
+        }
+        let calls = AtomicU64::new(0);
+        let fails = |_: &Label| {
+            assert_ne!(calls.fetch_add(1, Relaxed), 1, "the step that fails");
+            Effect::Allow
+        };
+        let plan = Plan { decide: Some(&fails), ..plan(tree.path(), 1) };
+        let mut reports = Vec::new();
+        let stop = AtomicBool::new(false);
+        let summary = run(&plan, &scanner(), &Progress::default(), &stop, &mut |report| {
+            reports.push((report.outcome, report.bytes, report.effect));
+            Ok(())
+        })
+        .unwrap();
+        let scanned = (Outcome::Scanned, 7, Some(Effect::Allow));
+        assert_eq!(reports, [scanned, (Outcome::Failed, 7, Some(Effect::Block)), scanned]);
+        assert_eq!((summary.failed.files, summary.effect), (1, Some(Effect::Block)));
+    }
+
+    #[test]
+    fn files_of_the_scan_itself_are_passed_over() {
+        let tree = tempfile::tempdir().unwrap();
+        for name in ["report", "data"] {
+            std::fs::write(tree.path().join(name), "").unwrap();
+        }
+        let own = std::fs::metadata(tree.path().join("report")).unwrap();
+        let plan = Plan { leave_out: vec![FileId::from_metadata(&own)], ..plan(tree.path(), 1) };
+        let stop = AtomicBool::new(false);
+        let mut paths = Vec::new();
+        run(&plan, &scanner(), &Progress::default(), &stop, &mut |report| {
+            paths.push(report.path);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(paths, [tree.path().join("data")]);
+    }
+}

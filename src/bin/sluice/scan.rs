@@ -143,6 +143,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
     let shows_progress = !arguments.quiet && io::stderr().is_terminal();
     let bar = shows_progress.then(progress::bar);
+    let stop = stop_flag()?;
     let outputs = Outputs::open(&arguments, bar.as_ref())?;
     let effect_of = |label: &Label| default_effect(label, &rules);
     let plan = Plan {
@@ -157,7 +158,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
 
     let to_stdout = arguments.output.is_none();
-    let summary = match perform(&arguments, &plan, &scanner, presentation, outputs, bar.as_ref()) {
+    let run = Run { arguments: &arguments, plan: &plan, scanner: &scanner, bar: bar.as_ref() };
+    let summary = match run.perform(presentation, outputs, &stop) {
         // Whoever read the report has seen enough; there is nobody to tell.
         Err(error) if to_stdout && error.kind() == io::ErrorKind::BrokenPipe => {
             return Ok(ExitCode::from(INTERNAL));
@@ -218,57 +220,69 @@ impl Outputs {
     }
 }
 
-/// Scans and writes. Both outputs are put in place at the end, or neither.
-fn perform(
-    arguments: &Arguments,
-    plan: &Plan<'_>,
-    scanner: &Scanner,
-    presentation: respond::Options,
-    outputs: Outputs,
-    bar: Option<&ProgressBar>,
-) -> io::Result<Summary> {
-    let stop = stop_flag()?;
-    let written = [&arguments.output, &arguments.manifest].into_iter().flatten();
-    let mut manifest = outputs
-        .manifest
-        .map(|out| manifest::Writer::begin(out, plan.roots.paths(), written.map(PathBuf::as_path)))
-        .transpose()?;
-    let names = ScannedNames::new(Arc::clone(scanner.rules()));
-    let mut writer = respond::Writer::new(outputs.report, presentation, scanner.rules(), &names);
-    writer.begin()?;
+/// What is to be done, as far as it does not change.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    arguments: &'a Arguments,
+    plan: &'a Plan<'a>,
+    scanner: &'a Scanner,
+    bar: Option<&'a ProgressBar>,
+}
 
-    let progress = Progress::default();
-    let summary = std::thread::scope(|scope| {
-        let (running, end) = crossbeam_channel::bounded(0);
-        if let Some(bar) = bar {
-            let progress = &progress;
-            scope.spawn(move || progress::follow(bar, progress, &end));
-        }
-        let summary = batch::run(plan, scanner, &progress, &stop, &mut |report| {
-            if let Some(manifest) = &mut manifest {
-                manifest.file(&report)?;
+impl Run<'_> {
+    /// Scans and writes. Both outputs are put in place at the end, or neither.
+    fn perform(
+        &self,
+        presentation: respond::Options,
+        outputs: Outputs,
+        stop: &AtomicBool,
+    ) -> io::Result<Summary> {
+        let Run { arguments, plan, scanner, bar } = *self;
+        let written = [&arguments.output, &arguments.manifest].into_iter().flatten();
+        let mut manifest = outputs
+            .manifest
+            .map(|out| {
+                manifest::Writer::begin(out, plan.roots.paths(), written.map(PathBuf::as_path))
+            })
+            .transpose()?;
+        let names = ScannedNames::new(Arc::clone(scanner.rules()));
+        let mut writer =
+            respond::Writer::new(outputs.report, presentation, scanner.rules(), &names);
+        writer.begin()?;
+
+        let progress = Progress::default();
+        let summary = std::thread::scope(|scope| {
+            let (running, end) = crossbeam_channel::bounded(0);
+            if let Some(bar) = bar {
+                let progress = &progress;
+                scope.spawn(move || progress::follow(bar, progress, &end));
             }
-            writer.file(&report)
+            let summary = batch::run(plan, scanner, &progress, stop, &mut |report| {
+                if let Some(manifest) = &mut manifest {
+                    manifest.file(&report)?;
+                }
+                writer.file(&report)
+            });
+            drop(running);
+            summary
         });
-        drop(running);
-        summary
-    });
-    if let Some(bar) = bar {
-        bar.finish_and_clear();
-    }
-    let summary = summary?;
-    writer.finish(&summary)?;
-    let manifest = manifest.map(manifest::Writer::finish).transpose()?;
-    writer.into_inner().commit()?;
-    match manifest {
-        // It would pass for a list of everything.
-        Some(_) if summary.interrupted => {
-            anstream::eprintln!("sluice: interrupted: no manifest was written");
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
         }
-        Some(manifest) => manifest.commit()?,
-        None => {}
+        let summary = summary?;
+        writer.finish(&summary)?;
+        let manifest = manifest.map(manifest::Writer::finish).transpose()?;
+        writer.into_inner().commit()?;
+        match manifest {
+            // It would pass for a list of everything.
+            Some(_) if summary.interrupted => {
+                anstream::eprintln!("sluice: interrupted: no manifest was written");
+            }
+            Some(manifest) => manifest.commit()?,
+            None => {}
+        }
+        Ok(summary)
     }
-    Ok(summary)
 }
 
 /// Becomes true with the first signal to end; the second one ends the program at once.

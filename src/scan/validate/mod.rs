@@ -182,9 +182,3 @@ pub(super) mod tests {
         }
     }
 }
-
-/// normal form
-pub fn normalise(_class: crate::model::Class, value: &[u8], out: &mut Vec<u8>) {
-    out.clear();
-    out.extend_from_slice(value);
-}
