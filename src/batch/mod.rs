@@ -22,12 +22,14 @@ pub mod manifest;
 mod order;
 mod read;
 mod roots;
+mod segments;
 mod walk;
 
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
@@ -123,6 +125,7 @@ pub fn run(
         order: Order::new(WINDOW, WAITING_FINDINGS),
         abandoned: AtomicBool::new(false),
         cut_short: AtomicBool::new(false),
+        large: Mutex::new(()),
     };
     let threads = plan.threads.get().min(MAX_THREADS);
     let (jobs, queue) = crossbeam_channel::bounded(4 * threads);
@@ -158,6 +161,8 @@ struct Run<'a, 'b> {
     abandoned: AtomicBool,
     /// Something was left undone because of `stop`.
     cut_short: AtomicBool,
+    /// Held by the thread whose file gets all threads.
+    large: Mutex<()>,
 }
 
 type Job<'a> = (u64, Item<'a>);
@@ -195,7 +200,8 @@ impl Run<'_, '_> {
     /// Reads and scans files until there are no more.
     fn work(&self, jobs: &crossbeam_channel::Receiver<Job<'_>>) {
         let stopping = || self.is_stopping();
-        let mut reader = Reader::new(self.plan, self.scanner, self.progress, &stopping);
+        let mut reader =
+            Reader::new(self.plan, self.scanner, self.progress, &stopping, &self.large);
         for (number, item) in jobs {
             if self.is_stopping() {
                 self.cut_short.store(true, Relaxed);

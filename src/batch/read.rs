@@ -4,16 +4,19 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
 
 use rustix::fs::{FileType, Mode};
 use sha2::{Digest, Sha256};
 
+use crate::decode::SNIFF_BYTES;
 use crate::engine::{Classified, Scanner};
 use crate::model::{Coverage, Effect, FileReport, Outcome, Reason};
 
 use super::beneath::{FILE_FLAGS, describe};
 use super::roots::{RootPlace, kind_of, special};
+use super::segments;
 use super::walk::{Item, changed_kind};
 use super::{Plan, Progress, blank};
 
@@ -29,6 +32,8 @@ pub(super) struct Reader<'a> {
     scanner: &'a Scanner,
     progress: &'a Progress,
     stopping: &'a dyn Fn() -> bool,
+    /// Held by whoever scans a file with more than one thread.
+    large: &'a Mutex<()>,
     buffer: Vec<u8>,
     /// Size of the file at hand, for the report of a file that broke the engine.
     size: u64,
@@ -39,6 +44,13 @@ pub(super) struct Reader<'a> {
 struct Reading {
     classified: Option<Classified>,
     /// Bytes that were scanned.
+    bytes: u64,
+    flaw: Option<Flaw>,
+    digest: Option<[u8; 32]>,
+}
+
+/// What was read of a file that is read in pieces.
+struct Pieces {
     bytes: u64,
     flaw: Option<Flaw>,
     digest: Option<[u8; 32]>,
@@ -58,10 +70,11 @@ impl<'a> Reader<'a> {
         scanner: &'a Scanner,
         progress: &'a Progress,
         stopping: &'a dyn Fn() -> bool,
+        large: &'a Mutex<()>,
     ) -> Reader<'a> {
         // One byte more than is wanted shows at once whether a file has grown.
         let buffer = vec![0; WHOLE_BYTES + 1];
-        Reader { plan, scanner, progress, stopping, buffer, size: 0, interrupted: false }
+        Reader { plan, scanner, progress, stopping, large, buffer, size: 0, interrupted: false }
     }
 
     /// Whether the last file was cut short because the run is to end.
@@ -195,9 +208,41 @@ impl<'a> Reader<'a> {
         Reading { classified, bytes: payload.len() as u64, flaw, digest }
     }
 
-    /// For files of any size: one pass, one piece in memory at a time.
+    /// For files of any size: one pass, a bounded part in memory. One file at a time gets all
+    /// threads.
     fn read_in_pieces(&mut self, file: &File, size: u64) -> Reading {
-        let mut stream = self.scanner.stream();
+        let threads = self.plan.threads;
+        let large = self.large;
+        let turn = if threads.get() > 1 && size >= segments::PARALLEL_BYTES {
+            large.try_lock().ok()
+        } else {
+            None
+        };
+        let splitter = turn.as_ref().and_then(|_| {
+            let head = self.buffer.get_mut(..SNIFF_BYTES)?;
+            let read = read_at(file, head, 0).ok()?;
+            self.scanner.split(head.get(..read)?, segments::SEGMENT_BYTES)
+        });
+        let scanner = self.scanner;
+        let (classified, pieces) = match splitter {
+            Some(splitter) => {
+                segments::scan(scanner, splitter, threads, |take| self.pieces(file, size, take))
+            }
+            None => {
+                let mut stream = scanner.stream();
+                let pieces = self.pieces(file, size, &mut |piece| {
+                    stream.push(piece);
+                });
+                (stream.finish(), pieces)
+            }
+        };
+        let Pieces { bytes, flaw, digest } = pieces;
+        let nothing = bytes == 0 && matches!(flaw, Some(Flaw::Unreadable(_)));
+        Reading { classified: (!nothing).then_some(classified), bytes, flaw, digest }
+    }
+
+    /// Reads a file up to `size`, piece by piece.
+    fn pieces(&mut self, file: &File, size: u64, take: &mut dyn FnMut(&[u8])) -> Pieces {
         let mut hash = self.plan.digests.then(Sha256::new);
         let mut offset = 0;
         let mut flaw = None;
@@ -222,17 +267,15 @@ impl<'a> Reader<'a> {
             if let Some(hash) = &mut hash {
                 hash.update(piece);
             }
-            stream.push(piece);
+            take(piece);
             offset += piece.len() as u64;
             self.progress.bytes.fetch_add(piece.len() as u64, Relaxed);
         }
         if flaw.is_none() && read_at(file, &mut [0], size).is_ok_and(|read| read > 0) {
             flaw = Some(Flaw::Grew);
         }
-        let nothing = offset == 0 && matches!(flaw, Some(Flaw::Unreadable(_)));
-        let classified = (!nothing).then(|| stream.finish());
         let digest = hash.filter(|_| flaw.is_none()).map(|hash| hash.finalize().into());
-        Reading { classified, bytes: offset, flaw, digest }
+        Pieces { bytes: offset, flaw, digest }
     }
 }
 
