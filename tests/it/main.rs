@@ -7,6 +7,7 @@ mod docs;
 mod exact;
 mod licences;
 mod output;
+mod packs;
 mod rules_diagnostics;
 mod support;
 mod taxonomy;

@@ -96,6 +96,9 @@ fn us_section(part: &[u8]) -> Option<u8> {
         Some(5)
     } else if all(OTHER) {
         Some(6)
+    } else if part.len() == 8 && part.iter().all(u8::is_ascii_digit) {
+        // The date of declassification, as banners before 2003 end.
+        Some(7)
     } else {
         None
     }

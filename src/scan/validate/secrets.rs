@@ -127,7 +127,8 @@ pub(super) fn uri_password(value: &[u8]) -> Check {
 pub(super) fn assigned_password(value: &[u8]) -> Check {
     let code = value.iter().any(|byte| matches!(byte, b'(' | b')' | b'[' | b']' | b'{' | b'}'))
         && value.iter().any(|byte| matches!(byte, b'(' | b'[' | b'{'))
-        || value.windows(2).any(|pair| matches!(pair, b"::" | b"->" | b"=>" | b"==" | b"//"));
+        || value.windows(2).any(|pair| matches!(pair, b"::" | b"->" | b"=>" | b"==" | b"//"))
+        || [&b"/"[..], b"./", b"~/", b"../"].iter().any(|path| value.starts_with(path));
     Check::of(
         value.len() >= 6 && !placeholder(value) && !reference(value) && !code && !plain_word(value),
     )
@@ -293,9 +294,16 @@ mod tests {
             invalid(Validator::AssignedPassword, word);
             invalid(Validator::UriPassword, word);
         }
-        for code in
-            ["getpass()", "config.password", "sha256", "utf-8", "std::env", "required", "short"]
-        {
+        for code in [
+            "getpass()",
+            "config.password",
+            "sha256",
+            "utf-8",
+            "std::env",
+            "required",
+            "short",
+            "/home/user1",
+        ] {
             invalid(Validator::AssignedPassword, code);
         }
     }
