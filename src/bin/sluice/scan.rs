@@ -448,6 +448,7 @@ mod report {
                 "partial": tally(summary.partial),
                 "skipped": tally(summary.skipped),
                 "failed": tally(summary.failed),
+                "files_with_findings": summary.files_with_findings,
                 "interrupted": summary.interrupted,
                 "effect": summary.effect,
                 "recorded": "no",
