@@ -9,6 +9,7 @@ mod licences;
 mod output;
 mod packs;
 mod rules_diagnostics;
+mod scan_cli;
 mod support;
 mod taxonomy;
 mod tidy;
