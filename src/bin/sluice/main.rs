@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod classify;
 mod completions;
+mod load;
 mod rules;
 mod scan;
 mod verify_manifest;
