@@ -18,6 +18,7 @@ mod proof;
 mod derive;
 mod cost;
 mod lint;
+mod matching;
 mod compile;
 
 pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, Lead, Shape};
@@ -247,6 +248,14 @@ impl RuleSet {
         }
     }
 
+    /// Ids of rules and combinations that are most like a text, for a person who has mistyped one:
+    /// at most three, the nearest first; none where nothing is like it.
+    pub fn nearest_ids(&self, text: &str) -> Vec<&str> {
+        let rules = self.rules.iter().map(|rule| rule.id.as_str());
+        let ids = rules.chain(self.combinations.iter().map(|rule| rule.id.as_str()));
+        reader::nearest_words(text, ids, 3)
+    }
+
     /// The category at a position; a position from another rule set gives none.
     pub fn category(&self, index: CategoryIndex) -> Option<&Category> {
         self.taxonomy.get(index)
@@ -282,6 +291,11 @@ pub fn normalise_name(name: &str) -> String {
         .filter(|c| c.is_ascii_alphanumeric() || !c.is_ascii())
         .flat_map(char::to_lowercase)
         .collect()
+}
+
+/// A term as it is compared: lower case, one space between words.
+fn normalise_term(term: &str) -> String {
+    term.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 #[cfg(test)]

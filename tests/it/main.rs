@@ -8,6 +8,7 @@ mod exact;
 mod licences;
 mod output;
 mod packs;
+mod rules_command;
 mod rules_diagnostics;
 mod scan_cli;
 mod support;
