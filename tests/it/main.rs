@@ -1,5 +1,6 @@
 //! The integration tests, in one binary.
 
+mod cases;
 mod checksums;
 mod packs;
 mod taxonomy;
