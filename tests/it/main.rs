@@ -1,6 +1,6 @@
 //! The integration tests, in one binary.
 
-mod cases;
 mod checksums;
+mod pack_cases;
 mod packs;
 mod taxonomy;
