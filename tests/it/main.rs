@@ -7,6 +7,7 @@ mod docs;
 mod exact;
 mod licences;
 mod output;
+mod pack_cases;
 mod packs;
 mod rules_command;
 mod rules_diagnostics;
