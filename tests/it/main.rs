@@ -3,3 +3,6 @@
 mod tidy;
 mod output;
 mod taxonomy;
+mod support;
+mod fuzz_bodies;
+mod fuzz_regressions;
