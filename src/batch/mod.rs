@@ -22,12 +22,14 @@ pub mod manifest;
 mod order;
 mod read;
 mod roots;
+mod segments;
 mod walk;
 
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
@@ -123,6 +125,7 @@ pub fn run(
         order: Order::new(WINDOW, WAITING_FINDINGS),
         abandoned: AtomicBool::new(false),
         cut_short: AtomicBool::new(false),
+        large: Mutex::new(()),
     };
     let threads = plan.threads.get().min(MAX_THREADS);
     let (jobs, queue) = crossbeam_channel::bounded(4 * threads);
@@ -158,6 +161,8 @@ struct Run<'a, 'b> {
     abandoned: AtomicBool,
     /// Something was left undone because of `stop`.
     cut_short: AtomicBool,
+    /// Held by the thread whose file gets all threads.
+    large: Mutex<()>,
 }
 
 type Job<'a> = (u64, Item<'a>);
@@ -195,7 +200,8 @@ impl Run<'_, '_> {
     /// Reads and scans files until there are no more.
     fn work(&self, jobs: &crossbeam_channel::Receiver<Job<'_>>) {
         let stopping = || self.is_stopping();
-        let mut reader = Reader::new(self.plan, self.scanner, self.progress, &stopping);
+        let mut reader =
+            Reader::new(self.plan, self.scanner, self.progress, &stopping, &self.large);
         for (number, item) in jobs {
             if self.is_stopping() {
                 self.cut_short.store(true, Relaxed);
@@ -280,5 +286,143 @@ fn blank(path: std::path::PathBuf, outcome: Outcome) -> FileReport {
         truncated: 0,
         digest: None,
         effect: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::Options;
+    use crate::rules::RuleSet;
+
+    fn scanner() -> Scanner {
+        Scanner::new(Arc::new(RuleSet::default()), Options::default())
+    }
+
+    fn plan(path: &Path, threads: usize) -> Plan<'static> {
+        Plan {
+            roots: Roots::check(&[path.to_owned()]).unwrap(),
+            filter: Filter::default(),
+            max_file_size: None,
+            threads: NonZeroUsize::new(threads).unwrap(),
+            digests: false,
+            decide: None,
+            leave_out: Vec::new(),
+            estimate: true,
+        }
+    }
+
+    /// More files than the window holds, one of them slow to read.
+    fn many() -> tempfile::TempDir {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::write(tree.path().join("0"), vec![b'x'; 3 << 20]).unwrap();
+        for directory in 0..30 {
+            let directory = tree.path().join(format!("{directory:02}"));
+            std::fs::create_dir(&directory).unwrap();
+            for file in 0..40 {
+                std::fs::write(directory.join(file.to_string()), "text").unwrap();
+            }
+        }
+        tree
+    }
+
+    #[test]
+    fn reports_are_sorted_and_add_up_with_any_number_of_threads() {
+        let tree = many();
+        for threads in [1, 7] {
+            let progress = Progress::default();
+            let mut paths = Vec::new();
+            let stop = AtomicBool::new(false);
+            let summary =
+                run(&plan(tree.path(), threads), &scanner(), &progress, &stop, &mut |report| {
+                    paths.push(report.path);
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(paths.len(), 1201);
+            assert!(paths.is_sorted_by_key(|path| path.as_os_str().to_owned()));
+            let bytes = (3 << 20) + 1200 * 4;
+            assert_eq!(summary.scanned, crate::model::Tally { files: 1201, bytes });
+            assert_eq!(summary.seen, summary.scanned);
+            assert!(!summary.interrupted);
+            assert_eq!(progress.bytes.load(Relaxed), bytes);
+            assert_eq!(progress.files.load(Relaxed), 1201);
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_sink_ends_the_run() {
+        let tree = many();
+        let stop = AtomicBool::new(false);
+        let mut taken = 0;
+        let outcome =
+            run(&plan(tree.path(), 3), &scanner(), &Progress::default(), &stop, &mut |_| {
+                taken += 1;
+                if taken < 5 { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+            });
+        assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(taken, 5);
+    }
+
+    #[test]
+    fn stopping_ends_with_a_summary_of_what_was_seen() {
+        let tree = many();
+        let stop = AtomicBool::new(false);
+        let mut taken = 0;
+        let summary =
+            run(&plan(tree.path(), 2), &scanner(), &Progress::default(), &stop, &mut |_| {
+                taken += 1;
+                stop.store(taken >= 3, Relaxed);
+                Ok(())
+            })
+            .unwrap();
+        assert!(summary.interrupted);
+        assert_eq!(summary.seen.files, taken);
+        assert!(taken < 1201);
+    }
+
+    #[test]
+    fn a_failing_step_costs_one_file_and_not_the_run() {
+        let tree = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c"] {
+            std::fs::write(tree.path().join(name), name.repeat(7)).unwrap();
+        }
+        let calls = AtomicU64::new(0);
+        let fails = |_: &Label| {
+            assert_ne!(calls.fetch_add(1, Relaxed), 1, "the step that fails");
+            Effect::Allow
+        };
+        let plan = Plan { decide: Some(&fails), ..plan(tree.path(), 1) };
+        let mut reports = Vec::new();
+        let stop = AtomicBool::new(false);
+        let summary = run(&plan, &scanner(), &Progress::default(), &stop, &mut |report| {
+            reports.push((report.outcome, report.bytes, report.effect));
+            Ok(())
+        })
+        .unwrap();
+        let scanned = (Outcome::Scanned, 7, Some(Effect::Allow));
+        assert_eq!(reports, [scanned, (Outcome::Failed, 7, Some(Effect::Block)), scanned]);
+        assert_eq!((summary.failed.files, summary.effect), (1, Some(Effect::Block)));
+    }
+
+    #[test]
+    fn files_of_the_scan_itself_are_passed_over() {
+        let tree = tempfile::tempdir().unwrap();
+        for name in ["report", "data"] {
+            std::fs::write(tree.path().join(name), "").unwrap();
+        }
+        let own = std::fs::metadata(tree.path().join("report")).unwrap();
+        let plan = Plan { leave_out: vec![FileId::from_metadata(&own)], ..plan(tree.path(), 1) };
+        let stop = AtomicBool::new(false);
+        let mut paths = Vec::new();
+        run(&plan, &scanner(), &Progress::default(), &stop, &mut |report| {
+            paths.push(report.path);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(paths, [tree.path().join("data")]);
     }
 }

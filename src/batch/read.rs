@@ -4,16 +4,19 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
 
 use rustix::fs::{FileType, Mode};
 use sha2::{Digest, Sha256};
 
+use crate::decode::SNIFF_BYTES;
 use crate::engine::{Classified, Scanner};
 use crate::model::{Coverage, Effect, FileReport, Outcome, Reason};
 
 use super::beneath::{FILE_FLAGS, describe};
 use super::roots::{RootPlace, kind_of, special};
+use super::segments;
 use super::walk::{Item, changed_kind};
 use super::{Plan, Progress, blank};
 
@@ -29,6 +32,8 @@ pub(super) struct Reader<'a> {
     scanner: &'a Scanner,
     progress: &'a Progress,
     stopping: &'a dyn Fn() -> bool,
+    /// Held by whoever scans a file with more than one thread.
+    large: &'a Mutex<()>,
     buffer: Vec<u8>,
     /// Size of the file at hand, for the report of a file that broke the engine.
     size: u64,
@@ -39,6 +44,13 @@ pub(super) struct Reader<'a> {
 struct Reading {
     classified: Option<Classified>,
     /// Bytes that were scanned.
+    bytes: u64,
+    flaw: Option<Flaw>,
+    digest: Option<[u8; 32]>,
+}
+
+/// What was read of a file that is read in pieces.
+struct Pieces {
     bytes: u64,
     flaw: Option<Flaw>,
     digest: Option<[u8; 32]>,
@@ -58,10 +70,11 @@ impl<'a> Reader<'a> {
         scanner: &'a Scanner,
         progress: &'a Progress,
         stopping: &'a dyn Fn() -> bool,
+        large: &'a Mutex<()>,
     ) -> Reader<'a> {
         // One byte more than is wanted shows at once whether a file has grown.
         let buffer = vec![0; WHOLE_BYTES + 1];
-        Reader { plan, scanner, progress, stopping, buffer, size: 0, interrupted: false }
+        Reader { plan, scanner, progress, stopping, large, buffer, size: 0, interrupted: false }
     }
 
     /// Whether the last file was cut short because the run is to end.
@@ -195,9 +208,41 @@ impl<'a> Reader<'a> {
         Reading { classified, bytes: payload.len() as u64, flaw, digest }
     }
 
-    /// For files of any size: one pass, one piece in memory at a time.
+    /// For files of any size: one pass, a bounded part in memory. One file at a time gets all
+    /// threads.
     fn read_in_pieces(&mut self, file: &File, size: u64) -> Reading {
-        let mut stream = self.scanner.stream();
+        let threads = self.plan.threads;
+        let large = self.large;
+        let turn = if threads.get() > 1 && size >= segments::PARALLEL_BYTES {
+            large.try_lock().ok()
+        } else {
+            None
+        };
+        let splitter = turn.as_ref().and_then(|_| {
+            let head = self.buffer.get_mut(..SNIFF_BYTES)?;
+            let read = read_at(file, head, 0).ok()?;
+            self.scanner.split(head.get(..read)?, segments::SEGMENT_BYTES)
+        });
+        let scanner = self.scanner;
+        let (classified, pieces) = match splitter {
+            Some(splitter) => {
+                segments::scan(scanner, splitter, threads, |take| self.pieces(file, size, take))
+            }
+            None => {
+                let mut stream = scanner.stream();
+                let pieces = self.pieces(file, size, &mut |piece| {
+                    stream.push(piece);
+                });
+                (stream.finish(), pieces)
+            }
+        };
+        let Pieces { bytes, flaw, digest } = pieces;
+        let nothing = bytes == 0 && matches!(flaw, Some(Flaw::Unreadable(_)));
+        Reading { classified: (!nothing).then_some(classified), bytes, flaw, digest }
+    }
+
+    /// Reads a file up to `size`, piece by piece.
+    fn pieces(&mut self, file: &File, size: u64, take: &mut dyn FnMut(&[u8])) -> Pieces {
         let mut hash = self.plan.digests.then(Sha256::new);
         let mut offset = 0;
         let mut flaw = None;
@@ -222,17 +267,15 @@ impl<'a> Reader<'a> {
             if let Some(hash) = &mut hash {
                 hash.update(piece);
             }
-            stream.push(piece);
+            take(piece);
             offset += piece.len() as u64;
             self.progress.bytes.fetch_add(piece.len() as u64, Relaxed);
         }
         if flaw.is_none() && read_at(file, &mut [0], size).is_ok_and(|read| read > 0) {
             flaw = Some(Flaw::Grew);
         }
-        let nothing = offset == 0 && matches!(flaw, Some(Flaw::Unreadable(_)));
-        let classified = (!nothing).then(|| stream.finish());
         let digest = hash.filter(|_| flaw.is_none()).map(|hash| hash.finalize().into());
-        Reading { classified, bytes: offset, flaw, digest }
+        Pieces { bytes: offset, flaw, digest }
     }
 }
 
@@ -321,4 +364,113 @@ fn explain(coverage: &Coverage, opaque: Option<&'static str>) -> Option<String> 
         })
         .collect();
     (!reasons.is_empty()).then(|| reasons.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use super::super::{Filter, Roots};
+    use super::*;
+    use crate::batch::walk::Met;
+    use crate::engine::Options;
+    use crate::rules::RuleSet;
+
+    /// Reads a file as if its size had been `size` when it was opened.
+    fn read(content: &[u8], size: u64, stops: bool) -> Reading {
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, content).unwrap();
+        with_reader(&PathBuf::from("."), stops, |reader, _| reader.read(&file, size))
+    }
+
+    fn with_reader<T>(
+        path: &std::path::Path,
+        stops: bool,
+        work: impl FnOnce(&mut Reader<'_>, &Plan<'_>) -> T,
+    ) -> T {
+        let plan = Plan {
+            roots: Roots::check(&[path.to_owned()]).unwrap(),
+            filter: Filter::default(),
+            max_file_size: None,
+            threads: NonZeroUsize::MIN,
+            digests: true,
+            decide: None,
+            leave_out: Vec::new(),
+            estimate: false,
+        };
+        let scanner = Scanner::new(Arc::new(RuleSet::default()), Options::default());
+        let progress = Progress::default();
+        let stopping = || stops;
+        let mut reader = Reader::new(&plan, &scanner, &progress, &stopping);
+        work(&mut reader, &plan)
+    }
+
+    #[test]
+    fn whole_and_in_pieces_the_digest_is_that_of_the_file() {
+        for size in [0, 1, WHOLE_BYTES - 1, WHOLE_BYTES, WHOLE_BYTES + 1, 5 * PIECE_BYTES + 77] {
+            let content: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+            let reading = read(&content, size as u64, false);
+            assert!(reading.flaw.is_none(), "{size}");
+            assert_eq!(reading.bytes, size as u64);
+            assert_eq!(reading.digest, Some(Sha256::digest(&content).into()), "{size}");
+        }
+    }
+
+    #[test]
+    fn files_that_shrink_or_grow_are_read_as_far_as_they_go() {
+        let large = 2 * WHOLE_BYTES;
+        for (content, size) in [(10, 20), (0, 5), (large, large + 1)] {
+            let reading = read(&vec![b'x'; content], size as u64, false);
+            assert!(matches!(reading.flaw, Some(Flaw::Shrank)), "{content} of {size}");
+            assert_eq!((reading.bytes, reading.digest), (content as u64, None));
+        }
+        for (content, size) in [(20, 10), (1, 0), (large + 1, large)] {
+            let reading = read(&vec![b'x'; content], size as u64, false);
+            assert!(matches!(reading.flaw, Some(Flaw::Grew)), "{content} of {size}");
+            assert_eq!((reading.bytes, reading.digest), (size as u64, None));
+        }
+    }
+
+    #[test]
+    fn an_interrupted_file_is_partial_and_a_vanished_one_failed() {
+        let size = 2 * WHOLE_BYTES;
+        let reading = read(&vec![b'x'; size], size as u64, true);
+        assert!(matches!(reading.flaw, Some(Flaw::Interrupted)));
+
+        let tree = tempfile::tempdir().unwrap();
+        let file = tree.path().join("large");
+        std::fs::write(&file, vec![b'x'; size]).unwrap();
+        std::os::unix::fs::symlink("large", tree.path().join("link")).unwrap();
+        with_reader(tree.path(), true, |reader, plan| {
+            let root = plan.roots.kept.first().unwrap();
+            let item = |name: &str| Item { root, below: PathBuf::from(name), met: Met::File };
+            let report = reader.report(&item("large"));
+            assert!(reader.was_interrupted());
+            assert_eq!((report.outcome, report.bytes), (Outcome::Partial, size as u64));
+            assert_eq!(report.problem.as_deref(), Some("interrupted"));
+            assert_eq!(report.label.unwrap().coverage, Coverage::partial(Reason::Error));
+            let gone = reader.report(&item("gone"));
+            assert_eq!(gone.outcome, Outcome::Failed);
+            assert_eq!(gone.problem.as_deref(), Some("vanished before it could be opened"));
+            let link = reader.report(&item("link"));
+            assert_eq!(link.problem.as_deref(), Some("a symbolic link took its place"));
+        });
+    }
+
+    #[test]
+    fn a_path_that_became_something_else_is_not_read() {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir(tree.path().join("directory")).unwrap();
+        let mode = Mode::RUSR | Mode::WUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, tree.path().join("fifo"), mode).unwrap();
+        with_reader(tree.path(), false, |reader, plan| {
+            let root = plan.roots.kept.first().unwrap();
+            let item = |name: &str| Item { root, below: PathBuf::from(name), met: Met::File };
+            assert_eq!(reader.report(&item("directory")).outcome, Outcome::Failed);
+            let fifo = reader.report(&item("fifo"));
+            assert_eq!((fifo.outcome, fifo.problem.as_deref()), (Outcome::Skipped, Some("fifo")));
+        });
+    }
 }

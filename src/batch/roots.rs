@@ -37,7 +37,7 @@ pub(super) enum RootPlace {
 
 /// A root that cannot be scanned because it is not there.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot find {}", .missing.iter().map(|(path, why)| format!("`{}` ({why})", path.display())).collect::<Vec<_>>().join(", "))]
+#[error("cannot scan {}", name_all(.missing))]
 pub struct RootsError {
     /// Each root with the reason, in the order given.
     pub missing: Vec<(PathBuf, io::ErrorKind)>,
@@ -120,6 +120,14 @@ impl Root {
     }
 }
 
+fn name_all(missing: &[(PathBuf, io::ErrorKind)]) -> String {
+    let each = missing.iter().map(|(path, kind)| match kind {
+        io::ErrorKind::NotFound => format!("`{}`: no such file or directory", path.display()),
+        other => format!("`{}`: {other}", path.display()),
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
 /// What a file that holds no content of its own is called.
 pub(super) fn special(kind: FileType) -> &'static str {
     match kind {
@@ -167,8 +175,6 @@ mod tests {
         let error = Roots::check(&[at("x"), tree.path().to_owned(), at("y")]).unwrap_err();
         assert_eq!(error.missing.len(), 2);
         let text = error.to_string();
-        assert!(
-            text.contains("x` (entity not found), `") && text.ends_with("y` (entity not found)")
-        );
+        assert!(text.contains("x`: no such file or directory, `"));
     }
 }

@@ -11,7 +11,6 @@ const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 ///
 /// The offset map is a list of runs of characters that take the same number of bytes on both
 /// sides: one entry for a text in one script, at worst one (24 bytes) a character.
-#[derive(Debug)]
 pub struct Utf16Decoder {
     big_endian: bool,
     /// Original offset behind the last character that was decoded.
@@ -39,6 +38,16 @@ struct Run {
 struct Width {
     view: u8,
     original: u8,
+}
+
+/// Half a character may be held, and is not shown.
+impl std::fmt::Debug for Utf16Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Utf16Decoder")
+            .field("original", &self.original)
+            .field("view", &self.view)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Utf16Decoder {

@@ -45,6 +45,7 @@ impl Collector {
     /// Takes a finding whose bytes stand at `span` of the original payload.
     pub(super) fn take_at(&mut self, found: Found<'_>, span: Span, chars: Option<Span>) {
         let class = self.rules.class(found.category).unwrap_or(Class::Ai);
+        self.normal.clear();
         crate::scan::validate::normalise(class, found.value, &mut self.normal);
         let mut hasher = SipHasher13::new();
         std::hash::Hasher::write(&mut hasher, &self.normal);

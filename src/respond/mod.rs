@@ -135,7 +135,8 @@ enum Form {
 }
 
 impl<'a, W: io::Write> Writer<'a, W> {
-    /// A writer of reports that were made with these rules.
+    /// A writer of reports that were made with these rules. It writes in small pieces: give it a
+    /// buffered destination.
     pub fn new(
         out: W,
         options: Options,

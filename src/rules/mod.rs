@@ -16,6 +16,7 @@ mod pattern;
 mod requirement;
 mod proof;
 mod derive;
+mod cost;
 mod lint;
 mod compile;
 

@@ -218,11 +218,6 @@ impl<'t, 'r, 'a> Table<'t, 'r, 'a> {
         }
     }
 
-    /// Reports a problem of this table.
-    pub fn report(&mut self, at: Place, code: Code, message: impl Into<String>) {
-        self.reporter.report(at, code, message);
-    }
-
     fn require(&mut self, key: &'static str) {
         if !self.has(key) {
             let message = format!("missing key `{key}` in {}", self.what);

@@ -112,7 +112,8 @@ fn every_case_finds_what_it_expects() {
             }
             let name = finding.place.as_ref().map(|place| place.name().to_string());
             if want.column.is_some() && want.column != name {
-                wrong.push(format!("{file}: {}: column {name:?}, not {:?}", case.name, want.column));
+                wrong
+                    .push(format!("{file}: {}: column {name:?}, not {:?}", case.name, want.column));
             }
         }
         let mut got: Vec<String> =
@@ -120,7 +121,10 @@ fn every_case_finds_what_it_expects() {
         got.sort();
         expected.sort();
         if got != expected {
-            wrong.push(format!("{file}: {}:\n   found    {got:?}\n   expected {expected:?}", case.name));
+            wrong.push(format!(
+                "{file}: {}:\n   found    {got:?}\n   expected {expected:?}",
+                case.name
+            ));
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
@@ -166,7 +170,8 @@ fn every_case_is_the_same_however_it_is_cut() {
             }
             if payload.len() <= 400 {
                 for cut in 0..=payload.len() {
-                    let parts = chunked(&scanner, payload, |at| if at < cut { cut } else { usize::MAX });
+                    let parts =
+                        chunked(&scanner, payload, |at| if at < cut { cut } else { usize::MAX });
                     assert_eq!(whole, parts, "{file}: {}: cut at {cut}", case.name);
                 }
             }

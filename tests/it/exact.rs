@@ -23,9 +23,32 @@ fn fragments() -> Vec<Vec<u8>> {
         .map(String::into_bytes)
         .collect();
     let plain: [&[u8]; 26] = [
-        b" ", b"\n", b",", b"\t", b"\"", b"'", b":", b"=", b"-", b".", b"@", b"{\"ssn\": \"", b"\"}\n", b"ssn", b"name,ssn\n",
-        b"\xff\xfe", b"\xc3\xa9", b"\xe9", b"0", b"12", b"the quick brown fox ", b"-----BEGIN ", b"PRIVATE KEY-----", b"eyJ",
-        b"\0", b"card number ",
+        b" ",
+        b"\n",
+        b",",
+        b"\t",
+        b"\"",
+        b"'",
+        b":",
+        b"=",
+        b"-",
+        b".",
+        b"@",
+        b"{\"ssn\": \"",
+        b"\"}\n",
+        b"ssn",
+        b"name,ssn\n",
+        b"\xff\xfe",
+        b"\xc3\xa9",
+        b"\xe9",
+        b"0",
+        b"12",
+        b"the quick brown fox ",
+        b"-----BEGIN ",
+        b"PRIVATE KEY-----",
+        b"eyJ",
+        b"\0",
+        b"card number ",
     ];
     fragments.extend(plain.iter().map(|text| text.to_vec()));
     fragments
@@ -139,7 +162,8 @@ fn naive_matches(text: &[u8]) -> Vec<Match> {
         for anchor in (0..text.len()).filter(|at| is_anchor(rule, text, *at)) {
             let first = anchor.saturating_sub(rule.lead.max());
             for start in first..=anchor {
-                let barred = start > 0 && rule.boundary.is_some_and(|set| set.contains(text[start - 1]));
+                let barred =
+                    start > 0 && rule.boundary.is_some_and(|set| set.contains(text[start - 1]));
                 if barred {
                     continue;
                 }
@@ -211,7 +235,9 @@ fn is_anchor(rule: &Rule, text: &[u8], at: usize) -> bool {
                 && digits >= usize::from(*min).min(sluicegate::scan::MAX_DIGITS)
         }
         Anchors::Shape(Shape::Digits) => unreachable!("digits have an anchor of their own"),
-        Anchors::Shape(Shape::At) => byte(at) == b'@' && (byte(at + 1).is_ascii_alphanumeric() || byte(at + 1) >= 128),
+        Anchors::Shape(Shape::At) => {
+            byte(at) == b'@' && (byte(at + 1).is_ascii_alphanumeric() || byte(at + 1) >= 128)
+        }
         Anchors::Shape(Shape::LettersDigits) => {
             starts
                 && (at..at + 2).all(|at| byte(at).is_ascii_alphabetic())
@@ -277,7 +303,8 @@ fn no_rule_reads_a_byte_more_often_than_it_says() {
     let rules = rules();
     for (name, payload) in adversarial(length) {
         for ((id, read), rule) in scanner.bytes_read(&payload).iter().zip(&rules.rules) {
-            let bound = u64::from(rule.reads_per_byte()) * length as u64 + 2 * rule.max_length as u64;
+            let bound =
+                u64::from(rule.reads_per_byte()) * length as u64 + 2 * rule.max_length as u64;
             assert!(*read <= bound, "{name}: {id} read {read} bytes of {length}, bound {bound}");
         }
     }

@@ -1,8 +1,17 @@
 //! The integration tests, in one binary.
 
-mod tidy;
-mod output;
-mod taxonomy;
-mod support;
+mod cases;
+mod checksums;
+mod classify_cli;
+mod docs;
+mod exact;
 mod fuzz_bodies;
 mod fuzz_regressions;
+mod licences;
+mod output;
+mod packs;
+mod rules_diagnostics;
+mod scan_cli;
+mod support;
+mod taxonomy;
+mod tidy;

@@ -1,5 +1,7 @@
 //! Every output form over made-up reports: snapshots, schema, filters, and nothing raw.
 
+#![allow(clippy::expect_used, reason = "helpers of tests fail as tests do")]
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -6,7 +6,9 @@ use clap::{Parser, Subcommand};
 
 mod classify;
 mod completions;
+mod key;
 mod load;
+mod names;
 mod output;
 mod progress;
 mod rules;
@@ -27,7 +29,6 @@ struct Arguments {
 enum Command {
     /// Scan files and directories and report what they hold
     Scan(scan::Arguments),
-    /// Scan one payload, or one a line, and print its label and findings
     Classify(classify::Arguments),
     /// List, check, test and explain rules
     Rules(rules::Arguments),

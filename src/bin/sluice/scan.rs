@@ -1,8 +1,8 @@
 //! `sluice scan`: what was typed becomes a plan, the plan becomes a report.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,9 +11,13 @@ use indicatif::ProgressBar;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use sluicegate::batch::{self, Filter, Plan, Progress, Roots, manifest};
 use sluicegate::engine::Options;
-use sluicegate::model::{Effect, Label, Summary};
+use sluicegate::model::{self, Effect, Label, Summary};
+use sluicegate::policy::default_effect;
+use sluicegate::respond;
 use sluicegate::{RuleSet, Scanner};
 
+use crate::key::fingerprint_key;
+use crate::names::ScannedNames;
 use crate::output::{Output, stderr_files};
 use crate::{INTERNAL, UsageError, progress};
 
@@ -127,7 +131,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let key = fingerprint_key(arguments.key.as_deref())?;
     let rules = Arc::new(crate::load::load_rules(&arguments.rules)?);
-    let presentation = report::Options::new(&arguments, &rules)?;
+    let presentation = presentation(&arguments, &rules)?;
     let options = Options { fingerprint_key: Some(key), ..Options::default() };
     let scanner = Scanner::new(Arc::clone(&rules), options);
     if !arguments.quiet {
@@ -139,6 +143,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
     let shows_progress = !arguments.quiet && io::stderr().is_terminal();
     let bar = shows_progress.then(progress::bar);
+    let stop = stop_flag()?;
     let outputs = Outputs::open(&arguments, bar.as_ref())?;
     let effect_of = |label: &Label| default_effect(label, &rules);
     let plan = Plan {
@@ -153,7 +158,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
 
     let to_stdout = arguments.output.is_none();
-    let summary = match perform(&arguments, &plan, &scanner, presentation, outputs, bar.as_ref()) {
+    let run = Run { arguments: &arguments, plan: &plan, scanner: &scanner, bar: bar.as_ref() };
+    let summary = match run.perform(presentation, outputs, &stop) {
         // Whoever read the report has seen enough; there is nobody to tell.
         Err(error) if to_stdout && error.kind() == io::ErrorKind::BrokenPipe => {
             return Ok(ExitCode::from(INTERNAL));
@@ -164,6 +170,32 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         anstream::eprintln!("sluice: {}", in_one_line(&summary));
     }
     Ok(exit_code(&summary, arguments.fail_on))
+}
+
+/// How the report is to look.
+fn presentation(arguments: &Arguments, rules: &RuleSet) -> anyhow::Result<respond::Options> {
+    let min_band = match arguments.min_band {
+        Band::Possible => model::Band::Possible,
+        Band::Likely => model::Band::Likely,
+        Band::VeryLikely => model::Band::VeryLikely,
+    };
+    let format = match arguments.format {
+        Format::Human => respond::Format::Human,
+        Format::Json => respond::Format::Json,
+        Format::Jsonl => respond::Format::JsonLines,
+        Format::Csv => respond::Format::Csv,
+        Format::Sarif => respond::Format::Sarif,
+    };
+    let colour = match arguments.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            arguments.output.is_none()
+                && anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+        }
+    };
+    let filter = respond::Filter::new(min_band, &arguments.categories, rules).map_err(usage)?;
+    Ok(respond::Options { format, filter, colour })
 }
 
 /// The report and the manifest.
@@ -188,56 +220,69 @@ impl Outputs {
     }
 }
 
-/// Scans and writes. Both outputs are put in place at the end, or neither.
-fn perform(
-    arguments: &Arguments,
-    plan: &Plan<'_>,
-    scanner: &Scanner,
-    presentation: report::Options,
-    outputs: Outputs,
-    bar: Option<&ProgressBar>,
-) -> io::Result<Summary> {
-    let stop = stop_flag()?;
-    let written = [&arguments.output, &arguments.manifest].into_iter().flatten();
-    let mut manifest = outputs
-        .manifest
-        .map(|out| manifest::Writer::begin(out, plan.roots.paths(), written.map(PathBuf::as_path)))
-        .transpose()?;
-    let mut writer = report::Writer::new(outputs.report, presentation, scanner.rules());
-    writer.begin()?;
+/// What is to be done, as far as it does not change.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    arguments: &'a Arguments,
+    plan: &'a Plan<'a>,
+    scanner: &'a Scanner,
+    bar: Option<&'a ProgressBar>,
+}
 
-    let progress = Progress::default();
-    let summary = std::thread::scope(|scope| {
-        let (running, end) = crossbeam_channel::bounded(0);
-        if let Some(bar) = bar {
-            let progress = &progress;
-            scope.spawn(move || progress::follow(bar, progress, &end));
-        }
-        let summary = batch::run(plan, scanner, &progress, &stop, &mut |report| {
-            if let Some(manifest) = &mut manifest {
-                manifest.file(&report)?;
+impl Run<'_> {
+    /// Scans and writes. Both outputs are put in place at the end, or neither.
+    fn perform(
+        &self,
+        presentation: respond::Options,
+        outputs: Outputs,
+        stop: &AtomicBool,
+    ) -> io::Result<Summary> {
+        let Run { arguments, plan, scanner, bar } = *self;
+        let written = [&arguments.output, &arguments.manifest].into_iter().flatten();
+        let mut manifest = outputs
+            .manifest
+            .map(|out| {
+                manifest::Writer::begin(out, plan.roots.paths(), written.map(PathBuf::as_path))
+            })
+            .transpose()?;
+        let names = ScannedNames::new(Arc::clone(scanner.rules()));
+        let mut writer =
+            respond::Writer::new(outputs.report, presentation, scanner.rules(), &names);
+        writer.begin()?;
+
+        let progress = Progress::default();
+        let summary = std::thread::scope(|scope| {
+            let (running, end) = crossbeam_channel::bounded(0);
+            if let Some(bar) = bar {
+                let progress = &progress;
+                scope.spawn(move || progress::follow(bar, progress, &end));
             }
-            writer.file(&report)
+            let summary = batch::run(plan, scanner, &progress, stop, &mut |report| {
+                if let Some(manifest) = &mut manifest {
+                    manifest.file(&report)?;
+                }
+                writer.file(&report)
+            });
+            drop(running);
+            summary
         });
-        drop(running);
-        summary
-    });
-    if let Some(bar) = bar {
-        bar.finish_and_clear();
-    }
-    let summary = summary?;
-    writer.finish(&summary)?;
-    let manifest = manifest.map(manifest::Writer::finish).transpose()?;
-    writer.into_inner().commit()?;
-    match manifest {
-        // It would pass for a list of everything.
-        Some(_) if summary.interrupted => {
-            anstream::eprintln!("sluice: interrupted: no manifest was written");
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
         }
-        Some(manifest) => manifest.commit()?,
-        None => {}
+        let summary = summary?;
+        writer.finish(&summary)?;
+        let manifest = manifest.map(manifest::Writer::finish).transpose()?;
+        writer.into_inner().commit()?;
+        match manifest {
+            // It would pass for a list of everything.
+            Some(_) if summary.interrupted => {
+                anstream::eprintln!("sluice: interrupted: no manifest was written");
+            }
+            Some(manifest) => manifest.commit()?,
+            None => {}
+        }
+        Ok(summary)
     }
-    Ok(summary)
 }
 
 /// Becomes true with the first signal to end; the second one ends the program at once.
@@ -302,27 +347,6 @@ fn processors() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// A key from a file, or a new one.
-fn fingerprint_key(path: Option<&Path>) -> anyhow::Result<[u8; 32]> {
-    let mut key = [0; 32];
-    let Some(path) = path else {
-        getrandom::fill(&mut key).map_err(|_| anyhow::anyhow!("no random numbers for a key"))?;
-        return Ok(key);
-    };
-    let content = std::fs::read(path)
-        .map_err(|error| usage(format!("cannot read the key `{}`: {error}", path.display())))?;
-    if let Ok(raw) = <[u8; 32]>::try_from(content.as_slice()) {
-        return Ok(raw);
-    }
-    data_encoding::HEXLOWER_PERMISSIVE
-        .decode(content.trim_ascii())
-        .ok()
-        .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
-        .ok_or_else(|| {
-            usage(format!("the key `{}` is not 32 bytes, raw or in hex", path.display()))
-        })
-}
-
 fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = text.strip_prefix(digits).unwrap_or_default().to_ascii_uppercase();
@@ -365,86 +389,5 @@ mod tests {
         assert_eq!(code(Some(Effect::Escalate), Some(FailOn::Redact), false), is(3));
         assert_eq!(code(Some(Effect::Block), Some(FailOn::Block), false), is(1));
         assert_eq!(code(Some(Effect::Block), Some(FailOn::Block), true), is(4));
-    }
-}
-
-/// The effect that a label has without any policy.
-fn default_effect(label: &Label, _rules: &RuleSet) -> Effect {
-    if label.categories.is_empty() && label.coverage.is_complete() {
-        Effect::Allow
-    } else {
-        Effect::Block
-    }
-}
-
-/// A plain JSON report.
-mod report {
-    use super::*;
-    use serde_json::json;
-    use sluicegate::model::{FileReport, Tally};
-
-    pub struct Options {}
-
-    impl Options {
-        pub fn new(arguments: &Arguments, rules: &RuleSet) -> anyhow::Result<Options> {
-            let _ = (&arguments.min_band, &arguments.color);
-            for word in &arguments.categories {
-                if !rules.taxonomy.iter().any(|(_, c)| c.id == *word || c.class.as_str() == word) {
-                    return Err(usage(format!("`{word}` is neither a category nor a class")));
-                }
-            }
-            Ok(Options {})
-        }
-    }
-
-    pub struct Writer<W: Write> {
-        out: W,
-        first: bool,
-    }
-
-    impl<W: Write> Writer<W> {
-        pub fn new(out: W, _options: Options, _rules: &RuleSet) -> Writer<W> {
-            Writer { out, first: true }
-        }
-
-        pub fn begin(&mut self) -> io::Result<()> {
-            write!(self.out, "{{\"files\":[")
-        }
-
-        pub fn file(&mut self, report: &FileReport) -> io::Result<()> {
-            let comma = if std::mem::take(&mut self.first) { "\n" } else { ",\n" };
-            self.out.write_all(comma.as_bytes())?;
-            let value = json!({
-                "path": report.path.to_string_lossy(),
-                "bytes": report.bytes,
-                "outcome": report.outcome.as_str(),
-                "problem": report.problem,
-                "effect": report.effect,
-                "coverage": report.label.as_ref().map(|label| &label.coverage),
-                "findings": report.findings.len(),
-            });
-            serde_json::to_writer(&mut self.out, &value)?;
-            Ok(())
-        }
-
-        pub fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-            let tally = |tally: Tally| json!({"files": tally.files, "bytes": tally.bytes});
-            let value = json!({
-                "seen": tally(summary.seen),
-                "scanned": tally(summary.scanned),
-                "partial": tally(summary.partial),
-                "skipped": tally(summary.skipped),
-                "failed": tally(summary.failed),
-                "interrupted": summary.interrupted,
-                "effect": summary.effect,
-                "recorded": "no",
-            });
-            writeln!(self.out, "\n],\"summary\":{value}}}")?;
-            self.out.flush()
-        }
-
-        pub fn into_inner(self) -> W {
-            self.out
-        }
     }
 }

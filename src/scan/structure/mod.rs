@@ -4,11 +4,14 @@
 //! byte is the same wherever the view was cut, any bytes are followed without failing, and what
 //! is kept is bounded by the marks in the retained bytes, the header row and the depth limit.
 
+mod json;
+mod path;
 mod table;
 
 use crate::decode::Structure;
 use crate::model::Place;
 
+use json::Json;
 use table::Table;
 
 /// Longest column name or JSON key in bytes of UTF-8; longer ones are cut at a character.
@@ -19,16 +22,24 @@ pub const MAX_NAME: usize = 256;
 /// memory is bounded by the marks in the retained part, the header row and the depth limit.
 ///
 /// A clone goes on from the same point; one made right after `forget_below(offset())` is small.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Tracker {
     offset: u64,
     structure: Follow,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Follow {
     Text,
     Table(Box<Table>),
+    Json(Box<Json>),
+}
+
+/// Names come from the payload, so none is shown.
+impl std::fmt::Debug for Tracker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tracker").field("offset", &self.offset).finish_non_exhaustive()
+    }
 }
 
 impl Tracker {
@@ -38,7 +49,9 @@ impl Tracker {
             Structure::Table { delimiter, header } => {
                 Follow::Table(Box::new(Table::new(delimiter, header)))
             }
-            _ => Follow::Text,
+            Structure::Json => Follow::Json(Box::new(Json::new(false))),
+            Structure::NdJson => Follow::Json(Box::new(Json::new(true))),
+            Structure::Text => Follow::Text,
         };
         Tracker { offset: start, structure }
     }
@@ -49,6 +62,7 @@ impl Tracker {
         match &mut self.structure {
             Follow::Text => {}
             Follow::Table(table) => table.advance(self.offset, bytes),
+            Follow::Json(json) => json.advance(self.offset, bytes),
         }
         self.offset += bytes.len() as u64;
     }
@@ -68,6 +82,7 @@ impl Tracker {
         match &self.structure {
             Follow::Text => None,
             Follow::Table(table) => table.place(at),
+            Follow::Json(json) => json.place(at),
         }
     }
 
@@ -75,7 +90,7 @@ impl Tracker {
     /// byte still known where the row began before that. None elsewhere.
     pub fn row_start(&self, at: u64) -> Option<u64> {
         match &self.structure {
-            Follow::Text => None,
+            Follow::Text | Follow::Json(_) => None,
             Follow::Table(table) => table.row_start(at),
         }
     }
@@ -85,6 +100,7 @@ impl Tracker {
         match &mut self.structure {
             Follow::Text => {}
             Follow::Table(table) => table.forget_below(at),
+            Follow::Json(json) => json.forget_below(at),
         }
     }
 }

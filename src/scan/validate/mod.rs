@@ -1,4 +1,20 @@
 //! The checks behind `rules::Validator`, each written from the standard that its doc line names.
+//!
+//! A match comes in, with the text around it; a [`Verdict`] goes out. Every check reads the value
+//! once or twice and at most 64 bytes beside it, or, where it reads on to the end of a structure,
+//! each byte up to the candidate's limit once and stops at the first that cannot belong.
+
+mod banking;
+mod cards;
+mod contact;
+mod digits;
+mod health;
+mod marks;
+mod national;
+mod normal;
+mod secrets;
+
+pub use normal::normalise;
 
 use crate::rules::Validator;
 
@@ -25,6 +41,16 @@ impl<'a> Candidate<'a> {
     pub fn value(&self) -> &'a [u8] {
         self.text.get(self.start..self.end).unwrap_or_default()
     }
+
+    /// The bytes before the value that may be looked at, at most 64.
+    fn before(&self) -> &'a [u8] {
+        self.text.get(self.start.saturating_sub(64)..self.start).unwrap_or_default()
+    }
+
+    /// The bytes behind the value that may be looked at.
+    fn after(&self) -> &'a [u8] {
+        self.text.get(self.end..self.limit.min(self.text.len())).unwrap_or_default()
+    }
 }
 
 /// What a check says.
@@ -41,13 +67,118 @@ pub enum Verdict {
     },
 }
 
-/// Runs a check on a match.
-pub fn check(_validator: Validator, candidate: Candidate<'_>) -> Verdict {
-    Verdict::Valid { end: candidate.end, published: false }
+/// What a check of the value as it stands says; [`Verdict`] adds where it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Check {
+    Invalid,
+    Valid,
+    Published,
 }
 
-/// normal form
-pub fn normalise(_class: crate::model::Class, value: &[u8], out: &mut Vec<u8>) {
-    out.clear();
-    out.extend_from_slice(value);
+impl Check {
+    fn of(valid: bool) -> Check {
+        if valid { Check::Valid } else { Check::Invalid }
+    }
+
+    /// The same, as published where `published` holds.
+    fn published_if(self, published: bool) -> Check {
+        if self == Check::Valid && published { Check::Published } else { self }
+    }
+
+    fn ending_at(self, end: usize) -> Verdict {
+        match self {
+            Check::Invalid => Verdict::Invalid,
+            Check::Valid => Verdict::Valid { end, published: false },
+            Check::Published => Verdict::Valid { end, published: true },
+        }
+    }
+}
+
+/// Runs a check on a match.
+pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
+    let value = candidate.value();
+    let check = match validator {
+        Validator::PaymentCard => cards::payment_card(candidate),
+        Validator::Track1 => cards::track1(value),
+        Validator::Track2 => cards::track2(value),
+        Validator::Iban => return banking::iban(candidate),
+        Validator::BitcoinAddress => banking::bitcoin_address(value),
+        Validator::Email => contact::email(candidate),
+        Validator::Phone => contact::phone(candidate),
+        Validator::IpAddress => contact::ip_address(candidate),
+        Validator::Date => contact::date(candidate),
+        Validator::AddressUs => contact::address_us(value),
+        Validator::UsSsn => national::us_ssn(candidate),
+        Validator::UsItin => national::us_itin(candidate),
+        Validator::GbNino => national::gb_nino(value),
+        Validator::DeIdnr => national::de_idnr(candidate),
+        Validator::FrNir => national::fr_nir(candidate),
+        Validator::BrCpf => national::br_cpf(candidate),
+        Validator::InAadhaar => national::in_aadhaar(candidate),
+        Validator::PlPesel => national::pl_pesel(candidate),
+        Validator::UsMbi => health::us_mbi(candidate),
+        Validator::UsNpi => health::us_npi(candidate),
+        Validator::LabelledId => health::labelled_id(candidate),
+        Validator::Hl7 => return health::hl7(candidate),
+        Validator::PemPrivateKey => return secrets::pem_private_key(candidate),
+        Validator::AwsAccessKey => secrets::aws_access_key(value),
+        Validator::GithubToken => secrets::github_token(value),
+        Validator::Jwt => secrets::jwt(value),
+        Validator::UriPassword => secrets::uri_password(value),
+        Validator::AssignedPassword => secrets::assigned_password(value),
+        Validator::CuiBanner => marks::cui_banner(value),
+        Validator::UsBanner => marks::us_banner(value),
+    };
+    check.ending_at(candidate.end)
+}
+
+/// Whether nothing joins the value to a longer number or word: no letter, digit or `_` beside it,
+/// and no `-` or `.` beside it with a digit behind that.
+fn stands_alone(candidate: &Candidate<'_>) -> bool {
+    let joined = |near: Option<&u8>, next: Option<&u8>| match near {
+        Some(b'-' | b'.') => next.is_some_and(u8::is_ascii_digit),
+        Some(near) => near.is_ascii_alphanumeric() || *near == b'_',
+        None => false,
+    };
+    let (mut back, mut on) = (candidate.before().iter().rev(), candidate.after().iter());
+    !joined(back.next(), back.next()) && !joined(on.next(), on.next())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    fn run(validator: Validator, value: &str) -> Verdict {
+        let text = value.as_bytes();
+        check(validator, Candidate { text, start: 0, end: text.len(), limit: text.len() })
+    }
+
+    pub fn valid(validator: Validator, value: &str) {
+        let verdict = run(validator, value);
+        assert!(matches!(verdict, Verdict::Valid { published: false, .. }), "{value}: {verdict:?}");
+    }
+
+    pub fn published(validator: Validator, value: &str) {
+        let verdict = run(validator, value);
+        assert!(matches!(verdict, Verdict::Valid { published: true, .. }), "{value}: {verdict:?}");
+    }
+
+    pub fn invalid(validator: Validator, value: &str) {
+        assert_eq!(run(validator, value), Verdict::Invalid, "{value}");
+    }
+
+    #[test]
+    fn every_check_is_total() {
+        let long = [b'1'; 4096];
+        let mixed: Vec<u8> = (0..=255).cycle().take(5000).collect();
+        let samples: [&[u8]; 9] =
+            [b"", b"@", b".", b"://", b"-----BEGIN", b"MSH|", b"\xff\xfe", &long, &mixed];
+        for validator in Validator::ALL {
+            for text in samples {
+                for (start, end, limit) in [(0, text.len(), text.len()), (5, 2, 9), (9, 99, 3)] {
+                    check(*validator, Candidate { text, start, end, limit });
+                }
+            }
+        }
+    }
 }

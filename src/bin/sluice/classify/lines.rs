@@ -1,0 +1,412 @@
+//! `sluice classify --jsonl`: one payload a line, answered in order.
+//!
+//! A thread reads lines into batches, all processors answer the lines of a batch, and the answers
+//! are written and flushed before the next batch. A batch is what one read gave, so that a caller
+//! who waits for an answer before it writes the next line gets it. Memory is bounded by the
+//! batches under way and the length limit of a line.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use crossbeam_channel::{Receiver, Sender};
+use rayon::prelude::*;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use sluicegate::Scanner;
+use sluicegate::model::Effect;
+use sluicegate::respond::{self, FindingsShape, LabelShape, Shaper};
+
+use super::{InputFormat, Plan, RECORDED};
+use crate::{INTERNAL, USAGE, UsageError};
+
+/// The longest line in bytes, without its end.
+const MAX_LINE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of one read.
+const READ_BYTES: usize = 1024 * 1024;
+
+/// Batches that wait for an answer.
+const WAITING: usize = 2;
+
+/// Answers every line of the input. Exits 2 if one was bad, else as `--fail-on` asks.
+pub(super) fn run(plan: &Plan, input: Box<dyn Read + Send>) -> anyhow::Result<ExitCode> {
+    if matches!(plan.input_format, InputFormat::Utf16Le | InputFormat::Utf16Be) {
+        let text = "with --jsonl each text is UTF-8: --input-format cannot be UTF-16".to_owned();
+        return Err(UsageError(text).into());
+    }
+    let (sender, receiver) = crossbeam_channel::bounded(WAITING);
+    // Not joined: it may wait for input that never comes after the output was closed.
+    std::thread::Builder::new()
+        .name("read lines".to_owned())
+        .spawn(move || read_lines(BufReader::with_capacity(READ_BYTES, input), &sender))
+        .context("cannot start a thread")?;
+    let mut run = Totals::default();
+    match answer_all(plan, &receiver, &mut run) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            // Lines that were not answered have no effect yet, and a missing answer is block.
+            run.effect = plan.fail_on.map(|_| Effect::Block);
+        }
+        Err(error) => return Err(error).context("cannot write to standard output"),
+    }
+    Ok(ExitCode::from(match run {
+        Totals { read_failed: true, .. } => INTERNAL,
+        Totals { bad: true, .. } => USAGE,
+        Totals { effect, .. } => plan.exit_code(effect),
+    }))
+}
+
+/// What the exit code depends on.
+#[derive(Default)]
+struct Totals {
+    read_failed: bool,
+    bad: bool,
+    effect: Option<Effect>,
+}
+
+fn answer_all(plan: &Plan, batches: &Receiver<Batch>, run: &mut Totals) -> io::Result<()> {
+    let scanners = Scanners::new(plan);
+    let shaper = plan.shaper();
+    let mut out = io::BufWriter::with_capacity(READ_BYTES, io::stdout().lock());
+    for batch in batches {
+        let answers: Vec<io::Result<Answer>> =
+            batch.lines.par_iter().map(|line| scanners.answer(plan, &shaper, line)).collect();
+        for answer in answers {
+            let answer = answer?;
+            run.bad |= answer.bad;
+            run.effect = run.effect.max(answer.effect);
+            out.write_all(&answer.json)?;
+        }
+        out.flush()?;
+        if let Some(failure) = batch.failure {
+            anstream::eprintln!("sluice: the input could not be read to its end: {failure}");
+            run.read_failed = true;
+        }
+    }
+    Ok(())
+}
+
+/// Lines that were read together, and what ended the input if it failed.
+#[derive(Default)]
+struct Batch {
+    lines: Vec<Line>,
+    failure: Option<io::Error>,
+}
+
+/// A line without its end.
+struct Line {
+    /// Counted from 1.
+    number: u64,
+    /// None where it is longer than [`MAX_LINE_BYTES`].
+    bytes: Option<Vec<u8>>,
+}
+
+/// Sends the lines of the input in batches until it ends or fails, or nobody listens.
+fn read_lines(mut input: impl BufRead, sender: &Sender<Batch>) {
+    let mut open = Line { number: 1, bytes: Some(Vec::new()) };
+    loop {
+        let mut batch = Batch::default();
+        let (length, ended) = match input.fill_buf() {
+            Ok(chunk) => {
+                let mut pieces = chunk.split(|byte| *byte == b'\n');
+                open.extend(pieces.next().unwrap_or_default());
+                for piece in pieces {
+                    let next = Line { number: open.number + 1, bytes: Some(Vec::new()) };
+                    batch.lines.push(std::mem::replace(&mut open, next));
+                    open.extend(piece);
+                }
+                (chunk.len(), chunk.is_empty())
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                batch.failure = Some(error);
+                let _ = sender.send(batch);
+                return;
+            }
+        };
+        input.consume(length);
+        if ended {
+            batch.lines.push(open);
+            let _ = sender.send(batch);
+            return;
+        }
+        if !batch.lines.is_empty() && sender.send(batch).is_err() {
+            return;
+        }
+    }
+}
+
+impl Line {
+    fn extend(&mut self, piece: &[u8]) {
+        match &mut self.bytes {
+            Some(bytes) if bytes.len() + piece.len() <= MAX_LINE_BYTES => {
+                bytes.extend_from_slice(piece);
+            }
+            // What is too long is not kept, and its rest is passed over.
+            _ => self.bytes = None,
+        }
+    }
+}
+
+/// The answer to one line.
+struct Answer {
+    /// The line to write, with its end; nothing for a blank line.
+    json: Vec<u8>,
+    bad: bool,
+    effect: Option<Effect>,
+}
+
+/// Scanners for the declared format without and with a byte order mark in front.
+struct Scanners {
+    plain: Scanner,
+    marked: Scanner,
+}
+
+impl Scanners {
+    fn new(plan: &Plan) -> Scanners {
+        let scanner = |head: &[u8]| plan.scanner(plan.input_format.declared(head));
+        Scanners { plain: scanner(b""), marked: scanner("\u{feff}".as_bytes()) }
+    }
+
+    fn answer(&self, plan: &Plan, shaper: &Shaper, line: &Line) -> io::Result<Answer> {
+        let request = match parse(line) {
+            Ok(Some(request)) => request,
+            Ok(None) => return Ok(Answer { json: Vec::new(), bad: false, effect: None }),
+            Err(error) => {
+                let refusal = Refusal { id: None, error, line: line.number };
+                return Ok(Answer { json: json_line(&refusal)?, bad: true, effect: None });
+            }
+        };
+        let scanner = if request.text.starts_with('\u{feff}') { &self.marked } else { &self.plain };
+        let classified = scanner.scan(request.text.as_bytes());
+        let effect = plan.effect(&classified);
+        let chain = respond::chain(classified.format);
+        let reply = Reply {
+            id: request.id,
+            label: shaper.label(&classified.label),
+            findings: shaper.findings(&classified.findings, None, &chain),
+            truncated: classified.truncated,
+            effect,
+            recorded: RECORDED,
+        };
+        Ok(Answer { json: json_line(&reply)?, bad: false, effect })
+    }
+}
+
+fn json_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut json = serde_json::to_vec(value)?;
+    json.push(b'\n');
+    Ok(json)
+}
+
+/// The request on a line; none on a blank one. Errors say what is wrong without quoting the line.
+fn parse(line: &Line) -> Result<Option<Request>, String> {
+    let Some(bytes) = &line.bytes else {
+        return Err(format!("line is longer than {} MiB", MAX_LINE_BYTES >> 20));
+    };
+    let text = std::str::from_utf8(bytes).map_err(|_| "line is not UTF-8".to_owned())?;
+    if text.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_str(text).map(Some).map_err(|error| {
+        // The parser's own words may quote the payload: only these are known not to.
+        let words = error.to_string();
+        let known = [
+            ("missing field `id`", "`id` is missing"),
+            ("missing field `text`", "`text` is missing"),
+            ("duplicate field `id`", "`id` is there twice"),
+            ("duplicate field `text`", "`text` is there twice"),
+            ("unknown field", "there is a field other than `id` and `text`"),
+            (NEEDS_ID, "`id` is neither a string nor an integer"),
+        ];
+        let known = known.into_iter().find(|(start, _)| words.starts_with(start));
+        match known {
+            Some((_, ours)) => ours.to_owned(),
+            None => format!(
+                "line is no JSON object {{\"id\", \"text\"}}: wrong at column {}",
+                error.column()
+            ),
+        }
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    id: Id,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Reply<'a> {
+    id: Id,
+    label: LabelShape<'a>,
+    findings: FindingsShape<'a>,
+    truncated: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effect: Option<Effect>,
+    recorded: &'static str,
+}
+
+#[derive(Serialize)]
+struct Refusal {
+    id: Option<Id>,
+    error: String,
+    line: u64,
+}
+
+/// What the caller calls a line.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+enum Id {
+    Text(String),
+    Unsigned(u64),
+    Signed(i64),
+}
+
+const NEEDS_ID: &str = "needs an id";
+
+/// By hand, since a derived one would first build a tree of whatever stands there.
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
+        struct IdVisitor;
+        impl<'v> Visitor<'v> for IdVisitor {
+            type Value = Id;
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("a string or an integer")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Id, E> {
+                Ok(Id::Text(text.to_owned()))
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Id, E> {
+                Ok(Id::Unsigned(number))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Id, E> {
+                Ok(Id::Signed(number))
+            }
+            fn visit_seq<A: de::SeqAccess<'v>>(self, _: A) -> Result<Id, A::Error> {
+                Err(de::Error::custom(NEEDS_ID))
+            }
+            fn visit_map<A: de::MapAccess<'v>>(self, _: A) -> Result<Id, A::Error> {
+                Err(de::Error::custom(NEEDS_ID))
+            }
+            // Too large an integer comes as this, and would come back as another number.
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Id, E> {
+                Err(E::custom(NEEDS_ID))
+            }
+            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Id, E> {
+                Err(E::custom(NEEDS_ID))
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<Id, E> {
+                Err(E::custom(NEEDS_ID))
+            }
+        }
+        deserializer.deserialize_any(IdVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(bytes: &[u8]) -> Line {
+        Line { number: 1, bytes: Some(bytes.to_vec()) }
+    }
+
+    fn refused(bytes: &[u8]) -> String {
+        parse(&line(bytes)).err().expect("a bad line")
+    }
+
+    fn lines_of(input: impl BufRead) -> Vec<(u64, Option<Vec<u8>>)> {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        read_lines(input, &sender);
+        drop(sender);
+        receiver.iter().flat_map(|b| b.lines).map(|line| (line.number, line.bytes)).collect()
+    }
+
+    #[test]
+    fn requests_are_read() {
+        let request = parse(&line(br#" {"id":"a","text":"b"}"#)).expect("good").expect("one");
+        assert_eq!((request.id, request.text), (Id::Text("a".into()), "b".into()));
+        let request = parse(&line(br#"{"text":"","id":-5}"#)).expect("good").expect("one");
+        assert_eq!(request.id, Id::Signed(-5));
+        assert!(parse(&line(b" \r")).expect("blank").is_none());
+    }
+
+    #[test]
+    fn errors_quote_nothing_of_the_line() {
+        let cases: [(&[u8], &str); 12] = [
+            (br#"{"id":"219-09-9998"}"#, "`text` is missing"),
+            (br#"{"text":"219-09-9998"}"#, "`id` is missing"),
+            (
+                br#"{"id":1,"text":"","219-09-9998":1}"#,
+                "there is a field other than `id` and `text`",
+            ),
+            (br#"{"id":1,"text":"219-09-9998","text":""}"#, "`text` is there twice"),
+            (br#"{"id":21909.9998,"text":""}"#, "`id` is neither a string nor an integer"),
+            (
+                br#"{"id":219099998219099998219,"text":""}"#,
+                "`id` is neither a string nor an integer",
+            ),
+            (br#"{"id":null,"text":""}"#, "`id` is neither a string nor an integer"),
+            (
+                br#"{"id":1,"text":219099998}"#,
+                "line is no JSON object {\"id\", \"text\"}: wrong at column 24",
+            ),
+            (br#"{"id":["219-09-9998"],"text":""}"#, "`id` is neither a string nor an integer"),
+            (
+                br#"{"id":1,"text":"219-09-9998""#,
+                "line is no JSON object {\"id\", \"text\"}: wrong at column 28",
+            ),
+            (b"219-09-9998", "line is no JSON object {\"id\", \"text\"}: wrong at column 3"),
+            (b"\xff219-09-9998", "line is not UTF-8"),
+        ];
+        for (bytes, error) in cases {
+            assert_eq!(refused(bytes), error, "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    #[test]
+    fn lines_are_whole_however_they_are_read() {
+        let input = b"one\n\ntwo\r\nthree";
+        let expected = [(1, "one"), (2, ""), (3, "two\r"), (4, "three")];
+        let expected = expected.map(|(n, text)| (n, Some(text.as_bytes().to_vec())));
+        for capacity in 1..20 {
+            let lines = lines_of(BufReader::with_capacity(capacity, &input[..]));
+            assert_eq!(lines, expected, "{capacity}");
+        }
+        assert_eq!(lines_of(&b"one\n"[..]), [(1, Some(b"one".to_vec())), (2, Some(vec![]))]);
+    }
+
+    #[test]
+    fn a_line_past_the_limit_is_refused_and_the_next_is_read() {
+        let long = io::repeat(b'x').take(MAX_LINE_BYTES as u64 + 1);
+        let input = BufReader::with_capacity(READ_BYTES, long.chain(&b"\nnext"[..]));
+        let lines = lines_of(input);
+        assert_eq!(lines, [(1, None), (2, Some(b"next".to_vec()))]);
+        let error = parse(&Line { number: 1, bytes: None }).err();
+        assert_eq!(error.as_deref(), Some("line is longer than 64 MiB"));
+
+        let mut longest = Line { number: 1, bytes: Some(Vec::new()) };
+        longest.extend(&vec![b'x'; MAX_LINE_BYTES]);
+        assert!(longest.bytes.is_some());
+    }
+
+    #[test]
+    fn a_failing_read_is_said_after_the_lines_before_it() {
+        struct Fails;
+        impl Read for Fails {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
+        }
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        read_lines(BufReader::new((&b"one\ntwo"[..]).chain(Fails)), &sender);
+        drop(sender);
+        let batches: Vec<Batch> = receiver.iter().collect();
+        assert_eq!(batches[0].lines.len(), 1);
+        let failure = batches[1].failure.as_ref().expect("the failure");
+        assert_eq!(failure.kind(), io::ErrorKind::ConnectionReset);
+    }
+}

@@ -1,0 +1,134 @@
+//! Paths of keys and indices, shared by all values below them.
+
+use std::sync::Arc;
+
+/// Longest path in bytes. Of a longer one the outermost steps are left out: `$..visits[3].note`.
+const MAX_PATH: usize = 1024;
+
+/// One step down.
+#[derive(Clone)]
+pub(super) enum Step {
+    Key(Arc<str>),
+    Index(u64),
+}
+
+/// A container: the path to it, from the inside out.
+#[derive(Clone)]
+pub(super) struct Node {
+    outer: Option<(Arc<Node>, Step)>,
+}
+
+impl Node {
+    pub(super) fn root() -> Node {
+        Node { outer: None }
+    }
+
+    pub(super) fn below(outer: Arc<Node>, step: Step) -> Node {
+        Node { outer: Some((outer, step)) }
+    }
+
+    /// The path to a value in this container, or with no step to the container, and the nearest
+    /// key on it, empty where there is none.
+    pub(super) fn path(&self, last: Option<&Step>) -> (Arc<str>, Arc<str>) {
+        let mut steps = last.into_iter().chain(self.steps());
+        let key = last.into_iter().chain(self.steps()).find_map(|step| match step {
+            Step::Key(key) => Some(key.clone()),
+            Step::Index(_) => None,
+        });
+        let (mut parts, mut length) = (Vec::new(), 0);
+        let whole = loop {
+            let Some(step) = steps.next() else {
+                break true;
+            };
+            let part = step.written();
+            length += part.len();
+            if length > MAX_PATH && !parts.is_empty() {
+                break false;
+            }
+            parts.push(part);
+        };
+        let mut path = String::from("$");
+        if !whole {
+            let dots =
+                if parts.last().is_some_and(|part| part.starts_with('.')) { "." } else { ".." };
+            path.push_str(dots);
+        }
+        path.extend(parts.into_iter().rev());
+        (path.into(), key.unwrap_or_default())
+    }
+
+    /// From the inside out.
+    fn steps(&self) -> impl Iterator<Item = &Step> {
+        let mut node = self;
+        std::iter::from_fn(move || {
+            let (outer, step) = node.outer.as_ref()?;
+            node = outer;
+            Some(step)
+        })
+    }
+}
+
+impl Step {
+    fn written(&self) -> String {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        match self {
+            Step::Index(index) => format!("[{index}]"),
+            Step::Key(key) if !key.is_empty() && key.chars().all(is_plain) => format!(".{key}"),
+            Step::Key(key) => {
+                let mut written = String::from("[\"");
+                for character in key.chars() {
+                    match character {
+                        '"' | '\\' => written.extend(['\\', character]),
+                        c if c.is_control() => {
+                            written.push_str(&format!("\\u{:04x}", u32::from(c)))
+                        }
+                        c => written.push(c),
+                    }
+                }
+                written + "\"]"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(key: &str) -> Step {
+        Step::Key(key.into())
+    }
+
+    fn below(outer: Node, step: Step) -> Node {
+        Node::below(Arc::new(outer), step)
+    }
+
+    #[test]
+    fn steps_are_written_so_that_they_read_back() {
+        let node = below(Node::root(), key("a-b_1"));
+        let node = below(node, Step::Index(3));
+        let (path, nearest) = node.path(Some(&key("say \"é\"\\\n")));
+        assert_eq!(&*path, r#"$.a-b_1[3]["say \"é\"\\\u000a"]"#);
+        assert_eq!(&*nearest, "say \"é\"\\\n");
+        let (path, nearest) = node.path(None);
+        assert_eq!((&*path, &*nearest), ("$.a-b_1[3]", "a-b_1"));
+        let (path, nearest) = Node::root().path(Some(&key("")));
+        assert_eq!((&*path, &*nearest), (r#"$[""]"#, ""));
+        let (path, nearest) = Node::root().path(None);
+        assert_eq!((&*path, &*nearest), ("$", ""));
+    }
+
+    #[test]
+    fn long_paths_keep_their_inner_steps() {
+        let mut node = Node::root();
+        for _ in 0..10 {
+            node = below(node, key(&"k".repeat(199)));
+            node = below(node, Step::Index(0));
+        }
+        let (path, _) = node.path(Some(&key("ssn")));
+        assert!(path.len() <= MAX_PATH + 3);
+        assert!(path.starts_with("$..[0].kkk") && path.ends_with("k[0].ssn"));
+        let node = (0..10).fold(Node::root(), |node, _| below(node, key(&"k".repeat(199))));
+        assert!(node.path(None).0.starts_with("$..kkk"));
+    }
+}

@@ -1,0 +1,140 @@
+//! Health identifiers and messages.
+
+use super::digits::{Digits, luhn};
+use super::{Candidate, Check, Verdict, stands_alone};
+
+/// CMS, Understanding the MBI format: each of the eleven places has its alphabet; the letters
+/// S, L, O, I, B and Z are not used. The number on the CMS sample card is published.
+pub(super) fn us_mbi(candidate: Candidate<'_>) -> Check {
+    let letter = |byte: u8| byte.is_ascii_uppercase() && !b"SLOIBZ".contains(&byte);
+    let mut compact = [0u8; 11];
+    let mut len = 0;
+    for byte in candidate.value().iter().filter(|byte| **byte != b'-') {
+        let Some(place) = compact.get_mut(len) else { return Check::Invalid };
+        *place = byte.to_ascii_uppercase();
+        len += 1;
+    }
+    // C: 1 to 9, N: digit, A: letter, B: either.
+    let fits = compact.iter().zip(b"CABNABNAANN").all(|(byte, kind)| match kind {
+        b'C' => (b'1'..=b'9').contains(byte),
+        b'N' => byte.is_ascii_digit(),
+        b'A' => letter(*byte),
+        _ => letter(*byte) || byte.is_ascii_digit(),
+    });
+    let sample = matches!(&compact, b"1EG4TE5MK73" | b"1EG4TE5MK72");
+    Check::of(len == 11 && fits && stands_alone(&candidate)).published_if(sample)
+}
+
+/// 45 CFR 162.406: ten digits that begin with 1 or 2, Luhn over 80840 and the number.
+pub(super) fn us_npi(candidate: Candidate<'_>) -> Check {
+    let Some(digits) = Digits::read(candidate.value(), b"") else { return Check::Invalid };
+    let &[first @ (1 | 2), ref rest @ ..] = digits.as_slice() else { return Check::Invalid };
+    let mut whole = [8, 0, 8, 4, 0, first, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let Some(tail) = whole.get_mut(6..) else { return Check::Invalid };
+    if rest.len() != tail.len() {
+        return Check::Invalid;
+    }
+    tail.copy_from_slice(rest);
+    Check::of(luhn(&whole) && stands_alone(&candidate))
+}
+
+/// At least four letters and digits with a digit among them, no date, not one repeated digit.
+pub(super) fn labelled_id(candidate: Candidate<'_>) -> Check {
+    let value = candidate.value();
+    let signs = value.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
+    let mut digits = value.iter().filter(|byte| byte.is_ascii_digit());
+    let first = digits.next();
+    let repeated = digits.clone().count() + 1 == signs && digits.all(|byte| Some(byte) == first);
+    let date = super::contact::date(candidate) == Check::Valid
+        && value.iter().any(|byte| matches!(byte, b'-' | b'/' | b'.'));
+    Check::of(signs >= 4 && first.is_some() && !repeated && !date && stands_alone(&candidate))
+}
+
+/// HL7 version 2.5.1, chapter 2: segments of three letters or digits and `|`, each ended by CR (LF is
+/// tolerated), from MSH to a PID segment. Reading stops at a line that is no segment and at the
+/// next header.
+pub(super) fn hl7(candidate: Candidate<'_>) -> Verdict {
+    const FARTHEST: usize = 4096;
+    let limit = candidate.limit.min(candidate.text.len()).min(candidate.start + FARTHEST);
+    let Some(message) = candidate.text.get(candidate.start..limit) else { return Verdict::Invalid };
+    let mut offset = candidate.start;
+    for (count, segment) in
+        message.split_inclusive(|byte| matches!(byte, b'\r' | b'\n')).enumerate()
+    {
+        let line = segment.trim_ascii_end();
+        let named = match line {
+            [a, b, c, b'|', ..] => {
+                a.is_ascii_uppercase()
+                    && [b, c].iter().all(|l| l.is_ascii_uppercase() || l.is_ascii_digit())
+            }
+            // The LF of CR LF.
+            [] => count > 0,
+            _ => false,
+        };
+        let again = line.get(1..).unwrap_or_default();
+        if !named || again.windows(4).any(|bytes| bytes == b"MSH|") {
+            return Verdict::Invalid;
+        }
+        if line.starts_with(b"MSH") && count > 0 {
+            return Verdict::Invalid;
+        }
+        if line.starts_with(b"PID|") {
+            // A patient segment that holds nothing but its name is a template.
+            let filled = line.iter().filter(|byte| byte.is_ascii_alphanumeric()).count() > 8;
+            return Check::of(filled).ending_at(offset + line.len());
+        }
+        offset += segment.len();
+    }
+    Verdict::Invalid
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Validator;
+    use crate::scan::validate::check;
+    use crate::scan::validate::tests::{invalid, published, valid};
+
+    #[test]
+    fn identifiers() {
+        valid(Validator::UsMbi, "3TQ5-HM7-WF42");
+        valid(Validator::UsMbi, "3TQ5HM7WF42");
+        published(Validator::UsMbi, "1EG4-TE5-MK73");
+        for number in ["0TQ5HM7WF42", "3SQ5HM7WF42", "3TQ5HM7WF4", "3TQ55M7WF42"] {
+            invalid(Validator::UsMbi, number);
+        }
+        valid(Validator::UsNpi, "1234567893");
+        for number in ["1234567890", "3234567893", "123456789"] {
+            invalid(Validator::UsNpi, number);
+        }
+        valid(Validator::LabelledId, "MX-448812");
+        for number in ["0000000", "pending", "1987-03-12", "A12"] {
+            invalid(Validator::LabelledId, number);
+        }
+    }
+
+    #[test]
+    fn a_message_ends_with_its_patient_segment() {
+        let text = b"MSH|^~\\&|LAB|HOSP|||20300101||ADT^A01|1|P|2.5\rEVN|A01|20300101\r\
+            PID|1||448812^^^HOSP^MR||DOE^JANE||19870312|F\rPV1|1|I\r";
+        let end = text.windows(4).position(|bytes| bytes == b"\rPV1").unwrap();
+        let candidate = Candidate { text, start: 0, end: 8, limit: text.len() };
+        assert_eq!(check(Validator::Hl7, candidate), Verdict::Valid { end, published: false });
+        let cut = Candidate { limit: 60, ..candidate };
+        assert_eq!(check(Validator::Hl7, cut), Verdict::Invalid);
+    }
+
+    #[test]
+    fn a_header_without_a_patient_is_no_message() {
+        for text in [
+            "MSH|^~\\&|A\rMSH|^~\\&|B\rPID|1||448812^^^HOSP^MR||DOE^JANE\r",
+            "MSH|^~\\&|A MSH|^~\\&|B\rPID|1||448812^^^HOSP^MR||DOE^JANE\r",
+            "MSH|^~\\&|A\rsome words\rPID|1||448812^^^HOSP^MR||DOE^JANE\r",
+            "MSH|^~\\&|A\rPID|1||||\r",
+        ] {
+            let text = text.as_bytes();
+            let candidate = Candidate { text, start: 0, end: 8, limit: text.len() };
+            assert_eq!(check(Validator::Hl7, candidate), Verdict::Invalid);
+        }
+    }
+}

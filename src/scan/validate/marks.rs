@@ -1,0 +1,183 @@
+//! Classification and control marks.
+
+use super::{Check, contact::one_of};
+
+/// Category marks of the CUI registry (archives.gov/cui, 32 CFR 2002), without `SP-`.
+const CUI_CATEGORIES: &str = "ADJ ADPO AG AIV APP ARCHR ASYL BARG BATT BUDG CCI CEII CENS CHLD CHRI \
+    CMPRS COMPT CONREG CONTRACT CONV CRIT CRITAN CTI CVI CVIC DCNI DCRIT DNA DREC EMGT EXPT EXPTR \
+    FHFANPI FINT FISA FISAB FNC FSEC FSI FUND GENETIC GEO HISTP HLTH HSAI HSEI ID IFNC INF INTEL \
+    INTL INV INVENT ISVI IVIC JURY JUV LCOMM LDNA LEI LFNC LMI LNSL LPROT LSCRN LVIC MERG MFC MIL \
+    NATO NETW NNPI NPSR NUC OCCMTO OPSEC PATENT PCII PERS PEST PHYS POST PRE PRIIG PRIOR PRIVILEGE \
+    PROCURE PROPIN PROT PRVCY PSEC PSI RAIL RECCOM RESD RTR RWRD SAFE SBIZ SCV SERV SGI SPII SRI \
+    SSEL SSI STAT STUD SUB SURV TAI TAX TRACE TSCA UCNI VISA WATER WDT WHSTL WIT XFER";
+
+/// Limited dissemination controls of the CUI registry.
+const CUI_DISSEMINATION: &str =
+    "NOFORN NF FEDONLY FED FEDCON NOCON DL ONLY RELIDO AC AWP ATTORNEY-CLIENT ATTORNEY-WP";
+
+/// `CUI` or `CONTROLLED`, then categories, then dissemination controls; one of both at least.
+pub(super) fn cui_banner(value: &[u8]) -> Check {
+    let mut parts = sections(value);
+    if !parts.next().is_some_and(|head| one_of("CUI CONTROLLED", head)) {
+        return Check::Invalid;
+    }
+    let mut stage = 0;
+    let mut count = 0;
+    for part in parts {
+        let category = part
+            .split(|byte| *byte == b'/')
+            .all(|mark| one_of(CUI_CATEGORIES, mark.strip_prefix(b"SP-").unwrap_or(mark)));
+        let dissemination = part
+            .split(|byte| matches!(byte, b'/' | b','))
+            .all(|mark| one_of(CUI_DISSEMINATION, mark.trim_ascii()))
+            || countries(part, b"REL TO ")
+            || countries(part, b"DISPLAY ONLY ");
+        let this = if category {
+            1
+        } else if dissemination {
+            2
+        } else {
+            return Check::Invalid;
+        };
+        if this <= stage {
+            return Check::Invalid;
+        }
+        stage = this;
+        count += 1;
+    }
+    Check::of(count > 0)
+}
+
+/// The CAPCO marking grammar (ICD 710; 32 CFR 2001.24): level, then SCI, SAP, AEA, FGI,
+/// dissemination and other controls, each at most once and in that order.
+pub(super) fn us_banner(value: &[u8]) -> Check {
+    let mut parts = sections(value);
+    let level = parts.next().unwrap_or_default();
+    if !matches!(level, b"TOP SECRET" | b"SECRET" | b"CONFIDENTIAL") {
+        return Check::Invalid;
+    }
+    let mut stage = 0;
+    for part in parts {
+        match us_section(part) {
+            Some(this) if this > stage => stage = this,
+            _ => return Check::Invalid,
+        }
+    }
+    Check::of(stage > 0 || level == b"TOP SECRET")
+}
+
+/// The place in the grammar of a section of a banner; none for one that is not in it.
+fn us_section(part: &[u8]) -> Option<u8> {
+    const AEA: &str = "RD RD-CNWDI CNWDI FRD TFNI DCNI UCNI RD-N FRD-N";
+    const DISSEMINATION: &str = "NOFORN NF ORCON OC ORCON-USGOV IMCON IMC RELIDO PROPIN PR FISA \
+        RSEN FOUO RAWFISA DSEN";
+    const OTHER: &str = "LIMDIS EXDIS NODIS SBU SBU-NF LES LES-NF SSI ACCM NNPI";
+    let all = |words: &str| {
+        part.split(|byte| matches!(byte, b'/' | b',')).all(|mark| one_of(words, mark.trim_ascii()))
+    };
+    let sci = part.split(|byte| *byte == b'/').all(|system| {
+        let root = system.split(|byte| matches!(byte, b'-' | b' ')).next().unwrap_or_default();
+        one_of("SI TK HCS KDK G RSV BUR KLM MVL", root)
+    });
+    let dissemination = part.split(|byte| *byte == b'/').all(|mark| {
+        one_of(DISSEMINATION, mark.trim_ascii())
+            || countries(mark, b"REL TO ")
+            || countries(mark, b"DISPLAY ONLY ")
+    }) || all(DISSEMINATION);
+    if sci {
+        Some(1)
+    } else if part.starts_with(b"SAR-") || part.starts_with(b"SPECIAL ACCESS REQUIRED-") {
+        Some(2)
+    } else if all(AEA) {
+        Some(3)
+    } else if part.starts_with(b"FGI") && countries(part, b"FGI") {
+        Some(4)
+    } else if dissemination {
+        Some(5)
+    } else if all(OTHER) {
+        Some(6)
+    } else if part.len() == 8 && part.iter().all(u8::is_ascii_digit) {
+        // The date of declassification, as banners before 2003 end.
+        Some(7)
+    } else {
+        None
+    }
+}
+
+/// The parts of a banner between `//`.
+fn sections(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(value);
+    std::iter::from_fn(move || {
+        let this = rest?;
+        match this.windows(2).position(|pair| pair == b"//") {
+            Some(at) => {
+                rest = this.get(at + 2..);
+                this.get(..at).map(<[u8]>::trim_ascii)
+            }
+            None => {
+                rest = None;
+                Some(this.trim_ascii())
+            }
+        }
+    })
+}
+
+/// The opening words, then country codes of three or four letters (ISO 3166-1 alpha-3, tetragraphs)
+/// with commas or spaces between them; after `FGI` there may be none.
+fn countries(part: &[u8], opening: &[u8]) -> bool {
+    part.strip_prefix(opening).is_some_and(|list| {
+        let mut codes = list.split(|byte| matches!(byte, b',' | b' ')).filter(|c| !c.is_empty());
+        let named = codes.clone().next().is_some() || opening == b"FGI";
+        named
+            && codes
+                .all(|code| matches!(code.len(), 3 | 4) && code.iter().all(u8::is_ascii_uppercase))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::Validator;
+    use crate::scan::validate::tests::{invalid, valid};
+
+    #[test]
+    fn us_banners_follow_the_order_of_the_grammar() {
+        for banner in [
+            "TOP SECRET",
+            "SECRET//NOFORN",
+            "TOP SECRET//SI//NOFORN",
+            "TOP SECRET//SI-G/TK//ORCON/NOFORN",
+            "SECRET//REL TO USA, GBR, FVEY",
+            "CONFIDENTIAL//FRD",
+            "SECRET//FGI DEU//NOFORN",
+        ] {
+            valid(Validator::UsBanner, banner);
+        }
+        for banner in [
+            "SECRET",
+            "SECRET//",
+            "SECRET//NOFORN//SI",
+            "SECRET//SAUCE",
+            "CONFIDENTIAL//REL TO ",
+            "UNCLASSIFIED//FOUO",
+        ] {
+            invalid(Validator::UsBanner, banner);
+        }
+    }
+
+    #[test]
+    fn cui_banners_hold_marks_of_the_registry() {
+        for banner in [
+            "CUI//SP-CTI",
+            "CUI//SP-CTI/SP-EXPT//NOFORN",
+            "CUI//PRVCY",
+            "CUI//NOFORN",
+            "CONTROLLED//SP-PROPIN//FEDCON",
+            "CUI//SP-CTI//REL TO USA, CAN",
+        ] {
+            valid(Validator::CuiBanner, banner);
+        }
+        for banner in ["CUI", "CUI//", "CUI//BONO", "CUI//NOFORN//PRVCY", "UI//PRVCY"] {
+            invalid(Validator::CuiBanner, banner);
+        }
+    }
+}

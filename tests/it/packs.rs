@@ -1,0 +1,259 @@
+//! The shipped packs by themselves: every example's value is found by the pattern at its span and
+//! passes the validator, with an anchor inside; no counterexample does. The engine's own run of the
+//! examples comes on top of this; here the patterns are tried without it, at every offset.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // A test fails by panicking.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use regex_automata::{Anchored, Input, meta::Regex, util::syntax};
+use sluicegate::rules::{DIGIT_SEPARATORS, Validator};
+use sluicegate::scan::validate::{Candidate, Verdict, check};
+
+/// A rule as its pack writes it.
+struct Rule {
+    table: toml::Table,
+    pattern: Regex,
+    boundary: Option<Regex>,
+}
+
+fn regex(pattern: &str) -> Regex {
+    let syntax = syntax::Config::new().unicode(false).utf8(false);
+    let config = Regex::config().utf8_empty(false);
+    Regex::builder().syntax(syntax).configure(config).build(pattern).unwrap()
+}
+
+impl Rule {
+    fn new(table: toml::Table) -> Rule {
+        let pattern = regex(table["pattern"].as_str().unwrap());
+        let boundary = table.get("boundary").map(|class| regex(class.as_str().unwrap()));
+        Rule { table, pattern, boundary }
+    }
+
+    fn id(&self) -> &str {
+        self.table["id"].as_str().unwrap()
+    }
+
+    fn validator(&self) -> Option<Validator> {
+        let word = self.table.get("validator")?.as_str().unwrap();
+        Some(Validator::from_word(word).unwrap_or_else(|| panic!("no validator {word}")))
+    }
+
+    /// Values at each offset where the pattern matches, holds an anchor and passes the validator
+    /// and required context.
+    fn find(&self, text: &[u8]) -> BTreeSet<(usize, usize)> {
+        let mut found = BTreeSet::new();
+        for start in 0..text.len() {
+            let input = Input::new(text).range(start..).anchored(Anchored::Yes);
+            let mut captures = self.pattern.create_captures();
+            self.pattern.captures(input, &mut captures);
+            let Some(all) = captures.get_match() else { continue };
+            let bounded = start > 0
+                && self.boundary.as_ref().is_some_and(|b| b.is_match(&text[start - 1..start]));
+            if bounded || !self.holds_anchor(text, start, all.end()) {
+                continue;
+            }
+            let value = captures.get_group_by_name("value").unwrap_or(all.span());
+            let reach =
+                self.table.get("reach").map_or(all.len(), |r| r.as_integer().unwrap() as usize);
+            assert!(reach >= all.len(), "{} reaches less than it matches", self.id());
+            let limit = text.len().min(start + reach);
+            let candidate = Candidate { text, start: value.start, end: value.end, limit };
+            let end = match self.validator().map(|validator| check(validator, candidate)) {
+                Some(Verdict::Invalid) => continue,
+                Some(Verdict::Valid { end, .. }) => end,
+                None => value.end,
+            };
+            if self.has_required_context(text, value.start, end) {
+                found.insert((value.start, end));
+            }
+        }
+        found
+    }
+
+    fn holds_anchor(&self, text: &[u8], start: usize, end: usize) -> bool {
+        let anchors = self.table["anchors"].as_table().unwrap();
+        let matched = text[start..end].to_ascii_lowercase();
+        if let Some(keywords) = anchors.get("keywords") {
+            return keywords.as_array().unwrap().iter().any(|keyword| {
+                let keyword = keyword.as_str().unwrap().to_ascii_lowercase();
+                matched.windows(keyword.len()).any(|window| window == keyword.as_bytes())
+            });
+        }
+        let class = |at: usize, test: &dyn Fn(u8) -> bool| text.get(at).is_some_and(|b| test(*b));
+        let digit = |b: u8| b.is_ascii_digit();
+        let alnum = |b: u8| b.is_ascii_alphanumeric();
+        let before = |at: usize, test: &dyn Fn(u8) -> bool| at > 0 && class(at - 1, test);
+        (start..end).any(|at| {
+            if let Some(digits) = anchors.get("digits") {
+                let least = match digits {
+                    toml::Value::Array(range) => range[0].as_integer().unwrap(),
+                    one => one.as_integer().unwrap(),
+                };
+                let part = |b: u8| digit(b) || DIGIT_SEPARATORS.contains(&b);
+                let mut gap = 0;
+                let held = text[at..end]
+                    .iter()
+                    .take_while(|b| {
+                        gap = if digit(**b) { 0 } else { gap + 1 };
+                        part(**b) && gap <= 2
+                    })
+                    .filter(|b| digit(**b))
+                    .count();
+                return digit(text[at])
+                    && !before(at, &digit)
+                    && (at + 1..at + 6).all(|next| class(next, &part))
+                    && held as i64 >= least;
+            }
+            match anchors["shape"].as_str().unwrap() {
+                "at" => text[at] == b'@' && class(at + 1, &|b| alnum(b) || !b.is_ascii()),
+                "letters_digits" => {
+                    !before(at, &alnum)
+                        && (at..at + 2).all(|next| class(next, &|b| b.is_ascii_alphabetic()))
+                        && (at + 2..at + 4).all(|next| class(next, &digit))
+                }
+                "token" => {
+                    alnum(text[at])
+                        && !before(at, &alnum)
+                        && (at..at + 11).all(|next| class(next, &|b| alnum(b) || b == b'-'))
+                        && (at..at + 11).any(|next| class(next, &digit))
+                }
+                "hex_colon" => {
+                    text[at] == b':' && class(at + 1, &|b| b.is_ascii_hexdigit() || b == b':')
+                }
+                other => panic!("no shape {other}"),
+            }
+        })
+    }
+
+    fn has_required_context(&self, text: &[u8], start: usize, end: usize) -> bool {
+        let Some(context) = self.table.get("context") else { return true };
+        if !context.get("required").is_some_and(|required| required.as_bool().unwrap()) {
+            return true;
+        }
+        let bytes = |key, default| context.get(key).map_or(default, |b| b.as_integer().unwrap());
+        let from = start.saturating_sub(bytes("before", 300) as usize);
+        let to = text.len().min(end + bytes("after", 100) as usize);
+        let near = [&text[from..start], b" \0 ", &text[end..to]].concat().to_ascii_lowercase();
+        context["terms"].as_array().unwrap().iter().any(|term| {
+            let term = term.as_str().unwrap().to_lowercase();
+            near.windows(term.len()).enumerate().any(|(at, window)| {
+                let letter = |at: Option<usize>| {
+                    at.and_then(|at| near.get(at)).is_some_and(|b| b.is_ascii_alphanumeric())
+                };
+                window == term.as_bytes()
+                    && !letter(at.checked_sub(1))
+                    && !letter(Some(at + term.len()))
+            })
+        })
+    }
+}
+
+fn packs() -> BTreeMap<PathBuf, toml::Table> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+    let mut packs = BTreeMap::new();
+    for class in std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()) {
+        if class.is_dir() {
+            for path in std::fs::read_dir(class).unwrap().map(|entry| entry.unwrap().path()) {
+                let text = std::fs::read_to_string(&path).unwrap();
+                packs.insert(path, text.parse().unwrap());
+            }
+        }
+    }
+    packs
+}
+
+fn entries(kind: &str) -> Vec<toml::Table> {
+    let packs = packs();
+    let arrays =
+        packs.values().filter_map(|pack| pack.get(kind)).map(|all| all.as_array().unwrap());
+    arrays.flatten().map(|entry| entry.as_table().unwrap().clone()).collect()
+}
+
+fn strings<'a>(table: &'a toml::Table, key: &str) -> impl Iterator<Item = &'a str> {
+    table[key].as_array().unwrap().iter().map(|text| text.as_str().unwrap())
+}
+
+/// A payload and the span that its marks bound.
+fn unmark(example: &str) -> (String, (usize, usize)) {
+    let (before, rest) = example.split_once('⟦').unwrap();
+    let (value, after) = rest.split_once('⟧').unwrap();
+    assert!(!after.contains(['⟦', '⟧']), "{example}");
+    let span = (before.len(), before.len() + value.len());
+    (format!("{before}{value}{after}"), span)
+}
+
+#[test]
+fn every_example_is_found_at_its_span_and_no_counterexample_is() {
+    let mut wrong = Vec::new();
+    for rule in entries("rule").into_iter().map(Rule::new) {
+        assert!(strings(&rule.table, "examples").count() >= 2, "{}", rule.id());
+        assert!(strings(&rule.table, "counterexamples").count() >= 2, "{}", rule.id());
+        for example in strings(&rule.table, "examples") {
+            let (text, span) = unmark(example);
+            let found = rule.find(text.as_bytes());
+            // A start inside the match may give a shorter value, which the engine never tries.
+            if !found.contains(&span) || found.iter().any(|(start, _)| *start < span.0) {
+                wrong.push(format!("{}: {example:?}: found {found:?}, not {span:?}", rule.id()));
+            }
+        }
+        for text in strings(&rule.table, "counterexamples") {
+            let found = rule.find(text.as_bytes());
+            if !found.is_empty() {
+                wrong.push(format!("{}: {text:?}: found {found:?}", rule.id()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_packs_use_every_mechanism() {
+    let rules = entries("rule");
+    let combinations = entries("combination");
+    assert!(rules.len() >= 32, "{} rules", rules.len());
+    let used: BTreeSet<&str> =
+        rules.iter().filter_map(|rule| rule.get("validator")?.as_str()).collect();
+    let all: BTreeSet<&str> = Validator::ALL.iter().map(|validator| validator.as_str()).collect();
+    assert_eq!(used, all);
+    let shapes: BTreeSet<&str> =
+        rules.iter().filter_map(|rule| rule["anchors"].get("shape")?.as_str()).collect();
+    assert_eq!(shapes, BTreeSet::from(["at", "hex_colon", "letters_digits", "token"]));
+    for key in ["boundary", "reach", "max_length", "context", "negative", "columns", "country"] {
+        assert!(rules.iter().any(|rule| rule.contains_key(key)), "{key}");
+    }
+    assert!(rules.iter().any(|rule| rule["pattern"].as_str().unwrap().contains("(?<value>")));
+    assert!(combinations.iter().any(|c| c["near"].get("categories").is_some()));
+    assert!(combinations.iter().any(|c| c["near"].get("terms").is_some()));
+}
+
+#[test]
+fn rules_name_categories_of_the_taxonomy_and_their_own_class() {
+    let taxonomy: toml::Table = include_str!("../../rules/taxonomy.toml").parse().unwrap();
+    let known: BTreeSet<&str> = taxonomy["category"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["id"].as_str().unwrap())
+        .collect();
+    let mut ids = BTreeSet::new();
+    for (path, pack) in packs() {
+        let folder = path.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+        for kind in ["rule", "combination"] {
+            for entry in pack.get(kind).into_iter().flat_map(|all| all.as_array().unwrap()) {
+                let id = entry["id"].as_str().unwrap();
+                assert!(ids.insert(id.to_owned()), "{id} twice");
+                assert_eq!(id.split_once('.').unwrap().0, folder, "{id}");
+                let category = entry["category"].as_str().unwrap();
+                assert!(known.contains(category), "{id}: {category}");
+                assert_eq!(category.split_once('.').unwrap().0, folder, "{id}");
+                for list in [entry.get("of"), entry.get("near").and_then(|n| n.get("categories"))] {
+                    for name in list.into_iter().flat_map(|list| list.as_array().unwrap()) {
+                        assert!(known.contains(name.as_str().unwrap()), "{id}: {name}");
+                    }
+                }
+            }
+        }
+    }
+}
