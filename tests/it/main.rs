@@ -5,6 +5,8 @@ mod checksums;
 mod classify_cli;
 mod docs;
 mod exact;
+mod fuzz_bodies;
+mod fuzz_regressions;
 mod licences;
 mod output;
 mod pack_cases;

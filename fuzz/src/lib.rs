@@ -1,0 +1,7 @@
+//! The bodies of the fuzz targets, shared with the tests that replay them on stable.
+
+#[path = "../../tests/it/fuzz_bodies.rs"]
+pub mod fuzz_bodies;
+#[allow(dead_code)]
+#[path = "../../tests/it/support.rs"]
+mod support;
