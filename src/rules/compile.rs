@@ -387,7 +387,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// Terms in their normal form, each once in the table.
+    /// Terms in their normal form, each once in the table; sorted by their place there.
     fn terms(&mut self, raw: &[Located<String>]) -> Vec<TermIndex> {
         let mut indices = Vec::with_capacity(raw.len());
         for term in raw {
@@ -413,6 +413,7 @@ impl Compiler<'_> {
                 indices.push(index);
             }
         }
+        indices.sort_unstable();
         indices
     }
 

@@ -112,7 +112,7 @@ pub struct Rule {
 /// Words around a match that speak for or against it.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The terms; each matches as a whole word, in any case.
+    /// The terms, sorted, each once; each matches as a whole word, in any case.
     pub terms: Vec<TermIndex>,
     /// Bytes before the match that are searched; at most [`MAX_CONTEXT`].
     pub before: usize,
@@ -153,7 +153,7 @@ pub struct Combination {
     pub of: Vec<CategoryIndex>,
     /// ... and another finding of one of these, at band likely or up, within the distance
     pub near: Vec<CategoryIndex>,
-    /// ... or one of these terms within the distance.
+    /// ... or one of these terms (sorted, each once) within the distance.
     pub terms: Vec<TermIndex>,
     /// The distance in bytes, between the nearest ends; at most [`MAX_WITHIN`].
     pub within: usize,
