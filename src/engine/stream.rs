@@ -156,10 +156,10 @@ impl Running {
             }
         };
         self.final_to = match &mut self.decoder {
-            None => progress.final_to,
+            None => progress.final_to.max(self.final_to),
             Some(decoder) => {
                 decoder.forget_below(progress.needed_from);
-                decoder.original(progress.final_to)
+                decoder.original(progress.final_to).max(self.final_to)
             }
         };
         let unneeded = usize::try_from(progress.needed_from.saturating_sub(self.base)).unwrap_or(0);

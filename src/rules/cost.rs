@@ -7,10 +7,11 @@ impl Rule {
     /// "linear", as a number. What a validator reads behind the match is not counted here; it reads
     /// once a match and never past `reach`.
     ///
-    /// Anchors have a shortest distance, each opens a window of `lead + max_length` bytes, and in
-    /// it each possible start is tried. Where `boundary` holds every byte that the pattern can
-    /// consume, no start lies inside the text of another one, so that a run of such bytes is read
-    /// once, however many anchors it holds.
+    /// Anchors have a shortest distance, and each opens a window of `lead + max_length` bytes. A
+    /// match that may begin before its anchor is tried at each start of that window, but a start is
+    /// tried once, however many anchors reach it, and reads `max_length` bytes at most. Where
+    /// `boundary` holds every byte that the pattern can consume, no start lies inside the text of
+    /// another one, so that a run of such bytes is read once, however many anchors it holds.
     pub fn reads_per_byte(&self) -> u32 {
         let Ok(hir) = pattern::parse(&self.pattern) else { return u32::MAX };
         let one_start = matches!(self.lead, Lead::Bytes(0) | Lead::Run(..));
@@ -19,12 +20,10 @@ impl Rule {
             return 1;
         }
         let distance = requirement::shortest_distance(&self.anchors).max(1);
-        let lead = self.lead.max();
-        let starts = if one_start { 1 } else { lead + 1 };
-        let by_window = (lead + self.max_length).div_ceil(distance).saturating_mul(starts);
-        // Counted by starts instead: each within `max_length` before the byte can read it, once for
-        // each anchor that it is tried for.
-        let by_start = self.max_length.saturating_mul((lead + 1).div_ceil(distance));
-        u32::try_from(by_window.min(by_start)).unwrap_or(u32::MAX)
+        let reads = match self.lead {
+            Lead::Bytes(lead) if lead > 0 => self.max_length,
+            _ => (self.lead.max() + self.max_length).div_ceil(distance),
+        };
+        u32::try_from(reads).unwrap_or(u32::MAX)
     }
 }

@@ -35,6 +35,8 @@ pub struct Cursor {
     tracker: Tracker,
     positions: Positions,
     workspaces: Vec<Option<Box<Workspace>>>,
+    /// By rule, for rules whose matches begin before their anchors.
+    starts: Vec<Starts>,
     scratch: Scratch,
     anchors: Vec<Anchor>,
     bytes_read: Vec<u64>,
@@ -84,6 +86,7 @@ impl Cursor {
             tracker,
             positions,
             workspaces: (0..rules).map(|_| None).collect(),
+            starts: vec![Starts::default(); rules],
             scratch: Scratch::default(),
             anchors: Vec::new(),
             bytes_read: vec![0; rules],
@@ -100,6 +103,7 @@ impl Cursor {
         self.tracker = tracker;
         self.positions = positions;
         self.bytes_read.fill(0);
+        self.starts.iter_mut().for_each(Starts::clear);
     }
 
     /// Bytes that each rule's automaton has read so far, by position of the rule.
@@ -195,7 +199,8 @@ impl Cursor {
         let Some(automaton) = plan.automaton(position) else { return };
         let Some(slot) = self.workspaces.get_mut(position) else { return };
         let workspace = slot.get_or_insert_with(|| Box::new(automaton.workspace()));
-        let (matched, read) = find_match(rule, automaton, workspace, view.text, anchor);
+        let Some(starts) = self.starts.get_mut(position) else { return };
+        let (matched, read) = find_match(rule, automaton, workspace, starts, view, anchor);
         if let Some(counter) = self.bytes_read.get_mut(position) {
             *counter += read as u64;
         }
@@ -256,40 +261,81 @@ impl View<'_> {
     }
 }
 
+/// Where matches of one rule begin, as far as it was tried. Anchors close to each other share their
+/// starts, and what is at a start does not depend on the anchor: it is tried once.
+#[derive(Clone, Debug, Default)]
+struct Starts {
+    /// Starts below this offset were tried, as far back as any anchor to come can reach.
+    tried_to: u64,
+    /// Those at which there is a match, with its length.
+    matches: VecDeque<(u64, usize)>,
+}
+
+impl Starts {
+    fn clear(&mut self) {
+        self.tried_to = 0;
+        self.matches.clear();
+    }
+}
+
 /// The match of a rule that covers the anchor and starts first, and the bytes read to find it.
 fn find_match(
     rule: &Rule,
     automaton: &Automaton,
     workspace: &mut Workspace,
-    text: &[u8],
+    starts: &mut Starts,
+    view: View<'_>,
     anchor: usize,
 ) -> (Option<(usize, usize)>, usize) {
-    let starts = match &rule.lead {
-        Lead::Bytes(bytes) => anchor.saturating_sub(*bytes)..=anchor,
-        Lead::Run(set, max) => {
-            let before = text.get(anchor.saturating_sub(*max)..anchor).unwrap_or_default();
-            let run = before.iter().rev().take_while(|byte| set.contains(**byte)).count();
-            anchor - run..=anchor - run
-        }
-    };
-    let mut read = 0;
-    for start in starts {
+    let text = view.text;
+    let mut try_at = |start: usize| {
         let begins = text.get(start).is_some_and(|byte| automaton.can_begin_with(*byte));
         let before = start.checked_sub(1).and_then(|before| text.get(before));
         let is_barred = before
             .is_some_and(|before| rule.boundary.is_some_and(|barred| barred.contains(*before)));
         if !begins || is_barred {
-            continue;
+            return (None, 0);
         }
         let tried = automaton.match_at(workspace, text, start, start + rule.max_length);
-        read += tried.read;
-        if let Some(end) = tried.end
-            && end > anchor
-        {
-            return (Some((start, end)), read);
+        (tried.end, tried.read)
+    };
+    let lead = match &rule.lead {
+        Lead::Bytes(0) => {
+            let (end, read) = try_at(anchor);
+            return (end.filter(|end| *end > anchor).map(|end| (anchor, end)), read);
+        }
+        Lead::Run(set, max) => {
+            let before = text.get(anchor.saturating_sub(*max)..anchor).unwrap_or_default();
+            let start =
+                anchor - before.iter().rev().take_while(|byte| set.contains(**byte)).count();
+            let (end, read) = try_at(start);
+            return (end.filter(|end| *end > anchor).map(|end| (start, end)), read);
+        }
+        Lead::Bytes(lead) => *lead,
+    };
+    let first = anchor.saturating_sub(lead);
+    while starts.matches.front().is_some_and(|(start, _)| *start < view.offset(first)) {
+        starts.matches.pop_front();
+    }
+    for (start, length) in &starts.matches {
+        let start = view.index(*start);
+        if start <= anchor && start + length > anchor {
+            return (Some((start, start + length)), 0);
         }
     }
-    (None, read)
+    let mut total = 0;
+    for start in first.max(view.index(starts.tried_to))..=anchor {
+        let (end, read) = try_at(start);
+        total += read;
+        starts.tried_to = view.offset(start) + 1;
+        if let Some(end) = end {
+            starts.matches.push_back((view.offset(start), end - start));
+            if end > anchor {
+                return (Some((start, end)), total);
+            }
+        }
+    }
+    (None, total)
 }
 
 /// Digits from here on with at most two separators between neighbours, up to [`MAX_DIGITS`].

@@ -162,6 +162,13 @@ impl Settling {
         let raised: Vec<Scored> =
             group.iter().flat_map(|scored| self.combine(plan, retained, scored)).collect();
         for scored in raised {
+            // What is only surer of the same category takes the place of what it rests on.
+            let category = |rule| plan.facts(rule).map(|facts| facts.category);
+            group.retain(|other| {
+                scored.evidence.rests_on != Some(other.rule)
+                    || category(other.rule) != category(scored.rule)
+                    || other.likelihood >= scored.likelihood
+            });
             if !group.iter().any(|other| other.rule == scored.rule) {
                 group.push(scored);
             }

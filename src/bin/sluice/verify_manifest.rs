@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use sluicegate::batch::manifest::{self, ManifestError};
+use sluicegate::respond::escape;
 
 use crate::UsageError;
 
@@ -38,8 +39,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let mut out = io::BufWriter::new(io::stdout().lock());
     let verified = manifest::verify(file, arguments.root.as_deref(), &mut |path, deviation| {
-        let path = path.as_os_str().as_encoded_bytes();
-        writeln!(out, "{}: {}", deviation.as_str(), path.escape_ascii())
+        writeln!(out, "{}: {}", deviation.as_str(), shown(path))
     });
     let verified = match verified {
         Err(error @ (ManifestError::Broken { .. } | ManifestError::Unreadable(_))) => {
@@ -59,4 +59,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     )?;
     out.flush()?;
     Ok(ExitCode::from(if verified.holds() { 0 } else { DEVIATES }))
+}
+
+/// A path with nothing in it that a terminal would obey; bytes that are no UTF-8 as `\xNN`.
+fn shown(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        text.push_str(&escape(chunk.valid()));
+        text.push_str(&chunk.invalid().escape_ascii().to_string());
+    }
+    text
 }
