@@ -122,7 +122,8 @@ pub fn scanner(data: &[u8]) {
 fn scanner_for(choice: u8, kernel: Kernel) -> Scanner {
     static SCANNERS: OnceLock<Vec<(u8, Kernel, Scanner)>> = OnceLock::new();
     let scanners = SCANNERS.get_or_init(|| {
-        let each = (0..10).flat_map(|choice| Kernel::available().map(move |kernel| (choice, kernel)));
+        let each =
+            (0..10).flat_map(|choice| Kernel::available().map(move |kernel| (choice, kernel)));
         each.map(|(choice, kernel)| {
             let options = Options { format: format(choice), kernel, ..Options::default() };
             (choice, kernel, Scanner::new(rules(), options))
@@ -258,7 +259,10 @@ pub fn tracker(data: &[u8]) {
             let row = whole.row_start(at).map(|row| row.max(forgotten));
             let of_cut = cut.row_start(at).map(|row| row.max(forgotten));
             assert_eq!(row, of_cut, "row of {at}");
-            assert!(row.is_none_or(|row| row <= at.max(forgotten)), "a row begins before its bytes");
+            assert!(
+                row.is_none_or(|row| row <= at.max(forgotten)),
+                "a row begins before its bytes"
+            );
         }
         if number % 3 != 1 {
             forgotten = from.max(forgotten);
@@ -291,9 +295,10 @@ pub fn utf16(data: &[u8]) {
     whole.finish(&mut view);
     let end = start + bytes.len() as u64;
 
-    let units = bytes.as_chunks::<2>().0.iter().map(|pair| {
-        if big_endian { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) }
-    });
+    let units =
+        bytes.as_chunks::<2>().0.iter().map(|pair| {
+            if big_endian { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) }
+        });
     let mut expected = String::new();
     let mut damaged = bytes.len() % 2 == 1;
     for character in char::decode_utf16(units) {
@@ -306,7 +311,10 @@ pub fn utf16(data: &[u8]) {
 
     let map: Vec<u64> = (0..=view.len()).map(|at| whole.original(start + at as u64)).collect();
     assert!(map.is_sorted(), "the map never goes back");
-    assert_eq!((map.first(), map.last()), (Some(&start).filter(|_| end > start).or(Some(&end)), Some(&end)));
+    assert_eq!(
+        (map.first(), map.last()),
+        (Some(&start).filter(|_| end > start).or(Some(&end)), Some(&end))
+    );
 
     let mut cut = Utf16Decoder::new(big_endian, start);
     let mut out = Vec::new();
