@@ -403,7 +403,8 @@ mod tests {
         let scanner = Scanner::new(Arc::new(RuleSet::default()), Options::default());
         let progress = Progress::default();
         let stopping = || stops;
-        let mut reader = Reader::new(&plan, &scanner, &progress, &stopping);
+        let large = Mutex::new(());
+        let mut reader = Reader::new(&plan, &scanner, &progress, &stopping, &large);
         work(&mut reader, &plan)
     }
 

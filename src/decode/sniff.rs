@@ -29,7 +29,8 @@ pub const SNIFF_BYTES: usize = 4096;
 /// - Latin text: at least 7 of 10 units have a zero high byte, at most 1 of 16 a zero low byte;
 /// - other scripts: 32 units or more, one of which is a space or a line end, at most 1 of 16 has
 ///   a zero low byte, and of the units beyond Latin-1 at least 8 of 10 lie in one block of 256
-///   characters, or in the blocks of Chinese, Japanese and Korean.
+///   characters below U+2000, or in the blocks of Chinese, Japanese and Korean, at most half of
+///   them ideographs that could be two ASCII characters.
 ///
 /// Where both byte orders would do, it is neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +194,8 @@ struct Units {
     zero_high: usize,
     zero_low: usize,
     blanks: usize,
+    /// Ideographs that would be two printable ASCII characters.
+    ascii_pairs: usize,
     /// Units by high byte.
     blocks: [usize; 256],
 }
@@ -205,6 +208,7 @@ impl Units {
             zero_high: 0,
             zero_low: 0,
             blanks: 0,
+            ascii_pairs: 0,
             blocks: [0; 256],
         };
         let mut open_pair = false;
@@ -214,6 +218,7 @@ impl Units {
             counts.zero_high += usize::from(high == 0);
             counts.zero_low += usize::from(low == 0);
             counts.blanks += usize::from(matches!(unit, 0x20 | 0x0a | 0x3000));
+            counts.ascii_pairs += usize::from(matches!((high, low), (0x40..=0x7e, 0x20..=0x7e)));
             counts.blocks.get_mut(usize::from(high)).into_iter().for_each(|n| *n += 1);
             let second = matches!(unit, 0xdc00..=0xdfff);
             counts.impossible |= open_pair != second || is_impossible(unit);
@@ -227,11 +232,14 @@ impl Units {
         let of = |blocks: std::ops::RangeInclusive<usize>| -> usize {
             self.blocks.get(blocks).unwrap_or_default().iter().sum()
         };
-        let one_block = self.blocks.iter().skip(1).copied().max().unwrap_or(0);
+        let one_block = self.blocks.iter().take(0x20).skip(1).copied().max().unwrap_or(0);
         let east_asian = of(0x30..=0x9f) + of(0xac..=0xd7) + of(0xff..=0xff);
         let latin = self.total >= 8 && self.zero_high * 10 >= self.total * 7;
-        let script =
-            self.total >= 32 && self.blanks > 0 && one_block.max(east_asian) * 10 >= beyond * 8;
+        // ASCII reads as ideographs: to take it for them would hide it.
+        let script = self.total >= 32
+            && self.blanks > 0
+            && one_block.max(east_asian) * 10 >= beyond * 8
+            && self.ascii_pairs * 2 <= beyond;
         !self.impossible && self.zero_low * 16 <= self.total && (latin || script)
     }
 }
@@ -303,6 +311,18 @@ mod tests {
         let numbers: Vec<u8> = (0..1000u32).flat_map(|n| (n * 65).to_le_bytes()).collect();
         assert_eq!(sniff(&numbers).opaque, Some("binary"));
         assert_eq!(sniff(&utf16("short", false)).encoding, Encoding::Bytes);
+    }
+
+    #[test]
+    fn ascii_around_a_nul_is_not_hidden() {
+        let text = "patient_number:219099998;patient_name:someone_without_a_name".repeat(2);
+        for nul in ["\0 ", " \0", "\0\n", "\n\0"] {
+            let lines = [&text, nul, &text].concat();
+            for shift in 0..2 {
+                let format = sniff(&lines.as_bytes()[shift..]);
+                assert_eq!((format.encoding, format.opaque), (Encoding::Bytes, None));
+            }
+        }
     }
 
     #[test]

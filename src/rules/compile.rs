@@ -2,26 +2,16 @@
 
 use std::collections::HashMap;
 
-use regex_automata::nfa::thompson;
-use regex_syntax::hir::Hir;
 use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Code, Diagnostics};
-use super::pack::{
-    self, MAX_KEYWORD, MAX_RULES, MIN_KEYWORD, Pack, RawAnchors, RawCategory, RawCombination,
-    RawContext, RawRule,
-};
-use super::pattern::{self, PatternError};
-use super::proof::{self, Failure, MAX_LEAD};
-use super::reader::{Located, Place, Reporter, nearest, shown};
+use super::pack::{self, MAX_RULES, Pack, RawCategory, RawCombination, RawContext, RawRule};
+use super::reader::{Located, Reporter, nearest, shown};
 use super::{
-    Anchors, ByteSet, Combination, Context, Example, Lead, MAX_REACH, Rule, RuleSet, Shape, Source,
-    Taxonomy, Validator, derive, lint, normalise_name,
+    Combination, Context, Example, Rule, RuleSet, Source, Taxonomy, Validator, lint,
+    normalise_name, normalise_term,
 };
 use crate::model::{Category, CategoryIndex, Class, Law, Sensitivity, TermIndex};
-
-/// The largest automaton of a pattern, in bytes of its states.
-const MAX_NFA: usize = 8 << 20;
 
 /// Steps that the proofs of all rules of a set may take together.
 const PROOF_BUDGET: usize = 50_000_000;
@@ -52,6 +42,7 @@ pub(super) fn compile(sources: &[Source], depth: Depth) -> (Option<RuleSet>, Dia
         terms: Vec::new(),
         term_index: HashMap::new(),
         proof_budget: PROOF_BUDGET,
+        depth,
         reporter,
     };
     compiler.taxonomy(&packs);
@@ -107,13 +98,14 @@ fn digest(sources: &[Source]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-struct Compiler<'a> {
-    sources: &'a [Source],
+pub(super) struct Compiler<'a> {
+    pub(super) sources: &'a [Source],
     taxonomy: Taxonomy,
     terms: Vec<String>,
     term_index: HashMap<String, TermIndex>,
-    proof_budget: usize,
-    reporter: Reporter<'a>,
+    pub(super) proof_budget: usize,
+    depth: Depth,
+    pub(super) reporter: Reporter<'a>,
 }
 
 /// A rule or combination that is in force: of those with one id, the one defined last.
@@ -255,7 +247,9 @@ impl Compiler<'_> {
         self.rule_id(&raw.id, category);
         let hir = self.pattern(&raw.pattern);
         let lengths = hir.as_ref().and_then(|hir| self.lengths(raw, hir));
-        if let Some(hir) = hir.as_ref().filter(|_| !builtin && lengths.is_some()) {
+        // Built-in patterns were measured when they were written; start-up need not do it again.
+        let measured = lengths.is_some() && (!builtin || self.depth == Depth::Lint);
+        if let Some(hir) = hir.as_ref().filter(|_| measured) {
             self.automaton_size(&raw.pattern, hir);
         }
         let stated = raw.anchors.as_ref().map(|anchors| (self.anchors(anchors), anchors.at));
@@ -315,10 +309,6 @@ impl Compiler<'_> {
             let message = "`near` names neither categories nor terms";
             self.reporter.report(raw.at, Code::BadCombination, message);
         }
-        if raw.of.iter().any(|of| of.value == raw.category.value) {
-            let message = "a combination cannot rest on the category that it raises";
-            self.reporter.report(raw.category.at, Code::BadCombination, message);
-        }
         let terms = self.terms(&raw.terms);
         let examples = self.examples(&raw.examples);
         Some(Combination {
@@ -365,190 +355,6 @@ impl Compiler<'_> {
         }
     }
 
-    fn pattern(&mut self, pattern: &Located<String>) -> Option<Hir> {
-        match pattern::parse(&pattern.value) {
-            Ok(hir) => Some(hir),
-            Err(PatternError::Syntax { message, offset }) => {
-                let at = self.inside(pattern.at, offset);
-                self.reporter.report(at, Code::PatternSyntax, message);
-                None
-            }
-            Err(PatternError::Unicode) => {
-                let message = "the pattern needs Unicode mode";
-                let help = Some("patterns match bytes: spell the bytes out".to_owned());
-                self.reporter.report_with_help(pattern.at, Code::PatternUnicode, message, help);
-                None
-            }
-        }
-    }
-
-    /// The place of a byte of a pattern, where it is written as a literal string.
-    fn inside(&self, at: Place, offset: usize) -> Place {
-        let text = self.sources.get(at.source).and_then(|source| source.text.get(at.offset..));
-        let quotes = match text {
-            Some(text) if text.starts_with("'''\n") => 4,
-            Some(text) if text.starts_with("'''") => 3,
-            Some(text) if text.starts_with('\'') => 1,
-            _ => return at,
-        };
-        Place { offset: at.offset + quotes + offset, ..at }
-    }
-
-    /// `max_length` and `reach`.
-    fn lengths(&mut self, raw: &RawRule, hir: &Hir) -> Option<(usize, usize)> {
-        let at = raw.pattern.at;
-        let Some(least) = hir.properties().minimum_len() else {
-            self.reporter.report(at, Code::PatternEmpty, "the pattern never matches");
-            return None;
-        };
-        if least == 0 {
-            self.reporter.report(at, Code::PatternEmpty, "the pattern can match nothing at all");
-            return None;
-        }
-        let stated = raw.max_length.as_ref().map(|length| length.value);
-        let longest = match (hir.properties().maximum_len(), stated) {
-            (Some(most), stated) => most.min(stated.unwrap_or(most)),
-            (None, Some(stated)) => stated,
-            (None, None) => {
-                let message = "the pattern has an unbounded repeat";
-                let help = Some("bound the repeat, or state `max_length`".to_owned());
-                self.reporter.report_with_help(at, Code::PatternUnbounded, message, help);
-                return None;
-            }
-        };
-        if longest > MAX_REACH {
-            let message = format!("the pattern can match {longest} bytes, limit {MAX_REACH}");
-            let help = Some("bound its repeats, or state `max_length`".to_owned());
-            self.reporter.report_with_help(at, Code::PatternTooLong, message, help);
-            return None;
-        }
-        if least > longest {
-            let message = format!("a match has at least {least} bytes, `max_length` is {longest}");
-            self.reporter.report(at, Code::PatternTooLong, message);
-            return None;
-        }
-        let reach = raw.reach.as_ref().map_or(longest, |reach| reach.value);
-        if let Some(reach) = raw.reach.as_ref().filter(|reach| reach.value < longest) {
-            let message = format!("`reach` is below the longest match of {longest} bytes");
-            self.reporter.report(reach.at, Code::OutOfRange, message);
-            return None;
-        }
-        Some((longest, reach))
-    }
-
-    fn automaton_size(&mut self, pattern: &Located<String>, hir: &Hir) {
-        let config = thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_NFA));
-        if thompson::Compiler::new().configure(config).build_from_hir(hir).is_err() {
-            let message = format!("the automaton of the pattern exceeds {MAX_NFA} bytes");
-            self.reporter.report(pattern.at, Code::PatternTooLarge, message);
-        }
-    }
-
-    fn anchors(&mut self, raw: &RawAnchors) -> Option<Anchors> {
-        let stated = [raw.keywords.is_some(), raw.digits.is_some(), raw.shape.is_some()];
-        if stated.into_iter().filter(|stated| *stated).count() != 1 {
-            let message = "anchors need exactly one of `keywords`, `digits` and `shape`";
-            self.reporter.report(raw.at, Code::BadAnchors, message);
-            return None;
-        }
-        if let Some(keywords) = &raw.keywords {
-            return self.keywords(raw, keywords);
-        }
-        if let Some(Located { value: (low, high), at }) = raw.digits {
-            if low < derive::MIN_DIGITS || high < low {
-                let message = format!("`digits` has to rise from {} or more", derive::MIN_DIGITS);
-                self.reporter.report(at, Code::BadAnchors, message);
-                return None;
-            }
-            let (min, max) = (u8::try_from(low).ok()?, u8::try_from(high).ok()?);
-            return Some(Anchors::Digits { min, max });
-        }
-        let word = raw.shape.as_ref()?;
-        let all = [Shape::At, Shape::LettersDigits, Shape::Token, Shape::HexColon];
-        let shape = all.into_iter().find(|shape| shape.as_str() == word.value);
-        if shape.is_none() {
-            let message = format!("unknown anchor shape `{}`", shown(&word.value));
-            let help = Some(format!("one of {}", all.map(Shape::as_str).join(", ")));
-            self.reporter.report_with_help(word.at, Code::UnknownWord, message, help);
-        }
-        shape.map(Anchors::Shape)
-    }
-
-    fn keywords(&mut self, raw: &RawAnchors, keywords: &[Located<String>]) -> Option<Anchors> {
-        if keywords.is_empty() {
-            self.reporter.report(raw.at, Code::BadAnchors, "`keywords` is empty");
-            return None;
-        }
-        let mut fit = true;
-        for keyword in keywords {
-            if !(MIN_KEYWORD..=MAX_KEYWORD).contains(&keyword.value.len()) {
-                let message = format!(
-                    "keyword `{}` has {} bytes, not {MIN_KEYWORD} to {MAX_KEYWORD}",
-                    shown(&keyword.value),
-                    keyword.value.len()
-                );
-                self.reporter.report(keyword.at, Code::BadAnchors, message);
-                fit = false;
-            }
-        }
-        fit.then(|| Anchors::Keywords(texts(keywords)))
-    }
-
-    fn derived(&mut self, hir: &Hir, at: Place) -> Option<(Anchors, Lead)> {
-        let Some(anchors) = derive::anchors(hir) else {
-            let message = "no anchor follows from the pattern";
-            let help = "state `anchors`: a word of three bytes or more, digits or a shape that \
-                        every match holds";
-            self.reporter.report_with_help(at, Code::NoAnchor, message, Some(help.to_owned()));
-            return None;
-        };
-        self.lead(hir, anchors, at)
-    }
-
-    /// Proves that every match holds an anchor, and says how far before it a match can start.
-    fn lead(&mut self, hir: &Hir, anchors: Anchors, at: Place) -> Option<(Anchors, Lead)> {
-        match proof::prove(hir, &anchors, &mut self.proof_budget) {
-            Ok(held) if held.lead == 0 => Some((anchors, Lead::Bytes(0))),
-            Ok(held) => {
-                let run = proof::leading_run(hir, &anchors, &mut self.proof_budget);
-                let lead = match run {
-                    Some((class, most)) => Lead::Run(class, most),
-                    None => Lead::Bytes(held.lead),
-                };
-                Some((anchors, lead))
-            }
-            Err(Failure::Counterexample(text)) => {
-                let shown: String = text.escape_ascii().to_string().chars().take(120).collect();
-                let message = "the pattern can match without its anchor";
-                let help = Some(format!("it matches `{shown}`, for one"));
-                self.reporter.report_with_help(at, Code::AnchorNotHeld, message, help);
-                None
-            }
-            Err(Failure::LeadTooLong) => {
-                let message =
-                    format!("a match can start more than {MAX_LEAD} bytes before its anchor");
-                self.reporter.report(at, Code::LeadTooLong, message);
-                None
-            }
-            Err(Failure::TooLarge) => {
-                let message = "cannot prove within the work limit that every match has its anchor";
-                let help = Some("make the part before the anchor simpler".to_owned());
-                self.reporter.report_with_help(at, Code::ProofTooLarge, message, help);
-                None
-            }
-        }
-    }
-
-    fn boundary(&mut self, boundary: &Located<String>) -> Option<ByteSet> {
-        let class = pattern::parse(&boundary.value).ok().as_ref().and_then(pattern::one_class);
-        if class.is_none() {
-            let message = "`boundary` is not one character class";
-            let help = Some("write it as in '[A-Za-z0-9_-]'".to_owned());
-            self.reporter.report_with_help(boundary.at, Code::BadBoundary, message, help);
-        }
-        class
-    }
-
     fn country(&mut self, country: &Located<String>) -> Option<String> {
         let code = &country.value;
         if code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
@@ -581,7 +387,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// Terms in their normal form, each once in the table.
+    /// Terms in their normal form, each once in the table; sorted by their place there.
     fn terms(&mut self, raw: &[Located<String>]) -> Vec<TermIndex> {
         let mut indices = Vec::with_capacity(raw.len());
         for term in raw {
@@ -607,6 +413,7 @@ impl Compiler<'_> {
                 indices.push(index);
             }
         }
+        indices.sort_unstable();
         indices
     }
 
@@ -623,11 +430,6 @@ impl Compiler<'_> {
         }
         examples
     }
-}
-
-/// A term as it is compared: lower case, one space between words.
-pub(super) fn normalise_term(term: &str) -> String {
-    term.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// The payload and span of an example whose value stands between ⟦ and ⟧.
@@ -652,7 +454,7 @@ fn is_dotted(id: &str, other: impl Fn(u8) -> bool) -> bool {
     id.contains('.') && id.split('.').all(part)
 }
 
-fn texts(located: &[Located<String>]) -> Vec<String> {
+pub(super) fn texts(located: &[Located<String>]) -> Vec<String> {
     located.iter().map(|text| text.value.clone()).collect()
 }
 
@@ -662,7 +464,7 @@ fn percent(value: usize) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Origin;
+    use super::super::{Anchors, Lead, Origin};
     use super::*;
 
     const TAXONOMY: &str = include_str!("../../tests/data/rules/taxonomy.toml");

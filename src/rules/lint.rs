@@ -2,11 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::compile::normalise_term;
 use super::diagnostic::Code;
-use super::pack::{Prose, RawCombination, RawContext, RawRule};
+use super::pack::{MIN_KEYWORD, Prose, RawCombination, RawContext, RawRule};
 use super::reader::{Located, Place, Reporter, shown};
-use super::{ByteSet, DIGIT_SEPARATORS, Rule, normalise_name, pattern};
+use super::{ByteSet, DIGIT_SEPARATORS, Rule, normalise_name, normalise_term, pattern};
 use crate::model::{Band, Likelihood};
 
 /// Reads per byte past which a rule is refused.
@@ -119,7 +118,7 @@ fn repeated(
 
 fn common(keyword: &Located<String>, reporter: &mut Reporter<'_>) {
     let word = keyword.value.to_ascii_lowercase();
-    let short = word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let short = word.len() == MIN_KEYWORD && word.bytes().all(|byte| byte.is_ascii_alphabetic());
     if short || COMMON.contains(&word.as_str()) {
         let problem = if short { "is short" } else { "is common" };
         let message = format!("keyword `{}` {problem}, the rule is tried often", shown(&word));

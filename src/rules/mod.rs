@@ -18,6 +18,7 @@ mod proof;
 mod derive;
 mod cost;
 mod lint;
+mod matching;
 mod compile;
 
 pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, Lead, Shape};
@@ -111,7 +112,7 @@ pub struct Rule {
 /// Words around a match that speak for or against it.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The terms; each matches as a whole word, in any case.
+    /// The terms, sorted, each once; each matches as a whole word, in any case.
     pub terms: Vec<TermIndex>,
     /// Bytes before the match that are searched; at most [`MAX_CONTEXT`].
     pub before: usize,
@@ -152,7 +153,7 @@ pub struct Combination {
     pub of: Vec<CategoryIndex>,
     /// ... and another finding of one of these, at band likely or up, within the distance
     pub near: Vec<CategoryIndex>,
-    /// ... or one of these terms within the distance.
+    /// ... or one of these terms (sorted, each once) within the distance.
     pub terms: Vec<TermIndex>,
     /// The distance in bytes, between the nearest ends; at most [`MAX_WITHIN`].
     pub within: usize,
@@ -247,6 +248,14 @@ impl RuleSet {
         }
     }
 
+    /// Ids of rules and combinations that are most like a text, for a person who has mistyped one:
+    /// at most three, the nearest first; none where nothing is like it.
+    pub fn nearest_ids(&self, text: &str) -> Vec<&str> {
+        let rules = self.rules.iter().map(|rule| rule.id.as_str());
+        let ids = rules.chain(self.combinations.iter().map(|rule| rule.id.as_str()));
+        reader::nearest_words(text, ids, 3)
+    }
+
     /// The category at a position; a position from another rule set gives none.
     pub fn category(&self, index: CategoryIndex) -> Option<&Category> {
         self.taxonomy.get(index)
@@ -282,6 +291,11 @@ pub fn normalise_name(name: &str) -> String {
         .filter(|c| c.is_ascii_alphanumeric() || !c.is_ascii())
         .flat_map(char::to_lowercase)
         .collect()
+}
+
+/// A term as it is compared: lower case, one space between words.
+fn normalise_term(term: &str) -> String {
+    term.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 #[cfg(test)]

@@ -148,9 +148,9 @@ fn category(table: &mut Table<'_, '_, '_>) -> Option<RawCategory> {
     // Which tier a category is in matters to those who write packs, not to the engine.
     table.number("tier", 1..10);
     let laws = table.tables("laws", 50, |law| {
-        let name = law.required_text("law", MAX_ID)?;
+        let name = law.required_text("law", MAX_ID);
         let part = law.text("part", MAX_ID).map_or(String::new(), |part| part.value);
-        Some((name.value, part))
+        Some((name?.value, part))
     });
     Some(RawCategory {
         at: table.at,

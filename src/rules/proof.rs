@@ -7,7 +7,8 @@
 //! Assertions (`\b`, `^`, `$`) are taken as always true, so more texts are walked than can match,
 //! never fewer: what is proven holds, and what is not proven is refused.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use regex_syntax::hir::{Hir, HirKind, Repetition};
 
@@ -47,7 +48,8 @@ pub(super) enum Failure {
 pub(super) fn prove(hir: &Hir, anchors: &Anchors, budget: &mut usize) -> Result<Held, Failure> {
     let requirement = Requirement::new(anchors);
     let allowed = MAX_STEPS.min(*budget);
-    let mut walk = Walk { graph: Graph::new(hir), requirement, steps: allowed };
+    let (terms, states) = (Terms::default(), States::default());
+    let mut walk = Walk { graph: Graph::new(hir), requirement, terms, states, steps: allowed };
     let result = walk.run();
     *budget -= allowed - walk.steps;
     result
@@ -107,49 +109,65 @@ struct Graph {
 struct Walk {
     graph: Graph,
     requirement: Requirement,
+    terms: Terms,
+    states: States,
     steps: usize,
+}
+
+/// Ways to consume one more byte: one byte of each class, and the term after it.
+type Ways = Rc<[(u8, Id)]>;
+
+/// The terms that were met, each once, with the ways on from each.
+#[derive(Default)]
+struct Terms {
+    ids: HashMap<Term, Id>,
+    met: Vec<Term>,
+    /// By term; none where nobody has asked yet.
+    ways: Vec<Option<Ways>>,
+}
+
+/// The states that were met, each once, with the steps from each that were asked for.
+#[derive(Default)]
+struct States {
+    ids: HashMap<State, Id>,
+    met: Vec<State>,
+    /// By state and class of the byte: the next state, or how far back the anchor is that is held.
+    steps: HashMap<(Id, u8), Result<Id, usize>>,
 }
 
 /// A place that the walk has reached, with the way there.
 struct Reached {
-    term: Term,
-    state: State,
+    term: Id,
+    state: Id,
     parent: Option<usize>,
     byte: u8,
 }
 
 impl Walk {
     fn run(&mut self) -> Result<Held, Failure> {
-        let mut reached = vec![Reached {
-            term: vec![self.graph.frame(self.graph.root)],
-            state: self.requirement.start(),
-            parent: None,
-            byte: 0,
-        }];
+        let term = self.terms.id(vec![self.graph.frame(self.graph.root)]);
+        let state = self.states.id(self.requirement.start());
+        let never = self.states.id(State::Never);
+        let mut reached = vec![Reached { term, state, parent: None, byte: 0 }];
         let mut lead = 0;
         let mut level = 0..1;
         // Each level holds the places that one more byte leads to, each once.
         for consumed in 0..MAX_LEVELS {
-            let mut seen: HashSet<(Term, State)> = HashSet::new();
+            let mut seen: HashSet<(Id, Id)> = HashSet::new();
             for position in level.clone() {
-                let Some(place) = reached.get(position) else { continue };
-                if self.graph.is_done(&place.term) || place.state == State::Never {
+                let Some(Reached { term, state, .. }) = reached.get(position) else { continue };
+                let (term, state) = (*term, *state);
+                if state == never || self.graph.is_done(self.terms.get(term)) {
                     return Err(Failure::Counterexample(self.counterexample(&reached, position)));
                 }
-                let (term, state) = (place.term.clone(), place.state.clone());
-                for (bytes, next) in self.graph.heads(&term) {
-                    for byte in self.representatives(&bytes) {
-                        self.steps = self.steps.checked_sub(1).ok_or(Failure::TooLarge)?;
-                        match self.requirement.step(&state, byte) {
-                            Step::Held(back) => lead = lead.max(consumed.saturating_sub(back)),
-                            Step::Next(state) => {
-                                let entry = (next.clone(), state);
-                                if !seen.insert(entry.clone()) {
-                                    continue;
-                                }
-                                let (term, state) = entry;
+                for (byte, next) in self.ways(term)?.iter().copied() {
+                    self.spend(1)?;
+                    match self.step(state, byte) {
+                        Err(back) => lead = lead.max(consumed.saturating_sub(back)),
+                        Ok(state) => {
+                            if seen.insert((next, state)) {
                                 let parent = Some(position);
-                                reached.push(Reached { term, state, parent, byte });
+                                reached.push(Reached { term: next, state, parent, byte });
                             }
                         }
                     }
@@ -166,12 +184,49 @@ impl Walk {
         Err(Failure::LeadTooLong)
     }
 
+    fn spend(&mut self, steps: usize) -> Result<(), Failure> {
+        self.steps = self.steps.checked_sub(steps).ok_or(Failure::TooLarge)?;
+        Ok(())
+    }
+
+    /// The ways on from a term.
+    fn ways(&mut self, term: Id) -> Result<Ways, Failure> {
+        let at = term as usize;
+        if let Some(Some(ways)) = self.terms.ways.get(at) {
+            return Ok(Rc::clone(ways));
+        }
+        let mut ways = Vec::new();
+        for (bytes, next) in self.graph.heads(self.terms.get(term)) {
+            self.spend(1 + next.len())?;
+            let next = self.terms.id(next);
+            ways.extend(self.representatives(&bytes).into_iter().map(|byte| (byte, next)));
+        }
+        let ways: Ways = ways.into();
+        if let Some(slot) = self.terms.ways.get_mut(at) {
+            *slot = Some(Rc::clone(&ways));
+        }
+        Ok(ways)
+    }
+
+    /// One step of the requirement.
+    fn step(&mut self, state: Id, byte: u8) -> Result<Id, usize> {
+        let key = (state, self.requirement.class(byte));
+        if let Some(step) = self.states.steps.get(&key) {
+            return *step;
+        }
+        let step = match self.requirement.step(self.states.get(state), byte) {
+            Step::Held(back) => Err(back),
+            Step::Next(next) => Ok(self.states.id(next)),
+        };
+        self.states.steps.insert(key, step);
+        step
+    }
+
     /// One byte of each class that the set has a byte of, one that prints where there is one.
     fn representatives(&self, bytes: &ByteSet) -> Vec<u8> {
-        let printable = (b'a'..=b'z').chain(b'0'..=b'9').chain(b' '..=b'~').chain(0..=255);
         let mut known = ByteSet::EMPTY;
         let mut chosen = Vec::new();
-        for byte in printable.filter(|byte| bytes.contains(*byte)) {
+        for byte in plain_first().filter(|byte| bytes.contains(*byte)) {
             let class = self.requirement.class(byte);
             if !known.contains(class) {
                 known.insert(class);
@@ -193,12 +248,50 @@ impl Walk {
         }
         text.reverse();
         if let Some(place) = reached.get(position) {
-            for frame in place.term.iter().rev() {
+            for frame in self.terms.get(place.term).iter().rev() {
                 self.graph.complete(*frame, &mut text);
             }
         }
         text
     }
+}
+
+impl Terms {
+    fn id(&mut self, term: Term) -> Id {
+        if let Some(id) = self.ids.get(&term) {
+            return *id;
+        }
+        let id = u32::try_from(self.met.len()).unwrap_or(u32::MAX);
+        self.met.push(term.clone());
+        self.ways.push(None);
+        self.ids.insert(term, id);
+        id
+    }
+
+    fn get(&self, id: Id) -> &[Frame] {
+        self.met.get(id as usize).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl States {
+    fn id(&mut self, state: State) -> Id {
+        if let Some(id) = self.ids.get(&state) {
+            return *id;
+        }
+        let id = u32::try_from(self.met.len()).unwrap_or(u32::MAX);
+        self.met.push(state.clone());
+        self.ids.insert(state, id);
+        id
+    }
+
+    fn get(&self, id: Id) -> &State {
+        self.met.get(id as usize).unwrap_or(&State::Never)
+    }
+}
+
+/// All bytes, those first that are easy to read in a message.
+fn plain_first() -> impl Iterator<Item = u8> {
+    (b'a'..=b'z').chain(b'0'..=b'9').chain(b' '..=b'~').chain(0..=255)
 }
 
 impl Graph {
@@ -294,14 +387,14 @@ impl Graph {
     }
 
     /// Whether a match can end here.
-    fn is_done(&self, term: &Term) -> bool {
+    fn is_done(&self, term: &[Frame]) -> bool {
         term.iter().all(|frame| self.can_end(*frame))
     }
 
     /// Every way to consume one more byte: the bytes, and what is to be matched after them.
-    fn heads(&self, term: &Term) -> Vec<(ByteSet, Term)> {
+    fn heads(&self, term: &[Frame]) -> Vec<(ByteSet, Term)> {
         let mut heads = Vec::new();
-        let mut rest = term.clone();
+        let mut rest = term.to_vec();
         while let Some(frame) = rest.pop() {
             self.add_heads(frame, &rest, &mut heads);
             if !self.can_end(frame) {
@@ -374,9 +467,7 @@ impl Graph {
         match self.node(frame.node) {
             Node::Empty => {}
             Node::Bytes(set) => {
-                let mut printable =
-                    (b'a'..=b'z').chain(b'0'..=b'9').chain(b' '..=b'~').chain(0..=255);
-                text.extend(printable.find(|byte| set.contains(*byte)));
+                text.extend(plain_first().find(|byte| set.contains(*byte)));
             }
             Node::Sequence(parts) => {
                 for part in parts.iter().skip(frame.from as usize) {

@@ -331,12 +331,23 @@ pub(super) fn shown(name: &str) -> String {
 
 /// The known word that is most like `name`, if one is like it at all.
 pub(super) fn nearest<'w>(name: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    nearest_words(name, known, 1).pop()
+}
+
+/// The `count` known words that are most like `name`, the nearest first, as far as they are like
+/// it: at most every third character differs.
+pub(super) fn nearest_words<'w>(
+    name: &str,
+    known: impl Iterator<Item = &'w str>,
+    count: usize,
+) -> Vec<&'w str> {
     let name: String = name.chars().take(80).collect();
-    known
+    let mut like: Vec<(usize, &str)> = known
         .map(|word| (edit_distance(&name, word), word))
         .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1))
-        .min()
-        .map(|(_, word)| word)
+        .collect();
+    like.sort_unstable();
+    like.into_iter().take(count).map(|(_, word)| word).collect()
 }
 
 /// Fewest insertions, removals and replacements of characters that turn one text into the other

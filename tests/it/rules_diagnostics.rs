@@ -1,6 +1,8 @@
 //! Diagnostics of rule packs, as people see them. Each `tests/data/diagnostics/CODE.toml` is
 //! checked and compared with `CODE.golden` beside it; `UPDATE_GOLDEN=1` writes those anew.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

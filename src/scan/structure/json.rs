@@ -5,19 +5,12 @@ use std::sync::Arc;
 
 use memchr::{memchr2, memchr3};
 
+use super::keys::{Key, Keys};
 use super::path::{Node, Step};
-use super::{MAX_NAME, name_of};
 use crate::model::Place;
 
 /// Brackets that are followed; what lies deeper has the place of its ancestor at this depth.
 const MAX_DEPTH: usize = 64;
-
-/// Bytes kept of a key as it is written, where every character may take six (`\u0041`).
-const MAX_RAW_KEY: usize = 6 * MAX_NAME + 12;
-
-/// Keys that are remembered, and the longest of them as it is written.
-const KEY_SLOTS: usize = 64;
-const MAX_KNOWN_KEY: usize = 64;
 
 /// Follows brackets, keys and commas. What is not JSON is followed as far as it goes: a closing
 /// bracket closes the innermost open one of its kind, with those inside of it, and is ignored where
@@ -35,10 +28,9 @@ pub(super) struct Json {
     in_record: bool,
     /// Records that have begun.
     records: u64,
-    key: RawKey,
+    keys: Keys,
     /// The last key of the object, until its colon.
-    pending: Option<Arc<str>>,
-    seen: KeyCache,
+    pending: Key,
     /// Items that were forgotten, so that the number of an item is `forgotten` plus its position.
     forgotten: u64,
     items: VecDeque<Item>,
@@ -74,16 +66,16 @@ struct Open {
     /// Array: position of the current element.
     index: u64,
     /// Object: key of the current member, once its colon was seen.
-    key: Option<Arc<str>>,
+    key: Key,
     /// Object: whether a string would be a key.
     wants_key: bool,
 }
 
 /// Bytes from here on have one place, until the next item begins.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Item {
     start: u64,
-    key: Option<Arc<str>>,
+    key: Key,
 }
 
 /// Items one after the other of one container. In an array each is the next element.
@@ -97,26 +89,6 @@ struct Stretch {
     first_index: u64,
 }
 
-/// A key while it is read, as it is written.
-#[derive(Clone, Default)]
-struct RawKey {
-    bytes: Vec<u8>,
-    cut: bool,
-}
-
-/// Keys that came before. Records repeat theirs, so most are found here.
-#[derive(Clone, Default)]
-struct KeyCache {
-    slots: Vec<Option<Known>>,
-}
-
-/// A key as it is written, and what it says.
-#[derive(Clone)]
-struct Known {
-    raw: Arc<[u8]>,
-    name: Arc<str>,
-}
-
 impl Json {
     pub(super) fn new(lines: bool) -> Json {
         let kind = if lines { Kind::Records } else { Kind::Top };
@@ -128,9 +100,8 @@ impl Json {
             too_deep: 0,
             in_record: false,
             records: 0,
-            key: RawKey::default(),
-            pending: None,
-            seen: KeyCache::default(),
+            keys: Keys::default(),
+            pending: Key::NONE,
             forgotten: 0,
             items: VecDeque::new(),
             stretches: VecDeque::new(),
@@ -148,7 +119,7 @@ impl Json {
                 InString::No => self.outside(start + (bytes.len() - rest.len()) as u64, rest),
                 InString::Escape(in_key) => {
                     if in_key {
-                        self.key.read(&[*byte]);
+                        self.keys.read(&[*byte]);
                     }
                     self.string = if in_key { InString::Key } else { InString::Value };
                     behind
@@ -165,13 +136,8 @@ impl Json {
         let number = self.forgotten + position as u64;
         let stretch = self.stretches.partition_point(|stretch| stretch.first_item <= number);
         let stretch = self.stretches.get(stretch.checked_sub(1)?)?;
-        let step = match (stretch.kind, &item.key) {
-            (Kind::Array | Kind::Records, _) => {
-                Some(Step::Index(stretch.first_index + (number - stretch.first_item)))
-            }
-            (Kind::Object, Some(key)) => Some(Step::Key(key.clone())),
-            (Kind::Object, None) | (Kind::Top, _) => None,
-        };
+        let index = stretch.first_index + (number - stretch.first_item);
+        let step = self.step(stretch.kind, index, item.key);
         let (json_path, key) = stretch.node.path(step.as_ref());
         Some(Place::Json { json_path, key })
     }
@@ -183,6 +149,19 @@ impl Json {
         let first = self.forgotten;
         let old = self.stretches.partition_point(|stretch| stretch.first_item <= first);
         self.stretches.drain(..old.saturating_sub(1));
+        if self.keys.is_crowded(self.items.len() + self.open.len()) {
+            let items = self.items.iter_mut().map(|item| &mut item.key);
+            let open = self.open.iter_mut().map(|open| &mut open.key);
+            self.keys.keep(items.chain(open).chain([&mut self.pending]));
+        }
+    }
+
+    fn step(&self, kind: Kind, index: u64, key: Key) -> Option<Step> {
+        match kind {
+            Kind::Array | Kind::Records => Some(Step::Index(index)),
+            Kind::Object => self.keys.name(key).map(Step::Key),
+            Kind::Top => None,
+        }
     }
 
     /// Takes the bytes up to the first that changes something, and that one.
@@ -209,7 +188,7 @@ impl Json {
                 let wants_key = self.open.last().is_some_and(|open| open.wants_key);
                 let is_key = wants_key && self.too_deep == 0;
                 self.string = if is_key { InString::Key } else { InString::Value };
-                self.key.clear();
+                self.keys.begin();
             }
             b'{' | b'[' if self.open.len() > MAX_DEPTH => self.too_deep += 1,
             b'}' | b']' if self.too_deep > 0 => self.too_deep -= 1,
@@ -231,9 +210,9 @@ impl Json {
             if self.lines { memchr3(b'"', b'\\', b'\n', rest) } else { memchr2(b'"', b'\\', rest) };
         let (taken, behind) =
             rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or((rest, &[]));
-        let whole_key = self.key.bytes.is_empty() && behind.first() == Some(&b'"');
+        let whole_key = self.keys.is_empty() && behind.first() == Some(&b'"');
         if in_key && !whole_key {
-            self.key.read(taken);
+            self.keys.read(taken);
         }
         match behind.split_first() {
             Some((b'"', behind)) => {
@@ -245,7 +224,7 @@ impl Json {
             }
             Some((b'\\', behind)) => {
                 if in_key {
-                    self.key.read(b"\\");
+                    self.keys.read(b"\\");
                 }
                 self.string = InString::Escape(in_key);
                 behind
@@ -255,13 +234,9 @@ impl Json {
     }
 
     fn enter(&mut self, at: u64, kind: Kind) {
-        let Some(outer) = self.open.last_mut() else {
+        let current = self.open.last().map(|outer| self.step(outer.kind, outer.index, outer.key));
+        let (Some(step), Some(outer)) = (current, self.open.last_mut()) else {
             return;
-        };
-        let step = match outer.kind {
-            Kind::Array | Kind::Records => Some(Step::Index(outer.index)),
-            Kind::Object => outer.key.clone().map(Step::Key),
-            Kind::Top => None,
         };
         // A value where a key should be: the next string is no key.
         outer.wants_key = false;
@@ -273,7 +248,7 @@ impl Json {
             None => outer.node.clone(),
         };
         self.open.push(Open::new(node, kind));
-        self.pending = None;
+        self.pending = Key::NONE;
         self.begin_stretch(at + 1);
     }
 
@@ -285,7 +260,7 @@ impl Json {
                 && self.items.back().is_some_and(|item| item.start == at)
                 && self.stretches.back().is_some_and(|stretch| stretch.first_item == last);
             self.open.truncate(depth);
-            self.pending = None;
+            self.pending = Key::NONE;
             if empty {
                 // Without bytes inside it is as if the container had not begun a stretch.
                 self.items.pop_back();
@@ -303,11 +278,11 @@ impl Json {
         match open.kind {
             Kind::Array => {
                 open.index += 1;
-                self.items.push_back(Item { start: at + 1, key: None });
+                self.items.push_back(Item { start: at + 1, key: Key::NONE });
             }
             Kind::Object => {
-                (open.key, open.wants_key, self.pending) = (None, true, None);
-                self.items.push_back(Item { start: at, key: None });
+                (open.key, open.wants_key, self.pending) = (Key::NONE, true, Key::NONE);
+                self.items.push_back(Item { start: at, key: Key::NONE });
             }
             Kind::Top | Kind::Records => {}
         }
@@ -318,9 +293,10 @@ impl Json {
             return;
         };
         open.wants_key = false;
-        if let Some(key) = self.pending.take() {
-            open.key = Some(key.clone());
-            self.items.push_back(Item { start: at + 1, key: Some(key) });
+        let key = std::mem::replace(&mut self.pending, Key::NONE);
+        if key != Key::NONE {
+            open.key = key;
+            self.items.push_back(Item { start: at + 1, key });
         }
     }
 
@@ -329,11 +305,7 @@ impl Json {
         if let Some(open) = self.open.last_mut() {
             open.wants_key = false;
         }
-        let (raw, cut) = match self.key.bytes.as_slice() {
-            [] => (whole, false),
-            bytes => (bytes, self.key.cut),
-        };
-        self.pending = Some(self.seen.name(raw, cut));
+        self.pending = self.keys.end(whole);
     }
 
     /// The first byte of the view, or of a line of NDJSON, that is not white.
@@ -350,7 +322,7 @@ impl Json {
         self.string = InString::No;
         self.too_deep = 0;
         self.open.truncate(1);
-        self.pending = None;
+        self.pending = Key::NONE;
         self.in_record = false;
     }
 
@@ -365,102 +337,15 @@ impl Json {
             first_item: self.forgotten + self.items.len() as u64,
             first_index: open.index,
         });
-        self.items.push_back(Item { start, key: open.key.clone() });
+        self.items.push_back(Item { start, key: open.key });
     }
 }
 
 impl Open {
     fn new(node: Node, kind: Kind) -> Open {
         let wants_key = kind == Kind::Object;
-        Open { node, shared: None, kind, index: 0, key: None, wants_key }
+        Open { node, shared: None, kind, index: 0, key: Key::NONE, wants_key }
     }
-}
-
-impl RawKey {
-    fn read(&mut self, bytes: &[u8]) {
-        let room = MAX_RAW_KEY.saturating_sub(self.bytes.len());
-        self.cut |= bytes.len() > room;
-        self.bytes.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.cut = false;
-    }
-}
-
-impl KeyCache {
-    /// What a key says that is written like this; `cut` where it goes on.
-    fn name(&mut self, raw: &[u8], cut: bool) -> Arc<str> {
-        if cut || raw.len() > MAX_KNOWN_KEY {
-            return unescape(raw, cut).into();
-        }
-        self.slots.resize_with(KEY_SLOTS, || None);
-        let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-        let hash = raw.iter().fold(0x811c_9dc5, mix);
-        let Some(slot) = self.slots.get_mut((hash >> 16) as usize % KEY_SLOTS) else {
-            return unescape(raw, cut).into();
-        };
-        match slot {
-            Some(known) if *known.raw == *raw => known.name.clone(),
-            _ => {
-                let name: Arc<str> = unescape(raw, cut).into();
-                *slot = Some(Known { raw: raw.into(), name: name.clone() });
-                name
-            }
-        }
-    }
-}
-
-/// A key with its escapes resolved (RFC 8259, section 7). Behind a backslash what is no escape
-/// stands for itself; half a surrogate pair becomes U+FFFD.
-fn unescape(raw: &[u8], cut: bool) -> String {
-    let mut plain = Vec::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((byte, behind)) = rest.split_first() {
-        rest = behind;
-        if *byte != b'\\' {
-            plain.push(*byte);
-            continue;
-        }
-        let Some((escape, behind)) = behind.split_first() else {
-            break;
-        };
-        rest = behind;
-        match escape {
-            b'u' => {
-                let (character, behind) = unicode_escape(behind);
-                plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                rest = behind;
-            }
-            b'n' => plain.push(b'\n'),
-            b't' => plain.push(b'\t'),
-            b'r' => plain.push(b'\r'),
-            b'b' => plain.push(8),
-            b'f' => plain.push(12),
-            other => plain.push(*other),
-        }
-    }
-    name_of(&plain, cut)
-}
-
-/// The character that `\u` with `text` behind it stands for, and what follows.
-fn unicode_escape(text: &[u8]) -> (char, &[u8]) {
-    fn unit(text: &[u8]) -> Option<(u16, &[u8])> {
-        let (digits, behind) = text.split_at_checked(4)?;
-        let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
-        Some((u16::from_str_radix(digits, 16).ok()?, behind))
-    }
-    let Some((first, behind)) = unit(text) else {
-        return (char::REPLACEMENT_CHARACTER, text);
-    };
-    if let Some(character) = char::from_u32(u32::from(first)) {
-        return (character, behind);
-    }
-    let pair = behind.strip_prefix(b"\\u").and_then(unit).and_then(|(second, behind)| {
-        Some((char::decode_utf16([first, second]).next()?.ok()?, behind))
-    });
-    pair.unwrap_or((char::REPLACEMENT_CHARACTER, behind))
 }
 
 #[cfg(test)]
@@ -728,6 +613,6 @@ mod tests {
             panic!("no JSON");
         };
         assert_eq!((json.items.len(), json.stretches.len(), json.open.len()), (1, 1, 1));
-        assert!(json.seen.slots.len() <= KEY_SLOTS);
+        assert!(json.keys.held() < 300, "{}", json.keys.held());
     }
 }

@@ -5,6 +5,7 @@
 //! is kept is bounded by the marks in the retained bytes, the header row and the depth limit.
 
 mod json;
+mod keys;
 mod path;
 mod table;
 
