@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sluicegate::rules::{Code, Validator};
+use sluicegate::rules::Validator;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -219,15 +219,6 @@ fn the_page_on_rules_lists_the_validators_there_are() {
         .map(|it| (format!("`{}`", it.as_str()), it.description().to_owned()))
         .collect();
     holds_table("docs/RULES-FORMAT.md", "validators", &rows);
-}
-
-#[test]
-fn the_page_on_rules_lists_the_diagnostics_there_are() {
-    let rows: Vec<(String, String)> = Code::ALL
-        .iter()
-        .map(|it| (format!("`{}`", it.as_str()), it.description().to_owned()))
-        .collect();
-    holds_table("docs/RULES-FORMAT.md", "diagnostics", &rows);
 }
 
 /// The number that a limit of the table stands for: `16 KiB`, `10,000`, `150`.
