@@ -38,7 +38,8 @@ fn lines(text: &str) -> impl Iterator<Item = (bool, &str)> {
     text.lines().map(move |line| {
         let fence = line.trim_start().starts_with("```");
         inside ^= fence;
-        (inside && !fence, line)
+        // Lists go on with fewer spaces than an indented block has.
+        ((inside && !fence) || line.starts_with("    "), line)
     })
 }
 
@@ -287,9 +288,10 @@ fn the_readers_of_this_file_can_fail() {
     assert_eq!(defined("scan/plan.rs", "MAX_DIGITS"), Some(32));
     assert_eq!(defined("engine/mod.rs", "max_findings"), Some(10_000));
     assert_eq!(anchor(" What it *is* not, yet"), "what-it-is-not-yet");
-    let text = "`sluice scan -j 2` and `scan`\n```sh\n$ sluice rules check x # why\n```";
+    let text = "`sluice scan -j 2` and `scan`\n```sh\n$ sluice rules check x # why\n```\n    \
+                sluice man | head";
     let read = calls(text);
-    assert_eq!(read, [vec!["scan", "-j", "2"], vec!["rules", "check", "x"]]);
+    assert_eq!(read, [vec!["scan", "-j", "2"], vec!["rules", "check", "x"], vec!["man"]]);
     assert!(help(&["no-such-command"]).is_none());
     assert!(subcommands(&help(&[]).unwrap()).contains(&"scan"));
 }
