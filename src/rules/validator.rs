@@ -51,8 +51,10 @@ validators! {
     BitcoinAddress = "bitcoin_address",
     /// E-mail address (RFC 5321): lengths, label grammar, top-level domain shape; example domains (RFC 2606) are published examples.
     Email = "email",
-    /// Telephone number: E.164 length and country code, or North American area and exchange codes.
+    /// Telephone number: E.164 length and country code, or North American area and exchange codes; numbers reserved for fiction are published examples.
     Phone = "phone",
+    /// Telephone number behind its label: 7 to 15 digits (an extension apart) that are no date and not one repeated digit.
+    LabelledPhone = "labelled_phone",
     /// IP address, parsed; private, loopback, link-local and documentation ranges are published examples.
     IpAddress = "ip_address",
     /// Calendar date between 1900 and 2100 in year-month-day, day-month-year or month-day-year order.

@@ -119,7 +119,7 @@ const LONG_CODES: Ranges = &[
 
 /// With `+`: a country code and the length of E.164. With a leading zero: a national number of 9
 /// to 12 digits. Else a number of the North American plan. Numbers that a regulator reserved for
-/// fiction (NANPA 555-0100 to 555-0199, Ofcom 020 7946 0xxx) are published.
+/// fiction are published.
 pub(super) fn phone(candidate: Candidate<'_>) -> Check {
     let value = candidate.value();
     let plus = value.starts_with(b"+");
@@ -138,16 +138,44 @@ pub(super) fn phone(candidate: Candidate<'_>) -> Check {
             let code = digits.number(0, 3);
             let known =
                 short || LONG_CODES.iter().any(|(low, high)| (*low..=*high).contains(&code));
-            let fiction = matches!(all, [4, 4, 2, 0, 7, 9, 4, 6, 0, ..]);
-            Check::of(known && (8..=15).contains(&all.len())).published_if(fiction)
+            let valid = known && (8..=15).contains(&all.len());
+            Check::of(valid).published_if(reserved_for_fiction(all))
         }
         [0, second, ..] => {
-            let fiction = matches!(all, [0, 2, 0, 7, 9, 4, 6, 0, ..]);
-            Check::of(*second != 0 && (9..=12).contains(&all.len())).published_if(fiction)
+            let valid = *second != 0 && (9..=12).contains(&all.len());
+            Check::of(valid).published_if(reserved_for_fiction(all))
         }
         [1, national @ ..] if national.len() == 10 => north_american(national),
         national => north_american(national),
     }
+}
+
+/// 7 to 15 digits before an extension (`x123`), no date, not one repeated digit: behind a label, where
+/// old, local and mistyped numbers stand too, no numbering plan is asked.
+pub(super) fn labelled_phone(candidate: Candidate<'_>) -> Check {
+    let mut parts = candidate.value().split(|byte| *byte == b'x');
+    let number = parts.next().unwrap_or_default();
+    let Some(digits) = Digits::read(number.strip_prefix(b"+").unwrap_or(number), b" -./()") else {
+        return Check::Invalid;
+    };
+    let all = digits.as_slice();
+    Check::of(
+        (7..=15).contains(&all.len())
+            && !uniform(all)
+            && stands_alone(&candidate)
+            && date(candidate) != Check::Valid,
+    )
+    .published_if(reserved_for_fiction(all))
+}
+
+/// NANPA 555-0100 to 555-0199; Ofcom 020 7946 0xxx and 07700 900xxx, with or without country code.
+fn reserved_for_fiction(digits: &[u8]) -> bool {
+    let british = digits.strip_prefix(&[4, 4]).or(digits.strip_prefix(&[0])).unwrap_or_default();
+    let american = digits.strip_prefix(&[1]).unwrap_or(digits);
+    british.starts_with(&[2, 0, 7, 9, 4, 6, 0])
+        || british.starts_with(&[7, 7, 0, 0, 9, 0, 0])
+        || american.len() == 10
+            && american.get(3..).is_some_and(|l| l.starts_with(&[5, 5, 5, 0, 1]))
 }
 
 /// NANP: area code and exchange code begin with 2 to 9 and do not end in 11; no area code has a
@@ -161,8 +189,7 @@ fn north_american(national: &[u8]) -> Check {
         && (a2, a3) != (1, 1)
         && (e2, e3) != (1, 1)
         && !uniform(national.get(3..).unwrap_or_default());
-    let fiction = (e1, e2, e3) == (5, 5, 5) && line.starts_with(&[0, 1]);
-    Check::of(valid).published_if(fiction)
+    Check::of(valid).published_if(reserved_for_fiction(national))
 }
 
 /// An address that parses and is assigned to hosts. Ranges of RFC 1918, 5737, 6598, 6890, 3849 and
@@ -422,7 +449,13 @@ mod tests {
         ] {
             valid(Validator::Phone, number);
         }
-        for number in ["(212) 555-0147", "+1 212 555 0147", "+44 20 7946 0018", "020 7946 0018"] {
+        for number in [
+            "(212) 555-0147",
+            "+1 212 555 0147",
+            "+44 20 7946 0018",
+            "020 7946 0018",
+            "+447700900545",
+        ] {
             published(Validator::Phone, number);
         }
         for number in [
@@ -436,6 +469,17 @@ mod tests {
             "00 00 00 00 00",
         ] {
             invalid(Validator::Phone, number);
+        }
+    }
+
+    #[test]
+    fn telephone_numbers_behind_a_label() {
+        for number in ["60-56-85-91", "467 3395", "345-899-3560x4587", "(99) 645-791", "1234567"] {
+            valid(Validator::LabelledPhone, number);
+        }
+        published(Validator::LabelledPhone, "212-555-0147x12");
+        for number in ["12.03.1987", "0000000", "123456", "1234567890123456", "1987-03-12"] {
+            invalid(Validator::LabelledPhone, number);
         }
     }
 

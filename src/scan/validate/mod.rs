@@ -105,6 +105,7 @@ pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
         Validator::BitcoinAddress => banking::bitcoin_address(value),
         Validator::Email => contact::email(candidate),
         Validator::Phone => contact::phone(candidate),
+        Validator::LabelledPhone => contact::labelled_phone(candidate),
         Validator::IpAddress => contact::ip_address(candidate),
         Validator::Date => contact::date(candidate),
         Validator::AddressUs => contact::address_us(value),
