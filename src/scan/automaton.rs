@@ -6,10 +6,11 @@
 
 use std::sync::OnceLock;
 
+use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::{self, WhichCaptures, pikevm};
 use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input};
+use regex_automata::{Anchored, Input, MatchKind};
 
 use crate::rules::{ByteSet, Rule};
 
@@ -30,6 +31,17 @@ pub struct Workspace {
     states: Cache,
     captures: Option<(pikevm::Cache, regex_automata::util::captures::Captures)>,
 }
+
+/// Several rules that are tried at the same places, as one automaton that says which of them can
+/// match there: what it leaves out has no match.
+#[derive(Debug)]
+pub struct Shared {
+    dfa: DFA,
+    limit: usize,
+}
+
+/// The rules of a [`Shared`] automaton, by position there.
+pub type RuleBits = u64;
 
 /// A match and what it cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +143,75 @@ impl Automaton {
         let input = Input::new(text).span(start..end).anchored(Anchored::Yes);
         machine.search(cache, &input, captures);
         captures.get_group(*group).map_or((start, end), |span| (span.start, span.end))
+    }
+}
+
+impl Shared {
+    /// The most rules of one automaton.
+    pub const MAX_RULES: usize = RuleBits::BITS as usize;
+
+    /// An automaton of these rules, at most [`Shared::MAX_RULES`].
+    pub fn new(rules: &[&Rule]) -> Option<Shared> {
+        let patterns: Vec<&str> = rules.iter().map(|rule| rule.pattern.as_str()).collect();
+        let config = DFA::config()
+            .match_kind(MatchKind::All)
+            .cache_capacity(CACHE_BYTES)
+            .skip_cache_capacity_check(true)
+            .prefilter(None);
+        let dfa = DFA::builder()
+            .syntax(syntax_config())
+            .thompson(thompson::Config::new().utf8(false).which_captures(WhichCaptures::None))
+            .configure(config)
+            .build_many(&patterns)
+            .ok()?;
+        let limit = rules.iter().map(|rule| rule.max_length).max()?;
+        (rules.len() <= Shared::MAX_RULES).then_some(Shared { dfa, limit })
+    }
+
+    /// Room for one worker.
+    pub fn workspace(&self) -> Cache {
+        self.dfa.create_cache()
+    }
+
+    /// The rules that may have a match which begins at `start`, and the bytes read to tell.
+    pub fn candidates(&self, cache: &mut Cache, text: &[u8], start: usize) -> (RuleBits, usize) {
+        let limit = (start + self.limit).min(text.len());
+        let input = Input::new(text).span(start..limit).anchored(Anchored::Yes);
+        let Ok(mut state) = self.dfa.start_state_forward(cache, &input) else {
+            return (RuleBits::MAX, 0);
+        };
+        let (mut rules, mut read) = (0, 0);
+        for byte in text.get(start..limit).unwrap_or_default() {
+            let Ok(next) = self.dfa.next_state(cache, state, *byte) else {
+                return (RuleBits::MAX, read);
+            };
+            state = next;
+            read += 1;
+            if state.is_tagged() {
+                if state.is_match() {
+                    rules |= self.rules_of(cache, state);
+                } else if state.is_dead() {
+                    return (rules, read);
+                } else if state.is_quit() {
+                    return (RuleBits::MAX, read);
+                }
+            }
+        }
+        let last = match text.get(limit) {
+            Some(byte) => self.dfa.next_state(cache, state, *byte),
+            None => self.dfa.next_eoi_state(cache, state),
+        };
+        match last {
+            Ok(state) if state.is_match() => (rules | self.rules_of(cache, state), read),
+            Ok(_) => (rules, read),
+            Err(_) => (RuleBits::MAX, read),
+        }
+    }
+
+    fn rules_of(&self, cache: &Cache, state: LazyStateID) -> RuleBits {
+        (0..self.dfa.match_len(cache, state))
+            .map(|index| self.dfa.match_pattern(cache, state, index).as_usize())
+            .fold(0, |rules, pattern| rules | 1 << pattern)
     }
 }
 

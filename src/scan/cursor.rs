@@ -6,18 +6,20 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use regex_automata::hybrid::dfa::Cache;
+
 use super::Sink;
-use super::automaton::{Automaton, Workspace};
+use super::automaton::{Automaton, RuleBits, Workspace};
 use super::context::Nearby;
 use super::plan::{MAX_DIGITS, Plan};
 use super::position::Positions;
 use super::score::{Surroundings, score};
 use super::settle::{Retained, Scored, Settling};
 use super::structure::Tracker;
-use super::sweep::{Anchor, LOOK_AHEAD, LOOK_BEHIND, Scratch};
+use super::sweep::{Anchor, AnchorKind, LOOK_AHEAD, LOOK_BEHIND, Scratch};
 use super::validate::{self, Candidate, Verdict};
 use crate::model::{RuleIndex, Span};
-use crate::rules::{Anchors, DIGIT_SEPARATORS, Lead, Rule};
+use crate::rules::{Anchors, DIGIT_SEPARATORS, Lead, Rule, Shape};
 
 /// Bytes of a view that are swept before the anchors found in them are decided.
 const STRIDE: usize = 4096;
@@ -35,11 +37,13 @@ pub struct Cursor {
     tracker: Tracker,
     positions: Positions,
     workspaces: Vec<Option<Box<Workspace>>>,
+    shared_workspaces: Vec<Option<Box<Cache>>>,
     /// By rule, for rules whose matches begin before their anchors.
     starts: Vec<Starts>,
     scratch: Scratch,
     anchors: Vec<Anchor>,
     bytes_read: Vec<u64>,
+    shared_bytes_read: u64,
 }
 
 /// How far a scan has come.
@@ -86,10 +90,12 @@ impl Cursor {
             tracker,
             positions,
             workspaces: (0..rules).map(|_| None).collect(),
+            shared_workspaces: (0..plan.kinds()).map(|_| None).collect(),
             starts: vec![Starts::default(); rules],
             scratch: Scratch::default(),
             anchors: Vec::new(),
             bytes_read: vec![0; rules],
+            shared_bytes_read: 0,
         }
     }
 
@@ -103,12 +109,18 @@ impl Cursor {
         self.tracker = tracker;
         self.positions = positions;
         self.bytes_read.fill(0);
+        self.shared_bytes_read = 0;
         self.starts.iter_mut().for_each(Starts::clear);
     }
 
     /// Bytes that each rule's automaton has read so far, by position of the rule.
     pub fn bytes_read(&self) -> &[u64] {
         &self.bytes_read
+    }
+
+    /// Bytes that the automata which rules share have read so far.
+    pub fn shared_bytes_read(&self) -> u64 {
+        self.shared_bytes_read
     }
 
     /// Scans as far as the text permits. `text` begins at offset `base`, which is not above the
@@ -147,6 +159,9 @@ impl Cursor {
 
     /// Lets the followers pass what no question can be about any more, and says what is needed.
     fn release(&mut self, plan: &Plan, view: View<'_>, final_to: u64) -> u64 {
+        if view.is_last {
+            return view.end();
+        }
         let margin = plan.look_behind().max(plan.neighbourhood() + 80).max(LOOK_BEHIND as u64);
         let needed = final_to.saturating_sub(margin).clamp(view.base, view.end());
         self.positions.advance(view.text, view.base, needed);
@@ -173,18 +188,42 @@ impl Cursor {
                 return;
             }
             self.pending.pop_front();
-            let digits = std::cell::OnceCell::new();
-            for position in &watch.rules {
+            let index = view.index(at);
+            let digits = match anchor.kind == AnchorKind::shape(Shape::Digits) {
+                true => count_digits(view.text, index),
+                false => MAX_DIGITS,
+            };
+            let candidates = match watch.shared.is_empty() {
+                true => 0,
+                false => self.shared_candidates(plan, view, anchor.kind, index),
+            };
+            let shared = watch.shared.iter().enumerate();
+            let shared = shared.filter(|(bit, _)| candidates >> bit & 1 == 1).map(|(_, it)| it);
+            for position in shared.chain(&watch.rules) {
                 let Some(rule) = plan.rules().rules.get(*position) else { continue };
-                if let Anchors::Digits { min, .. } = rule.anchors
-                    && *digits.get_or_init(|| count_digits(view.text, view.index(at)))
-                        < usize::from(min)
+                if !matches!(rule.anchors, Anchors::Digits { min, .. } if usize::from(min) > digits)
                 {
-                    continue;
+                    self.try_rule(plan, view, *position, rule, index);
                 }
-                self.try_rule(plan, view, *position, rule, view.index(at));
             }
         }
+    }
+
+    /// The rules sharing an automaton that may match at an anchor, one bit each.
+    fn shared_candidates(
+        &mut self,
+        plan: &Plan,
+        view: View<'_>,
+        kind: AnchorKind,
+        anchor: usize,
+    ) -> RuleBits {
+        // Without an automaton, or room for one, each rule is tried by itself.
+        let Some(shared) = plan.shared(kind) else { return RuleBits::MAX };
+        let Some(slot) = self.shared_workspaces.get_mut(kind.index()) else { return RuleBits::MAX };
+        let workspace = slot.get_or_insert_with(|| Box::new(shared.workspace()));
+        let (candidates, read) = shared.candidates(workspace, view.text, anchor);
+        self.shared_bytes_read += read as u64;
+        candidates
     }
 
     /// Tries one rule at one anchor.

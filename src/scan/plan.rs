@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use super::automaton::Automaton;
+use super::automaton::{Automaton, Shared};
 use super::context::{MAX_TERM, Terms};
 use super::sweep::{AnchorKind, Kernel, Sweep};
 use crate::model::{CategoryIndex, Class, RuleIndex, Sensitivity};
-use crate::rules::{Anchors, Combination, Rule, RuleSet, Shape};
+use crate::rules::{Anchors, Combination, Lead, Rule, RuleSet, Shape};
 
 /// What all scans of one rule set share. Automata and context terms are built when they are first
 /// needed.
@@ -17,6 +17,7 @@ pub struct Plan {
     sweep: Sweep,
     by_kind: Vec<Watch>,
     automata: Vec<OnceLock<Option<Automaton>>>,
+    shared: Vec<OnceLock<Option<Shared>>>,
     terms: OnceLock<Terms>,
     facts: Vec<Facts>,
     combinations_of: HashMap<CategoryIndex, Vec<usize>>,
@@ -28,11 +29,17 @@ pub struct Plan {
 /// The rules that one kind of anchor sets off.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
-    /// Their positions.
+    /// The positions of those that share an automaton: their matches begin at the anchor. At most
+    /// as many as that can hold.
+    pub shared: Vec<usize>,
+    /// The positions of the others.
     pub rules: Vec<usize>,
     /// Bytes from the anchor on that must be there to decide all of them.
     pub need: u64,
 }
+
+/// From this many rules on a shared automaton costs less than those of the rules.
+const WORTH_SHARING: usize = 3;
 
 /// What overlap resolution and output compare of a rule or combination.
 #[derive(Clone, Copy, Debug)]
@@ -85,12 +92,14 @@ impl Plan {
                 watch.need = watch.need.max(bytes_needed(rule));
             }
         }
+        by_kind.iter_mut().for_each(|watch| share(watch, &rules));
         let max = |of: fn(&Rule) -> usize| rules.rules.iter().map(of).max().unwrap_or(0) as u64;
         let within = rules.combinations.iter().map(|combination| combination.within).max();
         Plan {
             sweep: Sweep::new(keywords, kernel),
-            by_kind,
             automata: rules.rules.iter().map(|_| OnceLock::new()).collect(),
+            shared: by_kind.iter().map(|_| OnceLock::new()).collect(),
+            by_kind,
             terms: OnceLock::new(),
             facts: facts(&rules),
             combinations_of: combinations_of(&rules),
@@ -118,6 +127,11 @@ impl Plan {
         &self.sweep
     }
 
+    /// Number of kinds of anchors.
+    pub fn kinds(&self) -> usize {
+        self.by_kind.len()
+    }
+
     /// The rules that a kind of anchor sets off.
     pub fn watch(&self, kind: AnchorKind) -> Option<&Watch> {
         self.by_kind.get(kind.index())
@@ -127,6 +141,20 @@ impl Plan {
     pub fn automaton(&self, position: usize) -> Option<&Automaton> {
         let rule = self.rules.rules.get(position)?;
         self.automata.get(position)?.get_or_init(|| Automaton::new(rule)).as_ref()
+    }
+
+    /// The automaton of the rules that share one at a kind of anchor.
+    pub fn shared(&self, kind: AnchorKind) -> Option<&Shared> {
+        let watch = self.watch(kind)?;
+        let build = || {
+            let rules: Vec<&Rule> = watch
+                .shared
+                .iter()
+                .filter_map(|position| self.rules.rules.get(*position))
+                .collect();
+            Shared::new(&rules)
+        };
+        self.shared.get(kind.index())?.get_or_init(build).as_ref()
     }
 
     /// All context terms.
@@ -174,6 +202,20 @@ impl Plan {
         // Twice: what is found at a place, and what is found around that.
         2 * (need + self.max_lead + self.look_behind() + self.neighbourhood + MAX_TERM as u64 + 64)
     }
+}
+
+/// Moves the rules of a kind that can share an automaton together.
+fn share(watch: &mut Watch, rules: &RuleSet) {
+    let begins_at_anchor = |position: &usize| {
+        rules.rules.get(*position).is_some_and(|rule| rule.lead == Lead::Bytes(0))
+    };
+    let (mut shared, mut rest): (Vec<usize>, Vec<usize>) =
+        watch.rules.iter().copied().partition(begins_at_anchor);
+    if shared.len() < WORTH_SHARING {
+        return;
+    }
+    rest.extend(shared.drain(shared.len().min(Shared::MAX_RULES)..));
+    (watch.shared, watch.rules) = (shared, rest);
 }
 
 /// Bytes from the anchor on that must be there to decide a rule.
