@@ -57,7 +57,10 @@ fn main() {
     );
     total += t2;
     println!("{} files {} MB", files.len(), total >> 20);
-    for kernel in [Kernel::Avx2, Kernel::Portable] {
+    for kernel in [Kernel::Avx2, Kernel::Portable]
+        .into_iter()
+        .take(if std::env::var("ALL").is_ok() { 2 } else { 1 })
+    {
         let s = Scanner::new(
             rules.clone(),
             Options {

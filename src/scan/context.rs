@@ -12,7 +12,7 @@ use crate::rules::{MAX_CONTEXT, RuleSet};
 /// The longest term in bytes.
 pub const MAX_TERM: usize = 64;
 
-/// How much text is searched at a time, at least, where it is there.
+/// How much text is searched at a time, at least, where matches are close and the text is there.
 const STEP: u64 = 512;
 
 /// The terms of a rule set as one automaton.
@@ -157,17 +157,18 @@ impl Nearby {
 
     /// Makes all terms known that lie inside `from..to`.
     fn cover(&mut self, terms: &Terms, text: &[u8], base: u64, from: u64, to: u64) {
-        if from < self.low || from > self.high {
-            // Somewhere else: begin anew, a little earlier, for matches that come out of order.
+        let elsewhere = from < self.low || from > self.high;
+        if elsewhere {
             self.found.clear();
-            self.low = from.saturating_sub(STEP / 2).max(base);
-            self.high = self.low;
+            (self.low, self.high) = (from, from);
         }
         if to <= self.high {
             return;
         }
+        // A lone match pays for its own window; where matches are close, larger steps pay.
+        let step = if elsewhere { 0 } else { STEP };
         let available = base + text.len() as u64;
-        let end = available.min(to.max(self.high + STEP));
+        let end = available.min(to.max(self.high + step));
         let keep = self.found.partition_point(|occurrence| occurrence.start < self.high);
         self.found.truncate(keep);
         let index =

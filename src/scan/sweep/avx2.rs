@@ -41,7 +41,7 @@ impl Fingerprints {
         windows.sort_unstable_by_key(|window| window.bytes);
         let count = match windows.len() {
             0..=24 => 1,
-            25..=256 => 2,
+            25..=64 => 2,
             _ => 4,
         };
         let mut groups = vec![Group::default(); count];

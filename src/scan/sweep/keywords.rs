@@ -7,8 +7,12 @@ pub struct KeywordTable {
     keywords: Vec<Box<[u8]>>,
     windows: Vec<Window>,
     slots: Vec<Slot>,
+    /// One bit for each hash of a key, so that a table that does not hold it is seldom searched.
+    filter: Box<[u64; FILTER_BITS / 64]>,
     has_short: bool,
 }
+
+const FILTER_BITS: usize = 1 << 15;
 
 /// The part of a keyword that a kernel looks for.
 #[derive(Clone, Copy, Debug)]
@@ -36,10 +40,12 @@ impl KeywordTable {
             .map(|keyword| keyword.to_ascii_lowercase().into_bytes().into_boxed_slice())
             .collect();
         let windows: Vec<Window> = keywords.iter().map(|keyword| rarest_window(keyword)).collect();
+        let mut filter = Box::new([0; FILTER_BITS / 64]);
         let size = (keywords.len() * 4).next_power_of_two().max(64);
         let mut slots = vec![Slot::default(); size];
         for (position, window) in windows.iter().enumerate() {
             let key = key_of(window.bytes, window.len);
+            filter[filter_bit(key) / 64] |= 1 << (filter_bit(key) % 64);
             let mut at = hash(key, size);
             while slots[at].keyword != 0 {
                 at = (at + 1) & (size - 1);
@@ -47,7 +53,7 @@ impl KeywordTable {
             slots[at] = Slot { key, keyword: u16::try_from(position + 1).unwrap_or(0) };
         }
         let has_short = windows.iter().any(|window| window.len == 3);
-        KeywordTable { keywords, windows, slots, has_short }
+        KeywordTable { keywords, windows, slots, filter, has_short }
     }
 
     /// The keywords by position.
@@ -72,14 +78,29 @@ impl KeywordTable {
 
     /// Calls `found` with the start and position of each keyword whose window is at `at` of
     /// `buffer`; both reach at least 32 bytes beyond `at`.
+    #[inline]
     pub fn at_window(&self, buffer: &[u8], at: usize, mut found: impl FnMut(usize, usize)) {
         let [a, b, c, d] = [buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]].map(fold);
-        self.probe(key_of([a, b, c, d], 4), buffer, at, &mut found);
+        let key = key_of([a, b, c, d], 4);
+        if self.may_hold(key) {
+            self.probe(key, buffer, at, &mut found);
+        }
         if self.has_short {
-            self.probe(key_of([a, b, c, 0], 3), buffer, at, &mut found);
+            let key = key_of([a, b, c, 0], 3);
+            if self.may_hold(key) {
+                self.probe(key, buffer, at, &mut found);
+            }
         }
     }
 
+    /// Whether the key may be in the table: most candidates end here.
+    #[inline]
+    fn may_hold(&self, key: u32) -> bool {
+        let bit = filter_bit(key);
+        self.filter[bit / 64] >> (bit % 64) & 1 == 1
+    }
+
+    #[inline(never)]
     fn probe(&self, key: u32, buffer: &[u8], at: usize, found: &mut impl FnMut(usize, usize)) {
         let mask = self.slots.len() - 1;
         let mut slot = hash(key, self.slots.len());
@@ -118,6 +139,10 @@ pub fn fold(byte: u8) -> u8 {
 fn key_of(bytes: [u8; 4], len: u8) -> u32 {
     let [a, b, c, d] = bytes;
     u32::from_le_bytes([a, b, c, if len == 3 { 1 } else { d }])
+}
+
+fn filter_bit(key: u32) -> usize {
+    (key.wrapping_mul(0x85eb_ca6b) >> 17) as usize
 }
 
 fn hash(key: u32, size: usize) -> usize {

@@ -58,12 +58,14 @@ const fn classes() -> [u8; 256] {
 pub fn classify(tile: &Tile, maps: &mut Maps) {
     for (word, bytes) in tile.buffer().chunks_exact(64).take(tile.words() + 2).enumerate() {
         let mut planes = [0u64; 8];
-        for (bit, byte) in bytes.iter().enumerate() {
-            let class = CLASSES[usize::from(*byte)];
-            if class != 0 {
-                for (plane, bits) in planes.iter_mut().enumerate() {
-                    *bits |= u64::from(class >> plane & 1) << bit;
-                }
+        for (group, eight) in bytes.chunks_exact(8).enumerate() {
+            let mut classes = [0; 8];
+            for (class, byte) in classes.iter_mut().zip(eight) {
+                *class = CLASSES[usize::from(*byte)];
+            }
+            let by_plane = transpose(u64::from_le_bytes(classes)).to_le_bytes();
+            for (plane, bits) in planes.iter_mut().zip(by_plane) {
+                *plane |= u64::from(bits) << (group * 8);
             }
         }
         [
@@ -79,6 +81,17 @@ pub fn classify(tile: &Tile, maps: &mut Maps) {
     }
 }
 
+/// Eight bytes as a square of bits, transposed: bit i of byte j becomes bit j of byte i.
+fn transpose(square: u64) -> u64 {
+    let swap = |square: u64, distance: u32, mask: u64| {
+        let change = (square ^ square >> distance) & mask;
+        square ^ change ^ change << distance
+    };
+    let square = swap(square, 7, 0x00aa_00aa_00aa_00aa);
+    let square = swap(square, 14, 0x0000_cccc_0000_cccc);
+    swap(square, 28, 0x0000_0000_f0f0_f0f0)
+}
+
 /// Finds keywords with `aho-corasick`.
 #[derive(Debug)]
 pub struct Literals {
@@ -92,7 +105,7 @@ impl Literals {
         let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .kind(Some(AhoCorasickKind::DFA))
             .build(keywords.iter());
         Literals { automaton: automaton.ok() }
     }
