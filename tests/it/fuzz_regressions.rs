@@ -4,7 +4,7 @@ use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
-use crate::fuzz_bodies::TARGETS;
+use crate::fuzz_bodies::{TARGETS, load_pack};
 
 fn inputs(folder: &str, target: &str) -> Vec<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(folder).join(target);
@@ -37,6 +37,19 @@ fn every_seed_passes() {
         assert!(inputs("seeds", target).len() >= 3, "{target} has seeds");
     }
     assert!(replay("seeds") >= 3 * TARGETS.len());
+}
+
+/// A pack that is refused at once leads nowhere.
+#[test]
+fn pack_seeds_load() {
+    let packs = inputs("seeds", "rule_pack").into_iter().map(|path| fs::read(path).unwrap());
+    let packs: Vec<Vec<u8>> = packs.filter(|pack| pack.starts_with(b"[[")).collect();
+    assert!(packs.len() >= 5);
+    for pack in packs {
+        let pack = String::from_utf8(pack).unwrap();
+        let rules = load_pack(&pack).unwrap_or_else(|| panic!("refused:\n{pack}"));
+        assert!(!rules.rules.is_empty());
+    }
 }
 
 #[test]
