@@ -189,10 +189,6 @@ impl Cursor {
             }
             self.pending.pop_front();
             let index = view.index(at);
-            let digits = match anchor.kind == AnchorKind::shape(Shape::Digits) {
-                true => count_digits(view.text, index),
-                false => MAX_DIGITS,
-            };
             let candidates = match watch.shared.is_empty() {
                 true => 0,
                 false => self.shared_candidates(plan, view, anchor.kind, index),
@@ -201,8 +197,7 @@ impl Cursor {
             let shared = shared.filter(|(bit, _)| candidates >> bit & 1 == 1).map(|(_, it)| it);
             for position in shared.chain(&watch.rules) {
                 let Some(rule) = plan.rules().rules.get(*position) else { continue };
-                if !matches!(rule.anchors, Anchors::Digits { min, .. } if usize::from(min) > digits)
-                {
+                if has_digits(&rule.anchors, view.text, index) {
                     self.try_rule(plan, view, *position, rule, index);
                 }
             }
@@ -377,8 +372,11 @@ fn find_match(
     (None, total)
 }
 
-/// Digits from here on with at most two separators between neighbours, up to [`MAX_DIGITS`].
-fn count_digits(text: &[u8], at: usize) -> usize {
+/// Whether the anchor is one of these: for digits, whether there are as many as the rule asks for
+/// (of more than [`MAX_DIGITS`] as many), with at most two separators between neighbours.
+fn has_digits(anchors: &Anchors, text: &[u8], at: usize) -> bool {
+    let Anchors::Digits { min, .. } = anchors else { return true };
+    let wanted = usize::from(*min).min(MAX_DIGITS);
     let (mut digits, mut gap) = (0, 0);
     for byte in text.iter().skip(at) {
         if byte.is_ascii_digit() {
@@ -389,9 +387,9 @@ fn count_digits(text: &[u8], at: usize) -> usize {
         } else {
             break;
         }
-        if digits == MAX_DIGITS {
-            break;
+        if digits == wanted {
+            return true;
         }
     }
-    digits
+    false
 }
