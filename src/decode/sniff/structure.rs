@@ -168,6 +168,11 @@ fn table(head: &[u8], whole: bool) -> Option<Structure> {
 fn candidate(head: &[u8], whole: bool, delimiter: u8) -> Option<Candidate> {
     let rows = rows(head, whole, delimiter)?;
     let first = rows.first()?;
+    // Markup and programs are what most payloads are: they go first.
+    let odd = rows.iter().filter(|row| is_code(row, delimiter)).count();
+    if odd * 5 > rows.len() {
+        return None;
+    }
     let mut lengths: BTreeMap<usize, usize> = BTreeMap::new();
     for row in &rows {
         *lengths.entry(row.fields.len()).or_default() += 1;
@@ -198,10 +203,6 @@ fn candidate(head: &[u8], whole: bool, delimiter: u8) -> Option<Candidate> {
             .iter()
             .all(|row| row.fields.last().is_none_or(|field| field.trim_ascii().is_empty()));
     if fields < 2 || !regular || last_is_empty || is_prose(&rows, strict_header, delimiter) {
-        return None;
-    }
-    let odd = rows.iter().filter(|row| is_code(row, delimiter)).count();
-    if odd * 5 > rows.len() {
         return None;
     }
     let header = is_header(first) && first.fields.len() == fields;
@@ -353,12 +354,14 @@ fn is_code(row: &Row<'_>, delimiter: u8) -> bool {
         [.., b';'] => delimiter != b';',
         _ => false,
     };
-    let unbalanced = row.fields.iter().any(|field| {
-        let count = |bracket: u8| field.iter().filter(|byte| **byte == bracket).count();
-        let pairs = [(b'(', b')'), (b'[', b']'), (b'{', b'}')];
-        !is_quoted(field) && pairs.iter().any(|(open, close)| count(*open) != count(*close))
-    });
-    indented || ends || unbalanced || OPENINGS.iter().any(begins)
+    let unbalanced = || {
+        row.fields.iter().any(|field| {
+            let count = |bracket: u8| memchr::memchr_iter(bracket, field).count();
+            let pairs = [(b'(', b')'), (b'[', b']'), (b'{', b'}')];
+            !is_quoted(field) && pairs.iter().any(|(open, close)| count(*open) != count(*close))
+        })
+    };
+    indented || ends || OPENINGS.iter().any(begins) || unbalanced()
 }
 
 /// Whether every comma stands between two digits.
