@@ -85,6 +85,12 @@ impl Scanner {
         self.inner.plan.rules()
     }
 
+    /// The code that reads the bytes: that of the options, unless it does not run here or cannot
+    /// take the keywords of the rules.
+    pub fn kernel(&self) -> Kernel {
+        self.inner.plan.sweep().kernel()
+    }
+
     /// Scans a whole payload, its format as the options say.
     pub fn scan(&self, payload: &[u8]) -> Classified {
         self.scan_as(payload, self.inner.options.format)
