@@ -69,6 +69,7 @@ struct Inner {
     plan: Plan,
     options: Options,
     /// Cursors at rest, with the automata states they have built.
+    #[expect(clippy::vec_box, reason = "a cursor is large and moves between here and its user")]
     cursors: Mutex<Vec<Box<Cursor>>>,
 }
 
@@ -82,6 +83,12 @@ impl Scanner {
     /// The rules it works with.
     pub fn rules(&self) -> &Arc<RuleSet> {
         self.inner.plan.rules()
+    }
+
+    /// The code that reads the bytes: that of the options, unless it does not run here or cannot
+    /// take the keywords of the rules.
+    pub fn kernel(&self) -> Kernel {
+        self.inner.plan.sweep().kernel()
     }
 
     /// Scans a whole payload, its format as the options say.

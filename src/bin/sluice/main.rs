@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod classify;
 mod completions;
+mod kernel;
 mod key;
 mod load;
 mod names;

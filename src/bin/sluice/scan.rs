@@ -14,8 +14,10 @@ use sluicegate::engine::Options;
 use sluicegate::model::{self, Effect, Label, Summary};
 use sluicegate::policy::default_effect;
 use sluicegate::respond;
+use sluicegate::scan::sweep::Kernel;
 use sluicegate::{RuleSet, Scanner};
 
+use crate::kernel;
 use crate::key::fingerprint_key;
 use crate::names::ScannedNames;
 use crate::output::{Output, stderr_files};
@@ -80,6 +82,11 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 
+    /// The code that reads the bytes; findings are the same with each. `auto` is the fastest one
+    /// that needs no library
+    #[arg(long, value_name = "KERNEL", default_value = kernel::AUTO, value_parser = kernel::parser())]
+    kernel: Kernel,
+
     /// Colour the human form
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     color: Color,
@@ -132,8 +139,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let key = fingerprint_key(arguments.key.as_deref())?;
     let rules = Arc::new(crate::load::load_rules(&arguments.rules)?);
     let presentation = presentation(&arguments, &rules)?;
-    let options = Options { fingerprint_key: Some(key), ..Options::default() };
-    let scanner = Scanner::new(Arc::clone(&rules), options);
+    let kernel = arguments.kernel;
+    let options = Options { fingerprint_key: Some(key), kernel, ..Options::default() };
+    let scanner = kernel::scanner(&rules, options)?;
     if !arguments.quiet {
         for (dropped, within) in roots.dropped() {
             let (dropped, within) = (dropped.display(), within.display());
