@@ -25,9 +25,10 @@ impl Numbers {
         (0..count).map(|_| char::from(b'0' + self.below(10) as u8)).collect()
     }
 
+    /// Letters that spell no word, and so no context term.
     fn word(&mut self, letters: u64) -> String {
         let length = 3 + self.below(letters - 2);
-        (0..length).map(|_| char::from(b'a' + self.below(26) as u8)).collect()
+        (0..length).map(|_| char::from(b"bdgjklmprvz"[self.below(11) as usize])).collect()
     }
 }
 
