@@ -2,12 +2,14 @@
 //!
 //! The thread that reads the file follows its structure and deals out overlapping segments; scanner
 //! threads take them in any order; the parts are joined into the answer of a scan of the whole. The
-//! segments that wait or are being scanned are bounded, so memory is too.
+//! segments that were dealt out and not joined yet are bounded, so memory is too.
 
+use std::any::Any;
 use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, PoisonError};
 
-use crate::decode::Format;
-use crate::engine::{Classified, Part, Scanner, Segment, Splitter};
+use crate::engine::{Classified, Scanner, Segment, Splitter};
 use crate::model::Coverage;
 
 /// Files from this size on are worth more than one thread.
@@ -24,37 +26,52 @@ pub(super) fn scan<R>(
     threads: NonZeroUsize,
     read: impl FnOnce(&mut dyn FnMut(&[u8])) -> R,
 ) -> (Classified, R) {
-    let format: Format = splitter.format();
+    let joiner = Mutex::new(scanner.join(splitter.format()));
+    let broken: Mutex<Option<Box<dyn Any + Send>>> = Mutex::new(None);
     let (segments, queue) = crossbeam_channel::bounded::<Segment>(1);
-    let (parts, read) = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.get())
-            .map(|_| {
-                let queue = queue.clone();
-                scope.spawn(move || {
-                    queue.iter().map(|segment| scanner.scan_segment(segment)).collect::<Vec<Part>>()
-                })
-            })
-            .collect();
-        drop(queue);
+    // One token for each segment that is under way.
+    let (begin, end) = crossbeam_channel::bounded::<()>(2 * threads.get() + 1);
+    let read = std::thread::scope(|scope| {
+        for _ in 0..threads.get() {
+            let (queue, end, joiner, broken) = (queue.clone(), end.clone(), &joiner, &broken);
+            scope.spawn(move || {
+                for segment in queue {
+                    let scan = AssertUnwindSafe(|| scanner.scan_segment(segment));
+                    // Nothing that holds these locks panics.
+                    match std::panic::catch_unwind(scan) {
+                        Ok(part) => {
+                            let joined =
+                                joiner.lock().unwrap_or_else(PoisonError::into_inner).add(part);
+                            end.try_iter().take(joined).for_each(drop);
+                        }
+                        Err(panic) => {
+                            *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
+                            // Nothing is joined behind the missing part: keep the reader from
+                            // waiting for it.
+                            end.iter().for_each(drop);
+                            return;
+                        }
+                    }
+                }
+            });
+        }
+        drop((queue, end));
+        let deal = |segment| begin.send(()).is_ok() && segments.send(segment).is_ok();
         let read = read(&mut |bytes| {
             for segment in splitter.push(bytes) {
-                // It cannot fail while the workers run, and they run until this end is dropped.
-                let _ = segments.send(segment);
+                deal(segment);
             }
         });
-        let _ = segments.send(splitter.finish());
-        drop(segments);
-        let mut parts = Vec::new();
-        for worker in workers {
-            match worker.join() {
-                Ok(found) => parts.extend(found),
-                // A panic of the engine is reported as any other by whoever called.
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        (parts, read)
+        deal(splitter.finish());
+        drop((begin, segments));
+        read
     });
-    (scanner.join(format, parts, Coverage::complete()), read)
+    if let Some(panic) = broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        // A panic of the engine is reported as any other by whoever called.
+        std::panic::resume_unwind(panic);
+    }
+    let joiner = joiner.into_inner().unwrap_or_else(PoisonError::into_inner);
+    (joiner.finish(Coverage::complete()), read)
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Large payloads on several threads: dealt out in overlapping segments, joined exactly.
 
+use std::collections::BTreeMap;
+
 use super::collect::Collector;
 use super::{Classified, Scanner, opaque_coverage};
 use crate::classify::LabelBuilder;
 use crate::decode::{Encoding, Format};
-use crate::model::{Coverage, Finding};
+use crate::model::{Coverage, Finding, Reason};
 use crate::scan::Positions;
 use crate::scan::structure::Tracker;
 
@@ -39,7 +41,7 @@ pub struct Segment {
 /// What one segment holds.
 #[derive(Debug)]
 pub struct Part {
-    start: u64,
+    own: std::ops::Range<u64>,
     label: LabelBuilder,
     findings: Vec<Finding>,
     truncated: u64,
@@ -70,29 +72,63 @@ impl Scanner {
     /// Scans one segment.
     pub fn scan_segment(&self, segment: Segment) -> Part {
         let Segment { text, base, own, tracker, positions, is_last } = segment;
-        let start = own.start;
-        let mut cursor = self.cursor_for(tracker, positions, base, own);
+        let mut cursor = self.cursor_for(tracker, positions, base, own.clone());
         let mut collector = Collector::new(&self.inner);
         cursor.advance(&self.inner.plan, &text, base, is_last, &mut collector);
         self.rest(cursor);
         let Collector { label, findings, truncated, .. } = collector;
-        Part { start, label, findings, truncated }
+        Part { own, label, findings, truncated }
     }
 
-    /// Joins the parts of one payload, in any order, into the answer that a scan of the whole gives.
-    pub fn join(&self, format: Format, mut parts: Vec<Part>, mut coverage: Coverage) -> Classified {
-        parts.sort_by_key(|part| part.start);
-        let mut whole = Collector::new(&self.inner);
-        for part in parts {
-            whole.label.merge(part.label);
-            whole.truncated += part.truncated;
-            whole.findings.extend(part.findings);
+    /// Begins to join the parts of a payload of this format.
+    pub fn join(&self, format: Format) -> Joiner {
+        Joiner {
+            whole: Collector::new(&self.inner),
+            kept: self.inner.options.max_findings,
+            next: format.bom as u64,
+            waiting: BTreeMap::new(),
+            format,
         }
-        let kept = self.inner.options.max_findings;
-        whole.truncated += whole.findings.len().saturating_sub(kept) as u64;
-        whole.findings.truncate(kept);
-        coverage.join(&opaque_coverage(format));
-        whole.finish(format, coverage)
+    }
+}
+
+/// Joins parts that come in any order into the answer that a scan of the whole gives. Memory is
+/// bounded by the findings that are kept and the parts that wait for an earlier one.
+#[derive(Debug)]
+pub struct Joiner {
+    whole: Collector,
+    kept: usize,
+    next: u64,
+    waiting: BTreeMap<u64, Part>,
+    format: Format,
+}
+
+impl Joiner {
+    /// Takes a part; returns how many parts, this one or others that waited, are joined by it.
+    pub fn add(&mut self, part: Part) -> usize {
+        self.waiting.insert(part.own.start, part);
+        let mut joined = 0;
+        while let Some(part) = self.waiting.remove(&self.next) {
+            self.next = part.own.end;
+            let whole = &mut self.whole;
+            whole.label.merge(part.label);
+            whole.findings.extend(part.findings);
+            let past = whole.findings.len().saturating_sub(self.kept);
+            whole.findings.truncate(self.kept);
+            whole.truncated += part.truncated + past as u64;
+            joined += 1;
+        }
+        joined
+    }
+
+    /// The answer for the whole payload, once all parts were added.
+    pub fn finish(self, mut coverage: Coverage) -> Classified {
+        coverage.join(&opaque_coverage(self.format));
+        if self.next != u64::MAX {
+            // A part is missing: what it holds is unknown.
+            coverage.join(&Coverage::partial(Reason::Error));
+        }
+        self.whole.finish(self.format, coverage)
     }
 }
 

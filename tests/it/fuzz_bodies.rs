@@ -18,7 +18,7 @@ use sluicegate::model::{
     RuleIndex, Sensitivity, Span, Summary,
 };
 use sluicegate::respond::{self, NameCleaner, Writer, escape};
-use sluicegate::rules::{Source, check};
+use sluicegate::rules::{Anchors, Source, check};
 use sluicegate::scan::structure::Tracker;
 use sluicegate::scan::sweep::Kernel;
 use sluicegate::{RuleSet, Scanner};
@@ -240,6 +240,12 @@ fn one_rule(choice: u8, rest: &[u8]) {
         let limit = text.len().min(start + rule.max_length);
         let input = Input::new(text).span(start..limit).anchored(Anchored::Yes);
         let Some(end) = regex.search_half(&input).map(|end| end.offset() as u64) else { continue };
+        // A shape begins where no character of its kind stands before it: part of what the anchor is.
+        let before = start.checked_sub(1).and_then(|before| text.get(before));
+        let inside = before.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b':');
+        if inside && !matches!(rule.anchors, Anchors::Keywords(_)) {
+            continue;
+        }
         let start = start as u64;
         let found = findings.iter().any(|f| f.span.start < end && start < f.span.end);
         assert!(found, "the match at {start}..{end} is not found");

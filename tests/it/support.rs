@@ -45,6 +45,9 @@ pub fn segmented(scanner: &Scanner, payload: &[u8], size: usize) -> Option<Class
         segments.extend(splitter.push(piece));
     }
     segments.push(splitter.finish());
-    let parts = segments.into_iter().rev().map(|segment| scanner.scan_segment(segment)).collect();
-    Some(scanner.join(format, parts, Coverage::complete()))
+    let mut joiner = scanner.join(format);
+    for segment in segments.into_iter().rev() {
+        joiner.add(scanner.scan_segment(segment));
+    }
+    Some(joiner.finish(Coverage::complete()))
 }
