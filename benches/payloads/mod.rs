@@ -161,15 +161,15 @@ pub fn adversarial(bytes: usize, keywords: &[String]) -> Vec<(&'static str, Vec<
         ("all at", repeat(b"@")),
         ("all keywords", repeat((keywords.join(" ") + " ").as_bytes())),
         ("card-like", repeat(b"4111 1111 1111 1112 ")),
-        ("e-mail-like", repeat(b"abcdefghij.klmnop@a")),
-        ("jwt-like", repeat(b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0-")),
+        ("e-mail-like", repeat(b"abcdefghij_klmnop@a")),
+        ("jwt-like", repeat(b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0 ")),
         (
             "pem-like",
             repeat(b"-----BEGIN RSA PRIVATE KEY-----\nMIIBOgIBAAJBAKj34GkxFhD90vcNLYLInFEX"),
         ),
         ("iban-like", repeat(b"DE89 3704 0044 0532 0130 01 ")),
         ("token-like", repeat(b"1EG4-TE5-MK7 ")),
-        ("address-like", repeat(b"2001:db8:0:0:0:0:0:")),
+        ("address-like", repeat(b"2001:db8:0:0:0:0:0: ")),
     ]
 }
 
