@@ -58,7 +58,7 @@ pub struct Facts {
 pub const LINE_WINDOW: u64 = 128;
 
 /// The most digits that one anchor counts.
-pub const MAX_DIGITS: usize = 32;
+pub const MAX_DIGITS: usize = 19;
 
 impl Plan {
     /// Arranges a rule set for a kernel.

@@ -168,6 +168,11 @@ fn table(head: &[u8], whole: bool) -> Option<Structure> {
 fn candidate(head: &[u8], whole: bool, delimiter: u8) -> Option<Candidate> {
     let rows = rows(head, whole, delimiter)?;
     let first = rows.first()?;
+    // Markup and programs are what most payloads are: they go first.
+    let odd = rows.iter().filter(|row| is_code(row, delimiter)).count();
+    if odd * 5 > rows.len() {
+        return None;
+    }
     let mut lengths: BTreeMap<usize, usize> = BTreeMap::new();
     for row in &rows {
         *lengths.entry(row.fields.len()).or_default() += 1;
@@ -200,10 +205,6 @@ fn candidate(head: &[u8], whole: bool, delimiter: u8) -> Option<Candidate> {
     if fields < 2 || !regular || last_is_empty || is_prose(&rows, strict_header, delimiter) {
         return None;
     }
-    let odd = rows.iter().filter(|row| is_code(row, delimiter)).count();
-    if odd * 5 > rows.len() {
-        return None;
-    }
     let header = is_header(first) && first.fields.len() == fields;
     Some(Candidate { delimiter, header, fields, first_agrees: first.fields.len() == fields })
 }
@@ -211,42 +212,54 @@ fn candidate(head: &[u8], whole: bool, delimiter: u8) -> Option<Candidate> {
 /// The rows that end in the head, without empty ones and ruled lines; with `whole` also the last
 /// one. None where a quote stays open although nothing is to come.
 fn rows(head: &[u8], whole: bool, delimiter: u8) -> Option<Vec<Row<'_>>> {
-    #[derive(PartialEq)]
-    enum At {
-        FieldStart,
-        Plain,
-        Quoted,
-        QuoteEnd,
-    }
     let (mut rows, mut fields) = (Vec::new(), Vec::new());
-    let (mut row_start, mut field_start, mut state) = (0, 0, At::FieldStart);
-    let last_line_end = whole.then_some((head.len(), b'\n'));
-    for (at, byte) in head.iter().copied().enumerate().chain(last_line_end) {
-        state = match (state, byte) {
-            (At::FieldStart | At::QuoteEnd, b'"') => At::Quoted,
-            (At::Quoted, b'"') => At::QuoteEnd,
-            (At::Quoted, _) => At::Quoted,
-            (_, b'\n') => {
-                let without_cr = |line: &'_ [u8]| line.len() - usize::from(line.ends_with(b"\r"));
-                let text = head.get(row_start..at)?;
-                let text = text.get(..without_cr(text))?;
-                fields.push(head.get(field_start..(row_start + text.len()).max(field_start))?);
-                let fields = std::mem::take(&mut fields);
-                if !text.iter().all(|b| matches!(b, b' ' | b'\t' | b'-' | b'+' | b'|' | b'=')) {
-                    rows.push(Row { text, fields });
-                }
-                (row_start, field_start) = (at + 1, at + 1);
-                At::FieldStart
-            }
-            (_, byte) if byte == delimiter => {
-                fields.push(head.get(field_start..at)?);
-                field_start = at + 1;
-                At::FieldStart
-            }
-            (_, _) => At::Plain,
+    let (mut row_start, mut field_start) = (0, 0);
+    loop {
+        let after_quotes = match quoted_end(head, field_start) {
+            Some(end) => end,
+            None if whole => return None,
+            None => return Some(rows),
         };
+        let rest = head.get(after_quotes..)?;
+        let end = match memchr::memchr2(delimiter, b'\n', rest) {
+            Some(length) => after_quotes + length,
+            None if whole && field_start <= head.len() => head.len(),
+            None => return Some(rows),
+        };
+        if head.get(end) == Some(&delimiter) {
+            fields.push(head.get(field_start..end)?);
+            field_start = end + 1;
+            continue;
+        }
+        let without_cr = |line: &'_ [u8]| line.len() - usize::from(line.ends_with(b"\r"));
+        let text = head.get(row_start..end)?;
+        let text = text.get(..without_cr(text))?;
+        fields.push(head.get(field_start..(row_start + text.len()).max(field_start))?);
+        let fields = std::mem::take(&mut fields);
+        if !text.iter().all(|b| matches!(b, b' ' | b'\t' | b'-' | b'+' | b'|' | b'=')) {
+            rows.push(Row { text, fields });
+        }
+        if end >= head.len() {
+            return Some(rows);
+        }
+        (row_start, field_start) = (end + 1, end + 1);
     }
-    if whole && state == At::Quoted { None } else { Some(rows) }
+}
+
+/// Behind the quotes that a field begins with, two in a row being one inside; its start where it
+/// begins with none. None where the last one is missing.
+fn quoted_end(head: &[u8], field_start: usize) -> Option<usize> {
+    if head.get(field_start) != Some(&b'"') {
+        return Some(field_start);
+    }
+    let mut at = field_start + 1;
+    loop {
+        at += memchr::memchr(b'"', head.get(at..)?)? + 1;
+        if head.get(at) != Some(&b'"') {
+            return Some(at);
+        }
+        at += 1;
+    }
 }
 
 /// See [`Structure::Table`] for what a header is.
@@ -341,12 +354,14 @@ fn is_code(row: &Row<'_>, delimiter: u8) -> bool {
         [.., b';'] => delimiter != b';',
         _ => false,
     };
-    let unbalanced = row.fields.iter().any(|field| {
-        let count = |bracket: u8| field.iter().filter(|byte| **byte == bracket).count();
-        let pairs = [(b'(', b')'), (b'[', b']'), (b'{', b'}')];
-        !is_quoted(field) && pairs.iter().any(|(open, close)| count(*open) != count(*close))
-    });
-    indented || ends || unbalanced || OPENINGS.iter().any(begins)
+    let unbalanced = || {
+        row.fields.iter().any(|field| {
+            let count = |bracket: u8| memchr::memchr_iter(bracket, field).count();
+            let pairs = [(b'(', b')'), (b'[', b']'), (b'{', b'}')];
+            !is_quoted(field) && pairs.iter().any(|(open, close)| count(*open) != count(*close))
+        })
+    };
+    indented || ends || OPENINGS.iter().any(begins) || unbalanced()
 }
 
 /// Whether every comma stands between two digits.
