@@ -46,8 +46,8 @@ if [ -n "${SLUICE_BENCH_GB:-}" ]; then
     while [ ${#block} -lt 64000 ]; do block+=$words; done
     block=${block:0:64000}
     blocks=$((SLUICE_BENCH_GB * 1000000000 / 64000))
-    # `yes` ends by SIGPIPE once `head` has enough.
-    { yes "$block" || true; } | tr -d '\n' | head -c $((blocks * 64000)) |
+    # `yes` and `tr` end by SIGPIPE once `head` has enough.
+    { yes "$block" | tr -d '\n' || true; } | head -c $((blocks * 64000)) |
         "$time" -v -o "$work/time" "$sluice" classify --format json --input-format text \
             > "$work/classified"
     peak "classify, one line of $SLUICE_BENCH_GB GB"

@@ -25,9 +25,10 @@ impl Numbers {
         (0..count).map(|_| char::from(b'0' + self.below(10) as u8)).collect()
     }
 
+    /// Letters that spell no word, and so no context term.
     fn word(&mut self, letters: u64) -> String {
         let length = 3 + self.below(letters - 2);
-        (0..length).map(|_| char::from(b'a' + self.below(26) as u8)).collect()
+        (0..length).map(|_| char::from(b"bdgjklmprvz"[self.below(11) as usize])).collect()
     }
 }
 
@@ -160,15 +161,15 @@ pub fn adversarial(bytes: usize, keywords: &[String]) -> Vec<(&'static str, Vec<
         ("all at", repeat(b"@")),
         ("all keywords", repeat((keywords.join(" ") + " ").as_bytes())),
         ("card-like", repeat(b"4111 1111 1111 1112 ")),
-        ("e-mail-like", repeat(b"abcdefghij.klmnop@a")),
-        ("jwt-like", repeat(b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0-")),
+        ("e-mail-like", repeat(b"abcdefghij_klmnop@a")),
+        ("jwt-like", repeat(b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0 ")),
         (
             "pem-like",
             repeat(b"-----BEGIN RSA PRIVATE KEY-----\nMIIBOgIBAAJBAKj34GkxFhD90vcNLYLInFEX"),
         ),
         ("iban-like", repeat(b"DE89 3704 0044 0532 0130 01 ")),
         ("token-like", repeat(b"1EG4-TE5-MK7 ")),
-        ("address-like", repeat(b"2001:db8:0:0:0:0:0:")),
+        ("address-like", repeat(b"2001:db8:0:0:0:0:0: ")),
     ]
 }
 
