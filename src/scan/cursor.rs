@@ -178,7 +178,7 @@ impl Cursor {
                 let Some(rule) = plan.rules().rules.get(*position) else { continue };
                 if let Anchors::Digits { min, .. } = rule.anchors
                     && *digits.get_or_init(|| count_digits(view.text, view.index(at)))
-                        < usize::from(min)
+                        < usize::from(min).min(MAX_DIGITS)
                 {
                     continue;
                 }

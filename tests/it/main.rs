@@ -1,5 +1,6 @@
 //! The integration tests, in one binary.
 
+mod awkward;
 mod cases;
 mod checksums;
 mod classify_cli;
