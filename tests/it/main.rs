@@ -1,6 +1,7 @@
 //! The integration tests, in one binary.
 
 mod awkward;
+mod canary;
 mod cases;
 mod checksums;
 mod classify_cli;
