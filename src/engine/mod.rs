@@ -22,7 +22,7 @@ use crate::scan::{Cursor, Plan, Positions};
 use collect::Collector;
 
 /// What the caller wants of a scan.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// The format, where it is known; else the first 4 KiB decide.
     pub format: Option<Format>,
@@ -42,6 +42,17 @@ impl Default for Options {
             fingerprint_key: None,
             kernel: Kernel::best(),
         }
+    }
+}
+
+/// The key is a secret and is not shown.
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("format", &self.format)
+            .field("max_findings", &self.max_findings)
+            .field("kernel", &self.kernel)
+            .finish_non_exhaustive()
     }
 }
 

@@ -15,15 +15,13 @@ use sluicegate::decode::{self, Encoding, Structure};
 use sluicegate::engine::{self, Classified};
 use sluicegate::model::{self, Coverage, FileReport, Outcome, Reason, Summary};
 use sluicegate::policy::default_effect;
-use sluicegate::respond::{
-    self, Filter, FindingsShape, Format, LabelShape, Shaper, Writer, escape,
-};
+use sluicegate::respond::{self, Filter, FindingsShape, Format, LabelShape, Shaper, Writer};
 use sluicegate::scan::sweep::Kernel;
 use sluicegate::{RuleSet, Scanner};
 
 use crate::kernel;
 use crate::key::fingerprint_key;
-use crate::names::ScannedNames;
+use crate::names::{ScannedNames, shown};
 use crate::{INTERNAL, UsageError};
 
 /// Bytes of one read.
@@ -378,9 +376,7 @@ impl From<Effect> for model::Effect {
 
 fn open(path: Option<&Path>) -> anyhow::Result<Box<dyn Read + Send>> {
     let Some(path) = path else { return Ok(Box::new(io::stdin())) };
-    let cannot = |reason: String| {
-        UsageError(format!("cannot read `{}`: {reason}", escape(&path.to_string_lossy())))
-    };
+    let cannot = |reason: String| UsageError(format!("cannot read `{}`: {reason}", shown(path)));
     let file = File::open(path).map_err(|error| cannot(error.to_string()))?;
     let metadata = file.metadata().map_err(|error| cannot(error.to_string()))?;
     if metadata.is_dir() {

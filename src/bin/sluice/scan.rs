@@ -19,7 +19,7 @@ use sluicegate::{RuleSet, Scanner};
 
 use crate::kernel;
 use crate::key::fingerprint_key;
-use crate::names::ScannedNames;
+use crate::names::{ScannedNames, shown};
 use crate::output::{Output, stderr_files};
 use crate::{INTERNAL, UsageError, progress};
 
@@ -130,7 +130,7 @@ enum Color {
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     // All that can be wrong with the call is found before anything is read or written.
-    let roots = Roots::check(&arguments.paths).map_err(usage)?;
+    let roots = Roots::check(&arguments.paths).map_err(|error| usage(error.named(shown)))?;
     let filter = Filter::new(&arguments.include, &arguments.exclude).map_err(usage)?;
     if arguments.output.is_some() && arguments.output == arguments.manifest {
         let text = "report and manifest cannot be the same file".to_owned();
@@ -144,7 +144,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let scanner = kernel::scanner(&rules, options)?;
     if !arguments.quiet {
         for (dropped, within) in roots.dropped() {
-            let (dropped, within) = (dropped.display(), within.display());
+            let (dropped, within) = (shown(dropped), shown(within));
             anstream::eprintln!("sluice: `{dropped}` is covered by `{within}`: scanned once");
         }
     }
