@@ -183,7 +183,7 @@ fn tree() -> TempDir {
     write(OsStr::new("keys.ndjson"), format!("{json}\n{json}\n{json}\n").as_bytes());
     let closed = tree.path().join("data").join(format!("closed {}", names.ssn));
     fs::write(&closed, &text).unwrap();
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     tree
 }
 
