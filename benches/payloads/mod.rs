@@ -1,6 +1,8 @@
 //! Payloads of the benches: made from a seed, so that what they hold is known, or read from what the
 //! toolchain ships.
 
+#![allow(clippy::indexing_slicing, reason = "indices are below the length they are drawn for")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

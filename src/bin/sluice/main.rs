@@ -126,6 +126,7 @@ fn say_where(panic: &PanicHookInfo<'_>) {
 }
 
 /// Lets a test see what a panic shows.
+#[cfg_attr(debug_assertions, expect(clippy::panic, reason = "that is what it is for"))]
 fn provoke_panic() {
     #[cfg(debug_assertions)]
     if let Ok(message) = std::env::var("SLUICE_TEST_PANIC") {
