@@ -5,9 +5,9 @@
 //! segments that wait or are being scanned are bounded, so memory is too.
 
 use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
 
-use crate::decode::Format;
-use crate::engine::{Classified, Part, Scanner, Segment, Splitter};
+use crate::engine::{Classified, Scanner, Segment, Splitter};
 use crate::model::Coverage;
 
 /// Files from this size on are worth more than one thread.
@@ -24,14 +24,18 @@ pub(super) fn scan<R>(
     threads: NonZeroUsize,
     read: impl FnOnce(&mut dyn FnMut(&[u8])) -> R,
 ) -> (Classified, R) {
-    let format: Format = splitter.format();
+    let join = Mutex::new(scanner.joining(splitter.format()));
     let (segments, queue) = crossbeam_channel::bounded::<Segment>(1);
-    let (parts, read) = std::thread::scope(|scope| {
+    let read = std::thread::scope(|scope| {
+        let join = &join;
         let workers: Vec<_> = (0..threads.get())
             .map(|_| {
                 let queue = queue.clone();
                 scope.spawn(move || {
-                    queue.iter().map(|segment| scanner.scan_segment(segment)).collect::<Vec<Part>>()
+                    for segment in &queue {
+                        let part = scanner.scan_segment(segment);
+                        join.lock().unwrap_or_else(PoisonError::into_inner).take(part);
+                    }
                 })
             })
             .collect();
@@ -44,17 +48,14 @@ pub(super) fn scan<R>(
         });
         let _ = segments.send(splitter.finish());
         drop(segments);
-        let mut parts = Vec::new();
         for worker in workers {
-            match worker.join() {
-                Ok(found) => parts.extend(found),
-                // A panic of the engine is reported as any other by whoever called.
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+            // A panic of the engine is reported as any other by whoever called.
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         }
-        (parts, read)
+        read
     });
-    (scanner.join(format, parts, Coverage::complete()), read)
+    let join = join.into_inner().unwrap_or_else(PoisonError::into_inner);
+    (join.finish(Coverage::complete()), read)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Large payloads on several threads: dealt out in overlapping segments, joined exactly.
 
+use std::collections::BTreeMap;
+
 use super::collect::Collector;
 use super::{Classified, Scanner, opaque_coverage};
 use crate::classify::LabelBuilder;
@@ -7,6 +9,9 @@ use crate::decode::{Encoding, Format};
 use crate::model::{Coverage, Finding};
 use crate::scan::Positions;
 use crate::scan::structure::Tracker;
+
+/// Bytes that the tracker follows before it forgets what it has learned of them.
+const FOLLOWED: usize = 16 << 10;
 
 /// Cuts a payload that is read in order into segments that can be scanned on any thread, in any
 /// order. The structure is followed here, once, so that each segment knows its row or path.
@@ -99,19 +104,49 @@ impl Scanner {
     }
 
     /// Joins the parts of one payload, in any order, into the answer that a scan of the whole gives.
-    pub fn join(&self, format: Format, mut parts: Vec<Part>, mut coverage: Coverage) -> Classified {
-        parts.sort_by_key(|part| part.start);
-        let mut whole = Collector::new(&self.inner);
-        for part in parts {
-            whole.label.merge(part.label);
-            whole.truncated += part.truncated;
-            whole.findings.extend(part.findings);
+    pub fn join(&self, format: Format, parts: Vec<Part>, coverage: Coverage) -> Classified {
+        let mut join = self.joining(format);
+        parts.into_iter().for_each(|part| join.take(part));
+        join.finish(coverage)
+    }
+
+    /// Begins to join the parts of one payload.
+    pub fn joining(&self, format: Format) -> Join {
+        Join { whole: Collector::new(&self.inner), format, kept: BTreeMap::new() }
+    }
+}
+
+/// Joins parts as they come, in any order. Memory does not grow with their number: no more
+/// findings are held than the answer has.
+#[derive(Debug)]
+pub struct Join {
+    whole: Collector,
+    format: Format,
+    /// Findings by the start of their part.
+    kept: BTreeMap<u64, Vec<Finding>>,
+}
+
+impl Join {
+    /// Takes a part.
+    pub fn take(&mut self, part: Part) {
+        self.whole.label.merge(part.label);
+        self.whole.truncated += part.truncated;
+        self.kept.entry(part.start).or_default().extend(part.findings);
+        // Parts that are still to come can only push those behind them further back.
+        let mut room = self.whole.max_findings;
+        for findings in self.kept.values_mut() {
+            self.whole.truncated += findings.len().saturating_sub(room) as u64;
+            findings.truncate(room);
+            room -= findings.len();
         }
-        let kept = self.inner.options.max_findings;
-        whole.truncated += whole.findings.len().saturating_sub(kept) as u64;
-        whole.findings.truncate(kept);
-        coverage.join(&opaque_coverage(format));
-        whole.finish(format, coverage)
+        self.kept.retain(|_, findings| !findings.is_empty());
+    }
+
+    /// The answer. `coverage` says whether all of the payload came.
+    pub fn finish(mut self, mut coverage: Coverage) -> Classified {
+        self.whole.findings = self.kept.into_values().flatten().collect();
+        coverage.join(&opaque_coverage(self.format));
+        self.whole.finish(self.format, coverage)
     }
 }
 
@@ -166,8 +201,10 @@ impl Splitter {
         // A character that is cut here stays whole with the next segment.
         let keep = keep.min(self.positions.needs_from()).max(self.base);
         if let Some(passed) = self.text.get(..index(keep, self.base)) {
-            self.tracker.advance(passed);
-            self.tracker.forget_below(keep);
+            for piece in passed.chunks(FOLLOWED) {
+                self.tracker.advance(piece);
+                self.tracker.forget_below(self.tracker.offset());
+            }
             self.text.drain(..index(keep, self.base));
             self.base = keep;
         }
