@@ -2,11 +2,9 @@
 //!
 //! The thread that reads the file follows its structure and deals out overlapping segments; scanner
 //! threads take them in any order; the parts are joined into the answer of a scan of the whole. The
-//! segments that were dealt out and not joined yet are bounded, so memory is too.
+//! segments that wait or are being scanned are bounded, so memory is too.
 
-use std::any::Any;
 use std::num::NonZeroUsize;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, PoisonError};
 
 use crate::engine::{Classified, Scanner, Segment, Splitter};
@@ -26,52 +24,38 @@ pub(super) fn scan<R>(
     threads: NonZeroUsize,
     read: impl FnOnce(&mut dyn FnMut(&[u8])) -> R,
 ) -> (Classified, R) {
-    let joiner = Mutex::new(scanner.join(splitter.format()));
-    let broken: Mutex<Option<Box<dyn Any + Send>>> = Mutex::new(None);
+    let join = Mutex::new(scanner.joining(splitter.format()));
     let (segments, queue) = crossbeam_channel::bounded::<Segment>(1);
-    // One token for each segment that is under way.
-    let (begin, end) = crossbeam_channel::bounded::<()>(2 * threads.get() + 1);
     let read = std::thread::scope(|scope| {
-        for _ in 0..threads.get() {
-            let (queue, end, joiner, broken) = (queue.clone(), end.clone(), &joiner, &broken);
-            scope.spawn(move || {
-                for segment in queue {
-                    let scan = AssertUnwindSafe(|| scanner.scan_segment(segment));
-                    // Nothing that holds these locks panics.
-                    match std::panic::catch_unwind(scan) {
-                        Ok(part) => {
-                            let joined =
-                                joiner.lock().unwrap_or_else(PoisonError::into_inner).add(part);
-                            end.try_iter().take(joined).for_each(drop);
-                        }
-                        Err(panic) => {
-                            *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
-                            // Nothing is joined behind the missing part: keep the reader from
-                            // waiting for it.
-                            end.iter().for_each(drop);
-                            return;
-                        }
+        let join = &join;
+        let workers: Vec<_> = (0..threads.get())
+            .map(|_| {
+                let queue = queue.clone();
+                scope.spawn(move || {
+                    for segment in &queue {
+                        let part = scanner.scan_segment(segment);
+                        join.lock().unwrap_or_else(PoisonError::into_inner).take(part);
                     }
-                }
-            });
-        }
-        drop((queue, end));
-        let deal = |segment| begin.send(()).is_ok() && segments.send(segment).is_ok();
+                })
+            })
+            .collect();
+        drop(queue);
         let read = read(&mut |bytes| {
             for segment in splitter.push(bytes) {
-                deal(segment);
+                // It cannot fail while the workers run, and they run until this end is dropped.
+                let _ = segments.send(segment);
             }
         });
-        deal(splitter.finish());
-        drop((begin, segments));
+        let _ = segments.send(splitter.finish());
+        drop(segments);
+        for worker in workers {
+            // A panic of the engine is reported as any other by whoever called.
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
         read
     });
-    if let Some(panic) = broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        // A panic of the engine is reported as any other by whoever called.
-        std::panic::resume_unwind(panic);
-    }
-    let joiner = joiner.into_inner().unwrap_or_else(PoisonError::into_inner);
-    (joiner.finish(Coverage::complete()), read)
+    let join = join.into_inner().unwrap_or_else(PoisonError::into_inner);
+    (join.finish(Coverage::complete()), read)
 }
 
 #[cfg(test)]

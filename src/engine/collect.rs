@@ -19,7 +19,7 @@ pub struct Collector {
     pub(super) label: LabelBuilder,
     pub(super) findings: Vec<Finding>,
     pub(super) truncated: u64,
-    max_findings: usize,
+    pub(super) max_findings: usize,
     key: Option<Hmac<Sha256>>,
     rules: std::sync::Arc<RuleSet>,
     normal: Vec<u8>,

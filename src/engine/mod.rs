@@ -8,7 +8,7 @@ mod collect;
 mod segments;
 mod stream;
 
-pub use segments::{Joiner, Part, Segment, Splitter};
+pub use segments::{Join, Part, Segment, Splitter};
 pub use stream::Stream;
 
 use std::sync::{Arc, Mutex};

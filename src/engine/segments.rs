@@ -6,9 +6,12 @@ use super::collect::Collector;
 use super::{Classified, Scanner, opaque_coverage};
 use crate::classify::LabelBuilder;
 use crate::decode::{Encoding, Format};
-use crate::model::{Coverage, Finding, Reason};
+use crate::model::{Coverage, Finding};
 use crate::scan::Positions;
 use crate::scan::structure::Tracker;
+
+/// Bytes that the tracker follows before it forgets what it has learned of them.
+const FOLLOWED: usize = 16 << 10;
 
 /// Cuts a payload that is read in order into segments that can be scanned on any thread, in any
 /// order. The structure is followed here, once, so that each segment knows its row or path.
@@ -60,7 +63,7 @@ impl std::fmt::Debug for Segment {
 /// What one segment holds.
 #[derive(Debug)]
 pub struct Part {
-    own: std::ops::Range<u64>,
+    start: u64,
     label: LabelBuilder,
     findings: Vec<Finding>,
     truncated: u64,
@@ -91,62 +94,58 @@ impl Scanner {
     /// Scans one segment.
     pub fn scan_segment(&self, segment: Segment) -> Part {
         let Segment { text, base, own, tracker, positions, is_last } = segment;
-        let mut cursor = self.cursor_for(tracker, positions, base, own.clone());
+        let start = own.start;
+        let mut cursor = self.cursor_for(tracker, positions, base, own);
         let mut collector = Collector::new(&self.inner);
         cursor.advance(&self.inner.plan, &text, base, is_last, &mut collector);
         self.rest(cursor);
         let Collector { label, findings, truncated, .. } = collector;
-        Part { own, label, findings, truncated }
+        Part { start, label, findings, truncated }
     }
 
-    /// Begins to join the parts of a payload of this format.
-    pub fn join(&self, format: Format) -> Joiner {
-        Joiner {
-            whole: Collector::new(&self.inner),
-            kept: self.inner.options.max_findings,
-            next: format.bom as u64,
-            waiting: BTreeMap::new(),
-            format,
-        }
+    /// Joins the parts of one payload, in any order, into the answer that a scan of the whole gives.
+    pub fn join(&self, format: Format, parts: Vec<Part>, coverage: Coverage) -> Classified {
+        let mut join = self.joining(format);
+        parts.into_iter().for_each(|part| join.take(part));
+        join.finish(coverage)
+    }
+
+    /// Begins to join the parts of one payload.
+    pub fn joining(&self, format: Format) -> Join {
+        Join { whole: Collector::new(&self.inner), format, kept: BTreeMap::new() }
     }
 }
 
-/// Joins parts that come in any order into the answer that a scan of the whole gives. Memory is
-/// bounded by the findings that are kept and the parts that wait for an earlier one.
+/// Joins parts as they come, in any order. Memory does not grow with their number: no more
+/// findings are held than the answer has.
 #[derive(Debug)]
-pub struct Joiner {
+pub struct Join {
     whole: Collector,
-    kept: usize,
-    next: u64,
-    waiting: BTreeMap<u64, Part>,
     format: Format,
+    /// Findings by the start of their part.
+    kept: BTreeMap<u64, Vec<Finding>>,
 }
 
-impl Joiner {
-    /// Takes a part; returns how many parts, this one or others that waited, are joined by it.
-    pub fn add(&mut self, part: Part) -> usize {
-        self.waiting.insert(part.own.start, part);
-        let mut joined = 0;
-        while let Some(part) = self.waiting.remove(&self.next) {
-            self.next = part.own.end;
-            let whole = &mut self.whole;
-            whole.label.merge(part.label);
-            whole.findings.extend(part.findings);
-            let past = whole.findings.len().saturating_sub(self.kept);
-            whole.findings.truncate(self.kept);
-            whole.truncated += part.truncated + past as u64;
-            joined += 1;
+impl Join {
+    /// Takes a part.
+    pub fn take(&mut self, part: Part) {
+        self.whole.label.merge(part.label);
+        self.whole.truncated += part.truncated;
+        self.kept.entry(part.start).or_default().extend(part.findings);
+        // Parts that are still to come can only push those behind them further back.
+        let mut room = self.whole.max_findings;
+        for findings in self.kept.values_mut() {
+            self.whole.truncated += findings.len().saturating_sub(room) as u64;
+            findings.truncate(room);
+            room -= findings.len();
         }
-        joined
+        self.kept.retain(|_, findings| !findings.is_empty());
     }
 
-    /// The answer for the whole payload, once all parts were added.
-    pub fn finish(self, mut coverage: Coverage) -> Classified {
+    /// The answer. `coverage` says whether all of the payload came.
+    pub fn finish(mut self, mut coverage: Coverage) -> Classified {
+        self.whole.findings = self.kept.into_values().flatten().collect();
         coverage.join(&opaque_coverage(self.format));
-        if self.next != u64::MAX {
-            // A part is missing: what it holds is unknown.
-            coverage.join(&Coverage::partial(Reason::Error));
-        }
         self.whole.finish(self.format, coverage)
     }
 }
@@ -202,8 +201,10 @@ impl Splitter {
         // A character that is cut here stays whole with the next segment.
         let keep = keep.min(self.positions.needs_from()).max(self.base);
         if let Some(passed) = self.text.get(..index(keep, self.base)) {
-            self.tracker.advance(passed);
-            self.tracker.forget_below(keep);
+            for piece in passed.chunks(FOLLOWED) {
+                self.tracker.advance(piece);
+                self.tracker.forget_below(self.tracker.offset());
+            }
             self.text.drain(..index(keep, self.base));
             self.base = keep;
         }

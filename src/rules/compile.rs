@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Code, Diagnostics};
-use super::pack::{self, MAX_RULES, Pack, RawCategory, RawCombination, RawContext, RawRule};
+use super::pack::{
+    self, MAX_RULES, MAX_TERM, Pack, RawCategory, RawCombination, RawContext, RawRule,
+};
 use super::reader::{Located, Reporter, nearest, shown};
 use super::{
     Anchors, Combination, Context, Example, Rule, RuleSet, Source, Taxonomy, Validator, lint,
@@ -422,6 +424,12 @@ impl Compiler<'_> {
                 self.reporter.report(term.at, Code::BadTerm, "a context term is empty");
                 continue;
             }
+            // Some letters take more bytes in the other case.
+            if normal.len().max(normal.to_uppercase().len()) > MAX_TERM {
+                let message = format!("the term has more than {MAX_TERM} bytes in some case");
+                self.reporter.report(term.at, Code::TooLong, message);
+                continue;
+            }
             let index = match self.term_index.get(&normal) {
                 Some(index) => *index,
                 None => {
@@ -566,6 +574,16 @@ mod tests {
             codes(&sources),
             [Code::UnknownValidator, Code::UnknownWord, Code::NoAnchor, Code::OutOfRange]
         );
+    }
+
+    /// What is kept to find terms in has room for the longest.
+    #[test]
+    fn terms_may_not_grow_with_their_case() {
+        for letter in ["\u{130}", "\u{390}", "\u{149}"] {
+            let long = PACK.replace("\"diabetes\"", &format!("\"{}\"", letter.repeat(32)));
+            let sources = [source("t", TAXONOMY, true), source("p", &long, true)];
+            assert_eq!(codes(&sources), [Code::TooLong], "{letter}");
+        }
     }
 
     /// Beyond what the engine can number, a keyword would be looked for and never found.

@@ -23,7 +23,7 @@ const MAX_EXAMPLES: usize = 200;
 /// The most terms of a context.
 const MAX_TERMS: usize = 200;
 /// The longest term in bytes; what the engine keeps to find terms in grows with it.
-const MAX_TERM: usize = 64;
+pub(super) const MAX_TERM: usize = 64;
 /// The most columns of a rule.
 const MAX_COLUMNS: usize = 200;
 /// The most keywords of a rule.

@@ -152,24 +152,37 @@ impl Cursor {
             if from >= to {
                 break;
             }
+            // At each stride, since what is followed leaves marks until it is forgotten.
+            let final_to = self.final_to(plan, view);
+            self.release(plan, view, final_to);
         }
-        let known = self.known(plan, view);
-        let final_to = self.settling.first_open(known).min(known).min(view.end());
-        Progress { final_to, needed_from: self.release(plan, view, final_to) }
+        let final_to = self.final_to(plan, view);
+        if is_last {
+            return Progress { final_to, needed_from: view.end() };
+        }
+        let needed = self.release(plan, view, final_to);
+        self.positions.advance(text, base, needed);
+        let needed_from = needed.min(self.positions.needs_from()).max(base);
+        Progress { final_to, needed_from }
     }
 
-    /// Lets the followers pass what no question can be about any more, and says what is needed.
+    /// Offset below which nothing is open.
+    fn final_to(&self, plan: &Plan, view: View<'_>) -> u64 {
+        let known = self.known(plan, view);
+        self.settling.first_open(known).min(known).min(view.end())
+    }
+
+    /// Lets the tracker pass what no question can be about any more, and says what is needed.
     fn release(&mut self, plan: &Plan, view: View<'_>, final_to: u64) -> u64 {
         if view.is_last {
             return view.end();
         }
         let margin = plan.look_behind().max(plan.neighbourhood() + 80).max(LOOK_BEHIND as u64);
         let needed = final_to.saturating_sub(margin).clamp(view.base, view.end());
-        self.positions.advance(view.text, view.base, needed);
         self.follow(view, needed);
         self.tracker.forget_below(needed);
         self.nearby.forget_below(needed);
-        needed.min(self.positions.needs_from()).max(view.base)
+        needed
     }
 
     /// Offset below which the start of every match is known.

@@ -45,9 +45,6 @@ pub fn segmented(scanner: &Scanner, payload: &[u8], size: usize) -> Option<Class
         segments.extend(splitter.push(piece));
     }
     segments.push(splitter.finish());
-    let mut joiner = scanner.join(format);
-    for segment in segments.into_iter().rev() {
-        joiner.add(scanner.scan_segment(segment));
-    }
-    Some(joiner.finish(Coverage::complete()))
+    let parts = segments.into_iter().rev().map(|segment| scanner.scan_segment(segment)).collect();
+    Some(scanner.join(format, parts, Coverage::complete()))
 }
