@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Stat};
 
 use super::beneath::{Beneath, describe};
+use crate::respond::escape;
 
 /// The files and directories that a scan begins at, checked and held open, sorted by path.
 ///
@@ -37,10 +38,21 @@ pub(super) enum RootPlace {
 
 /// A root that cannot be scanned because it is not there.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot scan {}", name_all(.missing))]
+#[error("{}", self.named(|path| escape(&path.to_string_lossy())))]
 pub struct RootsError {
     /// Each root with the reason, in the order given.
     pub missing: Vec<(PathBuf, io::ErrorKind)>,
+}
+
+impl RootsError {
+    /// The message, with each path as `name` writes it.
+    pub fn named(&self, name: impl Fn(&Path) -> String) -> String {
+        let each = self.missing.iter().map(|(path, kind)| match kind {
+            io::ErrorKind::NotFound => format!("`{}`: no such file or directory", name(path)),
+            other => format!("`{}`: {other}", name(path)),
+        });
+        format!("cannot scan {}", each.collect::<Vec<_>>().join(", "))
+    }
 }
 
 impl Roots {
@@ -118,14 +130,6 @@ impl Root {
         let slash = matches!(self.place, RootPlace::Directory(_)) && !bytes.ends_with(b"/");
         bytes.iter().chain(slash.then_some(&b'/'))
     }
-}
-
-fn name_all(missing: &[(PathBuf, io::ErrorKind)]) -> String {
-    let each = missing.iter().map(|(path, kind)| match kind {
-        io::ErrorKind::NotFound => format!("`{}`: no such file or directory", path.display()),
-        other => format!("`{}`: {other}", path.display()),
-    });
-    each.collect::<Vec<_>>().join(", ")
 }
 
 /// What a file that holds no content of its own is called.

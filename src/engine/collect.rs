@@ -15,7 +15,6 @@ use crate::scan::{Found, Sink};
 const MASK_CHARS: usize = 40;
 
 /// Builds findings and the label of one payload, or of one part of it.
-#[derive(Debug)]
 pub struct Collector {
     pub(super) label: LabelBuilder,
     pub(super) findings: Vec<Finding>,
@@ -24,6 +23,16 @@ pub struct Collector {
     key: Option<Hmac<Sha256>>,
     rules: std::sync::Arc<RuleSet>,
     normal: Vec<u8>,
+}
+
+/// The last value is still there in its normal form, and is not shown.
+impl std::fmt::Debug for Collector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Collector")
+            .field("findings", &self.findings.len())
+            .field("truncated", &self.truncated)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Collector {

@@ -22,7 +22,7 @@ use crate::scan::{Cursor, Plan, Positions};
 use collect::Collector;
 
 /// What the caller wants of a scan.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// The format, where it is known; else the first 4 KiB decide.
     pub format: Option<Format>,
@@ -42,6 +42,17 @@ impl Default for Options {
             fingerprint_key: None,
             kernel: Kernel::best(),
         }
+    }
+}
+
+/// The key is a secret and is not shown.
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("format", &self.format)
+            .field("max_findings", &self.max_findings)
+            .field("kernel", &self.kernel)
+            .finish_non_exhaustive()
     }
 }
 
@@ -69,6 +80,7 @@ struct Inner {
     plan: Plan,
     options: Options,
     /// Cursors at rest, with the automata states they have built.
+    #[expect(clippy::vec_box, reason = "a cursor is large and moves between here and its user")]
     cursors: Mutex<Vec<Box<Cursor>>>,
 }
 
@@ -82,6 +94,12 @@ impl Scanner {
     /// The rules it works with.
     pub fn rules(&self) -> &Arc<RuleSet> {
         self.inner.plan.rules()
+    }
+
+    /// The code that reads the bytes: that of the options, unless it does not run here or cannot
+    /// take the keywords of the rules.
+    pub fn kernel(&self) -> Kernel {
+        self.inner.plan.sweep().kernel()
     }
 
     /// Scans a whole payload, its format as the options say.

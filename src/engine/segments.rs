@@ -12,7 +12,6 @@ use crate::scan::structure::Tracker;
 
 /// Cuts a payload that is read in order into segments that can be scanned on any thread, in any
 /// order. The structure is followed here, once, so that each segment knows its row or path.
-#[derive(Debug)]
 pub struct Splitter {
     reach: u64,
     segment: u64,
@@ -28,7 +27,6 @@ pub struct Splitter {
 }
 
 /// A part of a payload with what a scan of it has to know of the rest.
-#[derive(Debug)]
 pub struct Segment {
     text: Vec<u8>,
     base: u64,
@@ -36,6 +34,27 @@ pub struct Segment {
     tracker: Tracker,
     positions: Positions,
     is_last: bool,
+}
+
+/// Bytes of the payload are held, and are not shown.
+impl std::fmt::Debug for Splitter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Splitter")
+            .field("format", &self.format)
+            .field("next", &self.next)
+            .field("held", &self.text.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bytes of the payload are held, and are not shown.
+impl std::fmt::Debug for Segment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Segment")
+            .field("own", &self.own)
+            .field("held", &self.text.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What one segment holds.

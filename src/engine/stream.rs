@@ -16,7 +16,6 @@ const SLACK: usize = 32 * 1024;
 /// A payload that arrives in pieces. The answer is that of [`Scanner::scan`] on the whole of it,
 /// wherever it was cut. Memory is bounded: about 150 KiB of text, whatever the payload, and the
 /// findings that are kept.
-#[derive(Debug)]
 pub struct Stream {
     scanner: Scanner,
     collector: Collector,
@@ -25,7 +24,6 @@ pub struct Stream {
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     /// The first bytes are gathered until the format can be told.
     Undecided(Vec<u8>),
@@ -33,7 +31,6 @@ enum State {
     Running(Box<Running>),
 }
 
-#[derive(Debug)]
 struct Running {
     format: Format,
     cursor: Box<Cursor>,
@@ -42,6 +39,22 @@ struct Running {
     view: Vec<u8>,
     base: u64,
     final_to: u64,
+}
+
+/// Bytes of the payload are held, and are not shown.
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Stream");
+        shown.field("declared", &self.declared).field("coverage", &self.coverage);
+        match &self.state {
+            State::Undecided(head) => shown.field("undecided", &head.len()),
+            State::Running(running) => shown
+                .field("format", &running.format)
+                .field("final_to", &running.final_to)
+                .field("held", &running.view.len()),
+        };
+        shown.field("collected", &self.collector).finish_non_exhaustive()
+    }
 }
 
 impl Stream {

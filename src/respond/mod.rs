@@ -15,7 +15,7 @@ mod names;
 mod sarif;
 mod shape;
 
-pub use names::{NameCleaner, escape};
+pub use names::{NameCleaner, escape, path as clean_path};
 pub use shape::{FindingShape, FindingsShape, LabelShape, Shaper, SummaryShape};
 
 use std::collections::BTreeSet;

@@ -115,7 +115,9 @@ impl<'a> Shaper<'a> {
             Place::Cell { row, column } => {
                 PlaceShape::Cell { row: *row, column: self.text(column) }
             }
-            Place::Json { json_path, .. } => PlaceShape::Json { json_path: self.text(json_path) },
+            Place::Json { json_path, .. } => {
+                PlaceShape::Json { json_path: names::json_path(json_path, self.names) }
+            }
         }
     }
 

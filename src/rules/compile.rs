@@ -1,6 +1,6 @@
 //! Packs come in as they stand; a rule set comes out, or what is wrong with them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
@@ -8,13 +8,17 @@ use super::diagnostic::{Code, Diagnostics};
 use super::pack::{self, MAX_RULES, Pack, RawCategory, RawCombination, RawContext, RawRule};
 use super::reader::{Located, Reporter, nearest, shown};
 use super::{
-    Combination, Context, Example, Rule, RuleSet, Source, Taxonomy, Validator, lint,
-    normalise_name, normalise_term,
+    Anchors, Combination, Context, Example, Rule, RuleSet, Source, Taxonomy, Validator, lint,
+    matching, normalise_name, normalise_term,
 };
 use crate::model::{Category, CategoryIndex, Class, Law, Sensitivity, TermIndex};
 
 /// Steps that the proofs of all rules of a set may take together.
 const PROOF_BUDGET: usize = 50_000_000;
+
+/// The most different keywords of all rules together: the engine numbers them in 16 bits, beside a
+/// few other anchors.
+const MAX_WORDS: usize = 65_000;
 
 /// How much is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,6 +31,14 @@ pub(super) enum Depth {
 
 /// Reads, resolves and checks all sources. No rule set comes out where there is an error.
 pub(super) fn compile(sources: &[Source], depth: Depth) -> (Option<RuleSet>, Diagnostics) {
+    compile_within(sources, depth, MAX_WORDS)
+}
+
+fn compile_within(
+    sources: &[Source],
+    depth: Depth,
+    max_words: usize,
+) -> (Option<RuleSet>, Diagnostics) {
     let mut reporter = Reporter::new(sources);
     let mut packs = Vec::new();
     // Built-in packs first, so that others find something to replace.
@@ -41,6 +53,8 @@ pub(super) fn compile(sources: &[Source], depth: Depth) -> (Option<RuleSet>, Dia
         taxonomy: Taxonomy::default(),
         terms: Vec::new(),
         term_index: HashMap::new(),
+        words: HashSet::new(),
+        max_words,
         proof_budget: PROOF_BUDGET,
         depth,
         reporter,
@@ -103,6 +117,9 @@ pub(super) struct Compiler<'a> {
     taxonomy: Taxonomy,
     terms: Vec<String>,
     term_index: HashMap<String, TermIndex>,
+    /// Keywords of the rules so far, in lower case.
+    words: HashSet<String>,
+    max_words: usize,
     pub(super) proof_budget: usize,
     depth: Depth,
     pub(super) reporter: Reporter<'a>,
@@ -271,6 +288,15 @@ impl Compiler<'_> {
         let examples = self.examples(&raw.examples);
         let (max_length, reach) = lengths?;
         let (anchors, lead) = anchored?;
+        let lead = matching::settled_lead(lead, hir.as_ref()?, max_length, boundary.flatten());
+        if let Anchors::Keywords(words) = &anchors {
+            self.words.extend(words.iter().map(|word| word.to_ascii_lowercase()));
+        }
+        if self.words.len() > self.max_words {
+            let message = format!("more than {} different keywords", self.max_words);
+            self.reporter.report(raw.at, Code::TooMany, message);
+            return None;
+        }
         Some(Rule {
             id: raw.id.value.clone(),
             category: category?,
@@ -464,7 +490,7 @@ fn percent(value: usize) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Anchors, Lead, Origin};
+    use super::super::{Lead, Origin};
     use super::*;
 
     const TAXONOMY: &str = include_str!("../../tests/data/rules/taxonomy.toml");
@@ -540,6 +566,17 @@ mod tests {
             codes(&sources),
             [Code::UnknownValidator, Code::UnknownWord, Code::NoAnchor, Code::OutOfRange]
         );
+    }
+
+    /// Beyond what the engine can number, a keyword would be looked for and never found.
+    #[test]
+    fn keywords_past_the_limit_are_refused() {
+        let most = |most| {
+            let (_, diagnostics) = compile_within(&sample(), Depth::Load, most);
+            diagnostics.iter().map(|diagnostic| diagnostic.code).collect::<Vec<_>>()
+        };
+        assert_eq!(most(2), []);
+        assert_eq!(most(1), [Code::TooMany]);
     }
 
     #[test]

@@ -204,3 +204,20 @@ impl Compiler<'_> {
         class
     }
 }
+
+/// The lead of a rule as the engine may use it. Walking back along a run tries its farthest start
+/// alone, so that has to be the only one that can match: either a byte of the run bars all that
+/// lie inside, or no start is barred and no match is cut.
+pub(super) fn settled_lead(
+    lead: Lead,
+    hir: &Hir,
+    max_length: usize,
+    boundary: Option<ByteSet>,
+) -> Lead {
+    let Lead::Run(class, most) = lead else { return lead };
+    let alone = match boundary {
+        Some(boundary) => class.is_subset(&boundary),
+        None => hir.properties().maximum_len() == Some(max_length),
+    };
+    if alone { Lead::Run(class, most) } else { Lead::Bytes(most) }
+}

@@ -69,8 +69,7 @@ impl Plan {
         for (position, rule) in rules.rules.iter().enumerate() {
             match &rule.anchors {
                 Anchors::Keywords(words) => {
-                    for word in words {
-                        let word = word.to_ascii_lowercase();
+                    for word in shortest(words) {
                         let number = *numbers.entry(word.clone()).or_insert_with(|| {
                             keywords.push(word);
                             keywords.len() - 1
@@ -216,6 +215,16 @@ fn share(watch: &mut Watch, rules: &RuleSet) {
     }
     rest.extend(shared.drain(shared.len().min(Shared::MAX_RULES)..));
     (watch.shared, watch.rules) = (shared, rest);
+}
+
+/// The words in lower case, without those that begin with another: where one of them is, the
+/// other is too, and the rule would be tried there twice.
+fn shortest(words: &[String]) -> Vec<String> {
+    let mut words: Vec<String> = words.iter().map(|word| word.to_ascii_lowercase()).collect();
+    words.sort_unstable();
+    // In order, all that begin with a word follow it.
+    words.dedup_by(|word, shorter| word.starts_with(shorter.as_str()));
+    words
 }
 
 /// Bytes from the anchor on that must be there to decide a rule.

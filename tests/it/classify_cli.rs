@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
+use sluicegate::scan::sweep::Kernel;
 
 /// A payload with one finding of category `nat.us_ssn` at band very likely: 5..16.
 const LABELLED: &str = "SSN: 219-09-9998\n";
@@ -155,13 +156,26 @@ fn fingerprints_are_equal_under_one_key_only() {
 }
 
 #[test]
+fn every_kernel_that_runs_here_can_be_chosen() {
+    let line = format!("{}\n", json!({"id": 1, "text": LABELLED}));
+    let kernels = Kernel::available().map(Kernel::as_str);
+    for kernel in kernels.chain(["auto"]) {
+        let answer =
+            json_of(&sluice(&["--format", "json", "--kernel", kernel], LABELLED.as_bytes()));
+        assert_eq!(ssn(&answer)["start"], 5, "{kernel}");
+        let answer = json_of(&sluice(&["--jsonl", "--kernel", kernel], line.as_bytes()));
+        assert_eq!(ssn(&answer)["start"], 5, "{kernel}");
+    }
+}
+
+#[test]
 fn wrong_calls_exit_2_with_a_message() {
     let dir = tempfile::tempdir().expect("a directory");
     let short = dir.path().join("short");
     std::fs::write(&short, "abc").expect("written");
     let [short, dir_path] =
         [short.as_path(), dir.path()].map(|path| path.to_str().expect("UTF-8").to_owned());
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 9] = [
         (&["/no/such\x1bfile"], "`/no/such\\u{1b}file`"),
         (&[&dir_path], "is a directory"),
         (&["--key", &short], "neither 32 bytes nor 64 hex digits"),
@@ -170,6 +184,7 @@ fn wrong_calls_exit_2_with_a_message() {
         (&["--jsonl", "--input-format", "utf-16le"], "UTF-16"),
         (&["--jsonl", "--format", "json"], "--format"),
         (&["--fail-on", "maybe"], "maybe"),
+        (&["--kernel", "abacus"], "[possible values: auto, portable"),
     ];
     for (arguments, message) in cases {
         let output = sluice(arguments, b"");

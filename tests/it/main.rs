@@ -1,5 +1,15 @@
 //! The integration tests, in one binary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod awkward;
+mod canary;
 mod cases;
 mod checksums;
 mod classify_cli;
@@ -8,8 +18,8 @@ mod exact;
 mod fuzz_bodies;
 mod fuzz_regressions;
 mod licences;
+mod naive;
 mod output;
-mod pack_cases;
 mod packs;
 mod rules_command;
 mod rules_diagnostics;

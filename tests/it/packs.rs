@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use regex_automata::{Anchored, Input, meta::Regex, util::syntax};
-use sluicegate::rules::{DIGIT_SEPARATORS, Validator, normalise_name};
+use sluicegate::rules::{DIGIT_SEPARATORS, Validator};
 use sluicegate::scan::validate::{Candidate, Verdict, check};
 
 /// A value that a pattern found and a validator accepted.
@@ -16,15 +16,6 @@ use sluicegate::scan::validate::{Candidate, Verdict, check};
 pub struct Found {
     pub span: (usize, usize),
     pub published: bool,
-}
-
-/// Where in the structure of a payload a value is looked for.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct At<'a> {
-    pub column: Option<&'a str>,
-    /// In a table, where context ends at the start of the row: a header labels its columns, not
-    /// the first row.
-    pub table: bool,
 }
 
 /// A rule as its pack writes it.
@@ -57,8 +48,8 @@ impl Rule {
     }
 
     /// Values at each offset where the pattern matches, holds an anchor and passes the validator,
-    /// with required context or under a named column.
-    pub fn find(&self, text: &[u8], at: At<'_>) -> BTreeSet<Found> {
+    /// with its context where that is required.
+    pub fn find(&self, text: &[u8]) -> BTreeSet<Found> {
         let mut found = BTreeSet::new();
         for start in 0..text.len() {
             let input = Input::new(text).range(start..).anchored(Anchored::Yes);
@@ -85,42 +76,12 @@ impl Rule {
             let found_here = Found { span: (value.start, end), published };
             let context = self.table.get("context");
             let required = context.and_then(|context| context.get("required"));
-            let evidence =
-                self.has_term("context", text, found_here.span, at) || self.names_column(at.column);
-            if !required.is_some_and(|required| required.as_bool().unwrap()) || evidence {
+            let optional = !required.is_some_and(|required| required.as_bool().unwrap());
+            if optional || self.has_context(text, found_here.span) {
                 found.insert(found_here);
             }
         }
         found
-    }
-
-    /// The likelihood of a found value.
-    pub fn score(&self, text: &[u8], found: Found, at: At<'_>) -> u32 {
-        let number = |table: &toml::Table, key, default| {
-            table.get(key).map_or(default, |value: &toml::Value| value.as_integer().unwrap())
-        };
-        let boost = |key| match self.table.get(key) {
-            Some(context) if self.has_term(key, text, found.span, at) => {
-                number(context.as_table().unwrap(), "boost", 45)
-            }
-            _ => 0,
-        };
-        let by_context = boost("context");
-        let by_column =
-            if self.names_column(at.column) { number(&self.table, "column_boost", 45) } else { 0 };
-        let both = if by_context > 0 && by_column > 0 { 7 } else { 0 };
-        let score = number(&self.table, "likelihood", 0) + by_context.max(by_column) + both
-            - boost("negative");
-        let score = score.clamp(0, 100) as u32;
-        if found.published { score.min(50) } else { score }
-    }
-
-    fn names_column(&self, column: Option<&str>) -> bool {
-        let listed = self.table.get("columns").and_then(|columns| columns.as_array());
-        listed.zip(column).is_some_and(|(listed, column)| {
-            let column = normalise_name(column);
-            listed.iter().any(|name| normalise_name(name.as_str().unwrap()) == column)
-        })
     }
 
     fn holds_anchor(&self, text: &[u8], start: usize, end: usize) -> bool {
@@ -178,19 +139,13 @@ impl Rule {
         })
     }
 
-    /// Whether a term of `context` or `negative` is near the value or in its column name.
-    fn has_term(&self, key: &str, text: &[u8], span: (usize, usize), at: At<'_>) -> bool {
-        let Some(context) = self.table.get(key) else { return false };
+    /// Whether a context term is near the value.
+    fn has_context(&self, text: &[u8], span: (usize, usize)) -> bool {
+        let Some(context) = self.table.get("context") else { return false };
         let bytes = |key, default| context.get(key).map_or(default, |b| b.as_integer().unwrap());
-        let mut from = span.0.saturating_sub(bytes("before", 300) as usize);
-        if at.table {
-            let row = text[..span.0].iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
-            from = from.max(row);
-        }
+        let from = span.0.saturating_sub(bytes("before", 300) as usize);
         let to = text.len().min(span.1 + bytes("after", 100) as usize);
-        let column = at.column.unwrap_or_default().as_bytes();
-        let near = [&text[from..span.0], b" \0 ", &text[span.1..to], b" \0 ", column].concat();
-        let near = near.to_ascii_lowercase();
+        let near = [&text[from..span.0], b" \0 ", &text[span.1..to]].concat().to_ascii_lowercase();
         context["terms"].as_array().unwrap().iter().any(|term| {
             let term = term.as_str().unwrap().to_lowercase();
             near.windows(term.len()).enumerate().any(|(at, window)| {
@@ -248,14 +203,14 @@ fn every_example_is_found_at_its_span_and_no_counterexample_is() {
         for example in strings(&rule.table, "examples") {
             let (text, span) = unmark(example);
             let found: BTreeSet<(usize, usize)> =
-                rule.find(text.as_bytes(), At::default()).iter().map(|found| found.span).collect();
+                rule.find(text.as_bytes()).iter().map(|found| found.span).collect();
             // A start inside the match may give a shorter value, which the engine never tries.
             if !found.contains(&span) || found.iter().any(|(start, _)| *start < span.0) {
                 wrong.push(format!("{}: {example:?}: found {found:?}, not {span:?}", rule.id()));
             }
         }
         for text in strings(&rule.table, "counterexamples") {
-            let found = rule.find(text.as_bytes(), At::default());
+            let found = rule.find(text.as_bytes());
             if !found.is_empty() {
                 wrong.push(format!("{}: {text:?}: found {found:?}", rule.id()));
             }

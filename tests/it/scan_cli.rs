@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, mkfifoat, openat};
 use serde_json::Value;
+use sluicegate::scan::sweep::Kernel;
 use tempfile::TempDir;
 
 /// A synthetic number that is found with certainty.
@@ -181,6 +182,7 @@ fn wrong_calls_exit_2() {
         &["scan", ".", "--category", "no.such"],
         &["scan", ".", "--key", "no-such-file"],
         &["scan", ".", "--jobs", "0"],
+        &["scan", ".", "--kernel", "abacus"],
         &["scan", ".", "-o", "same", "--manifest", "same"],
         &["scan", ".", "-o", "."],
         &["verify-manifest", "no-such-file"],
@@ -317,6 +319,28 @@ fn the_number_of_threads_changes_nothing() {
     assert!(found.is_sorted());
     assert_eq!(found, paths(&many));
     assert_eq!(one["summary"]["findings"], many["summary"]["findings"]);
+}
+
+#[test]
+fn the_kernel_changes_nothing() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let key = tempfile::NamedTempFile::new().unwrap();
+    fs::write(key.path(), [7; 32]).unwrap();
+    let scan = |kernel: &str| {
+        let key = key.path().to_str().unwrap();
+        let arguments =
+            ["scan", "sample-export", "--format", "json", "--key", key, "--kernel", kernel];
+        let output = sluice(&corpus, &arguments);
+        exits(&output, 0);
+        let mut report = report(&output);
+        report["summary"]["elapsed_ms"] = Value::Null;
+        report
+    };
+    let expected = scan("auto");
+    assert!(!expected["summary"]["findings"].as_object().unwrap().is_empty());
+    for kernel in Kernel::available() {
+        assert_eq!(scan(kernel.as_str()), expected, "{kernel:?}");
+    }
 }
 
 #[test]

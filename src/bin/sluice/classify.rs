@@ -15,13 +15,13 @@ use sluicegate::decode::{self, Encoding, Structure};
 use sluicegate::engine::{self, Classified};
 use sluicegate::model::{self, Coverage, FileReport, Outcome, Reason, Summary};
 use sluicegate::policy::default_effect;
-use sluicegate::respond::{
-    self, Filter, FindingsShape, Format, LabelShape, Shaper, Writer, escape,
-};
+use sluicegate::respond::{self, Filter, FindingsShape, Format, LabelShape, Shaper, Writer};
+use sluicegate::scan::sweep::Kernel;
 use sluicegate::{RuleSet, Scanner};
 
+use crate::kernel;
 use crate::key::fingerprint_key;
-use crate::names::ScannedNames;
+use crate::names::{ScannedNames, shown};
 use crate::{INTERNAL, UsageError};
 
 /// Bytes of one read.
@@ -71,6 +71,11 @@ pub struct Arguments {
     /// Key of the fingerprints, 32 bytes raw or in hex [default: a new one each run]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+
+    /// The code that reads the bytes; findings are the same with each. `auto` is the fastest one
+    /// that needs no library
+    #[arg(long, value_name = "KERNEL", default_value = kernel::AUTO, value_parser = kernel::parser())]
+    kernel: Kernel,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -116,6 +121,7 @@ struct Plan {
     filter: Filter,
     input_format: InputFormat,
     key: [u8; 32],
+    kernel: Kernel,
     fail_on: Option<model::Effect>,
 }
 
@@ -131,6 +137,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         filter,
         input_format: arguments.input_format,
         key,
+        kernel: arguments.kernel,
         fail_on: arguments.fail_on.map(model::Effect::from),
     };
     let path = arguments.file.filter(|path| path.as_os_str() != "-");
@@ -149,7 +156,7 @@ fn one_payload(
     format: OutputFormat,
 ) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
-    let answer = classify(plan, input);
+    let answer = classify(plan, input)?;
     let read_failed = answer.failure.is_some();
     if let Some(failure) = &answer.failure {
         anstream::eprintln!("sluice: the payload could not be read to its end: {failure}");
@@ -174,7 +181,7 @@ struct Answer {
     failure: Option<io::Error>,
 }
 
-fn classify(plan: &Plan, mut input: Box<dyn Read + Send>) -> Answer {
+fn classify(plan: &Plan, mut input: Box<dyn Read + Send>) -> anyhow::Result<Answer> {
     let mut buffer = vec![0; READ_BYTES];
     // A declared format still leaves open whether a byte order mark, of at most three bytes,
     // stands before it.
@@ -184,18 +191,18 @@ fn classify(plan: &Plan, mut input: Box<dyn Read + Send>) -> Answer {
     };
     let (mut length, mut failure) = fill(&mut input, &mut buffer, head);
     let first = buffer.get(..length).unwrap_or_default();
-    let mut stream = plan.scanner(plan.input_format.declared(first)).stream();
+    let mut stream = plan.scanner(plan.input_format.declared(first))?.stream();
     let mut bytes = 0;
     loop {
         stream.push(buffer.get(..length).unwrap_or_default());
         bytes += length as u64;
         if let Some(failure) = failure {
             stream.note(&Coverage::partial(Reason::Error));
-            return Answer { classified: stream.finish(), bytes, failure: Some(failure) };
+            return Ok(Answer { classified: stream.finish(), bytes, failure: Some(failure) });
         }
         (length, failure) = fill(&mut input, &mut buffer, 1);
         if length == 0 && failure.is_none() {
-            return Answer { classified: stream.finish(), bytes, failure: None };
+            return Ok(Answer { classified: stream.finish(), bytes, failure: None });
         }
     }
 }
@@ -295,13 +302,14 @@ struct Document<'a> {
 }
 
 impl Plan {
-    fn scanner(&self, format: Option<decode::Format>) -> Scanner {
+    fn scanner(&self, format: Option<decode::Format>) -> anyhow::Result<Scanner> {
         let options = engine::Options {
             format,
             fingerprint_key: Some(self.key),
+            kernel: self.kernel,
             ..engine::Options::default()
         };
-        Scanner::new(Arc::clone(&self.rules), options)
+        kernel::scanner(&self.rules, options)
     }
 
     fn shaper(&self) -> Shaper<'_> {
@@ -368,9 +376,7 @@ impl From<Effect> for model::Effect {
 
 fn open(path: Option<&Path>) -> anyhow::Result<Box<dyn Read + Send>> {
     let Some(path) = path else { return Ok(Box::new(io::stdin())) };
-    let cannot = |reason: String| {
-        UsageError(format!("cannot read `{}`: {reason}", escape(&path.to_string_lossy())))
-    };
+    let cannot = |reason: String| UsageError(format!("cannot read `{}`: {reason}", shown(path)));
     let file = File::open(path).map_err(|error| cannot(error.to_string()))?;
     let metadata = file.metadata().map_err(|error| cannot(error.to_string()))?;
     if metadata.is_dir() {

@@ -4,7 +4,6 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
-use sluicegate::respond::escape;
 
 use crate::UsageError;
 
@@ -19,7 +18,7 @@ pub fn fingerprint_key(file: Option<&Path>) -> anyhow::Result<[u8; 32]> {
         getrandom::fill(&mut key).map_err(|_| anyhow::anyhow!("no random numbers for a key"))?;
         return Ok(key);
     };
-    let shown = escape(&path.to_string_lossy());
+    let shown = crate::names::shown(path);
     let mut content = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(KEY_FILE_BYTES).read_to_end(&mut content))

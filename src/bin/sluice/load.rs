@@ -8,6 +8,7 @@ use sluicegate::RuleSet;
 use sluicegate::rules::Source;
 
 use crate::UsageError;
+use crate::names::shown;
 
 /// Bytes that are read of one file: one more than a pack may have, so that a longer one is told
 /// from one that just fits.
@@ -44,7 +45,7 @@ pub fn read_sources(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
             let from = files.len();
             collect(path, 0, &mut files)?;
             if files.len() == from {
-                return Err(usage(format!("`{}` holds no `*.toml`", path.display())));
+                return Err(usage(format!("`{}` holds no `*.toml`", shown(path))));
             }
         } else {
             files.push(path.clone());
@@ -57,10 +58,7 @@ pub fn read_sources(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
 
 fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     if depth > MAX_DEPTH {
-        return Err(usage(format!(
-            "`{}` lies more than {MAX_DEPTH} folders deep",
-            folder.display()
-        )));
+        return Err(usage(format!("`{}` lies more than {MAX_DEPTH} folders deep", shown(folder))));
     }
     for entry in std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
         let entry = entry.map_err(|error| unreadable(folder, &error))?;
@@ -70,7 +68,7 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Res
         if kind.is_dir() {
             collect(&path, depth + 1, files)?;
         } else if kind.is_symlink() && (is_pack || path.is_dir()) {
-            let path = path.display();
+            let path = shown(&path);
             return Err(usage(format!("`{path}` is a symbolic link; name its target instead")));
         } else if is_pack {
             files.push(path);
@@ -86,7 +84,7 @@ fn read(path: &Path, builtin: &[Source]) -> anyhow::Result<Source> {
     let mut bytes = Vec::new();
     let kind = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if !kind.is_file() {
-        return Err(usage(format!("`{}` is no regular file", path.display())));
+        return Err(usage(format!("`{}` is no regular file", shown(path))));
     }
     File::open(path)
         .and_then(|file| file.take(MAX_READ).read_to_end(&mut bytes))
@@ -95,9 +93,9 @@ fn read(path: &Path, builtin: &[Source]) -> anyhow::Result<Source> {
         // The cut may have split a character; the length is all that matters now.
         bytes.iter_mut().for_each(|byte| *byte = b' ');
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| usage(format!("`{}` is not UTF-8", path.display())))?;
-    let mut name = path.display().to_string();
+    let text =
+        String::from_utf8(bytes).map_err(|_| usage(format!("`{}` is not UTF-8", shown(path))))?;
+    let mut name = shown(path);
     // Inside the repository, `rules/...` would be told from the built-in pack by nothing.
     if builtin.iter().any(|source| source.name == name) {
         name.insert_str(0, "./");
@@ -106,7 +104,7 @@ fn read(path: &Path, builtin: &[Source]) -> anyhow::Result<Source> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> anyhow::Error {
-    usage(format!("cannot read `{}`: {error}", path.display()))
+    usage(format!("cannot read `{}`: {error}", shown(path)))
 }
 
 fn usage(message: String) -> anyhow::Error {

@@ -1,11 +1,14 @@
 //! The `sluice` command. Argument types live here, one file a command; the library never sees them.
 
+use std::panic::{self, PanicHookInfo};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
 
 mod classify;
 mod completions;
+mod kernel;
 mod key;
 mod load;
 mod names;
@@ -60,7 +63,17 @@ impl std::fmt::Display for UsageError {
 impl std::error::Error for UsageError {}
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    keep_memory_private();
+    panic::set_hook(Box::new(say_where));
+    panic::catch_unwind(run).unwrap_or(ExitCode::from(INTERNAL))
+}
+
+fn run() -> ExitCode {
+    provoke_panic();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
     let result = match arguments.command {
         Command::Scan(arguments) => scan::run(arguments),
         Command::Classify(arguments) => classify::run(arguments),
@@ -72,9 +85,50 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            anstream::eprintln!("sluice: {error:#}");
+            anstream::eprintln!(
+                "sluice: {}",
+                names::clean_message(&format!("{error:#}"), std::env::args_os())
+            );
             let usage = error.chain().any(|cause| cause.is::<UsageError>());
             ExitCode::from(if usage { USAGE } else { INTERNAL })
         }
+    }
+}
+
+/// Prints help and version as they are; an error may quote what was typed.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let message = error.render().to_string();
+    let clean = names::clean_message(&message, std::env::args_os());
+    if !error.use_stderr() || clean == message {
+        error.exit();
+    }
+    anstream::eprint!("{clean}");
+    ExitCode::from(USAGE)
+}
+
+/// Payload bytes stay in the process: no core dump, and no other process of the user looks in.
+/// Where that is refused the scan goes on: it is a guard around the promise, not the promise.
+fn keep_memory_private() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = setrlimit(Resource::Core, none);
+    // A kernel that pipes dumps to a program does not ask for the limit.
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// In place of the standard hook, whose message and backtrace may quote the payload.
+fn say_where(panic: &PanicHookInfo<'_>) {
+    let (file, line) = panic.location().map_or(("unknown", 0), |at| (at.file(), at.line()));
+    // Standard error may be gone; a second panic would abort.
+    let _ = std::io::Write::write_fmt(
+        &mut std::io::stderr(),
+        format_args!("sluice: internal error at {file}:{line}\n"),
+    );
+}
+
+/// Lets a test see what a panic shows.
+fn provoke_panic() {
+    #[cfg(debug_assertions)]
+    if let Ok(message) = std::env::var("SLUICE_TEST_PANIC") {
+        panic::panic_any(message);
     }
 }

@@ -1,12 +1,14 @@
 //! Names from outside, cleaned by the engine itself.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use sluicegate::decode::{Encoding, Format, Structure};
 use sluicegate::engine::Options;
 use sluicegate::model::Band;
-use sluicegate::respond::NameCleaner;
+use sluicegate::respond::{NameCleaner, clean_path, escape};
 use sluicegate::{RuleSet, Scanner};
 
 /// Names that are remembered: a table repeats its column names in each finding.
@@ -14,6 +16,47 @@ const CACHED: usize = 1024;
 
 /// Longer names are not remembered.
 const CACHED_BYTES: usize = 256;
+
+/// What messages are cleaned with: they may come before any rules are loaded.
+static BUILT_IN: LazyLock<Option<ScannedNames>> =
+    LazyLock::new(|| RuleSet::builtin().ok().map(|rules| ScannedNames::new(Arc::new(rules))));
+
+/// A path as messages name it: regulated data masked, the rest escaped.
+pub fn shown(path: &Path) -> String {
+    clean_path(path, &BuiltIn)
+}
+
+/// A message with regulated data masked: it may quote what was typed. Arguments are looked at one
+/// by one, since in a sentence a value may stand where it would not be found. Lines stay as they
+/// are.
+pub fn clean_message(message: &str, arguments: impl Iterator<Item = OsString>) -> String {
+    let mut message = message.to_owned();
+    for argument in arguments {
+        let argument = argument.to_string_lossy();
+        let value = argument.split_once('=').map_or("", |(_, value)| value);
+        for typed in [&*argument, value] {
+            let clean = BuiltIn.clean(typed);
+            if clean != typed {
+                message = message.replace(typed, &clean).replace(&escape(typed), &escape(&clean));
+            }
+        }
+    }
+    let clean = BuiltIn.clean(&message);
+    let line_end = |(raw, clean)| if raw == '\n' { '\n' } else { clean };
+    message.chars().zip(clean.chars()).map(line_end).collect()
+}
+
+/// Masks in names what the built-in rules find in them.
+struct BuiltIn;
+
+impl NameCleaner for BuiltIn {
+    fn clean(&self, name: &str) -> String {
+        match &*BUILT_IN {
+            Some(names) => names.clean(name),
+            None => name.chars().map(|_| '*').collect(),
+        }
+    }
+}
 
 /// Masks in names what the scanner finds in them.
 pub struct ScannedNames {
@@ -88,6 +131,15 @@ fn mask(name: &str, spans: &[(u64, u64)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_quote_arguments_without_their_values() {
+        let typed = ["--include=[password=Nm4zCanaryName7", "ssn 861-14-3107", "plain"];
+        let said = "glob `[password=Nm4zCanaryName7`, no `ssn 861-14-3107`\nplain";
+        let clean = clean_message(said, typed.into_iter().map(OsString::from));
+        assert_eq!(clean, "glob `[password=***************`, no `ssn ***********`\nplain");
+        assert_eq!(clean_message("at line\n2", std::iter::empty()), "at line\n2");
+    }
 
     #[test]
     fn every_character_of_a_span_is_masked() {

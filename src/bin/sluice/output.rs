@@ -40,7 +40,7 @@ impl Output {
     /// A file. A device or FIFO is written to directly; anything else is written beside `path` and
     /// takes its place in [`Output::commit`].
     pub fn file(path: &Path) -> anyhow::Result<Output> {
-        let name = format!("`{}`", path.display());
+        let name = format!("`{}`", crate::names::shown(path));
         // A link keeps pointing where it does; what it points to is replaced.
         let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let existing = fs::metadata(&target).ok();

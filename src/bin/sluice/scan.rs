@@ -14,10 +14,12 @@ use sluicegate::engine::Options;
 use sluicegate::model::{self, Effect, Label, Summary};
 use sluicegate::policy::default_effect;
 use sluicegate::respond;
+use sluicegate::scan::sweep::Kernel;
 use sluicegate::{RuleSet, Scanner};
 
+use crate::kernel;
 use crate::key::fingerprint_key;
-use crate::names::ScannedNames;
+use crate::names::{ScannedNames, shown};
 use crate::output::{Output, stderr_files};
 use crate::{INTERNAL, UsageError, progress};
 
@@ -80,6 +82,11 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 
+    /// The code that reads the bytes; findings are the same with each. `auto` is the fastest one
+    /// that needs no library
+    #[arg(long, value_name = "KERNEL", default_value = kernel::AUTO, value_parser = kernel::parser())]
+    kernel: Kernel,
+
     /// Colour the human form
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     color: Color,
@@ -123,7 +130,7 @@ enum Color {
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     // All that can be wrong with the call is found before anything is read or written.
-    let roots = Roots::check(&arguments.paths).map_err(usage)?;
+    let roots = Roots::check(&arguments.paths).map_err(|error| usage(error.named(shown)))?;
     let filter = Filter::new(&arguments.include, &arguments.exclude).map_err(usage)?;
     if arguments.output.is_some() && arguments.output == arguments.manifest {
         let text = "report and manifest cannot be the same file".to_owned();
@@ -132,11 +139,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let key = fingerprint_key(arguments.key.as_deref())?;
     let rules = Arc::new(crate::load::load_rules(&arguments.rules)?);
     let presentation = presentation(&arguments, &rules)?;
-    let options = Options { fingerprint_key: Some(key), ..Options::default() };
-    let scanner = Scanner::new(Arc::clone(&rules), options);
+    let kernel = arguments.kernel;
+    let options = Options { fingerprint_key: Some(key), kernel, ..Options::default() };
+    let scanner = kernel::scanner(&rules, options)?;
     if !arguments.quiet {
         for (dropped, within) in roots.dropped() {
-            let (dropped, within) = (dropped.display(), within.display());
+            let (dropped, within) = (shown(dropped), shown(within));
             anstream::eprintln!("sluice: `{dropped}` is covered by `{within}`: scanned once");
         }
     }

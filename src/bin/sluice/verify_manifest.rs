@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use sluicegate::batch::manifest::{self, ManifestError};
-use sluicegate::respond::escape;
 
 use crate::UsageError;
+use crate::names::shown;
 
 /// Exit code where something is not as it was.
 const DEVIATES: u8 = 1;
@@ -31,11 +31,11 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let name = arguments.manifest.display();
+    let name = shown(&arguments.manifest);
     let file = File::open(&arguments.manifest)
         .map_err(|error| UsageError(format!("cannot open `{name}`: {error}")))?;
     if let Some(root) = arguments.root.as_deref().filter(|root| !root.is_dir()) {
-        return Err(UsageError(format!("`{}` is no directory", root.display())).into());
+        return Err(UsageError(format!("`{}` is no directory", shown(root))).into());
     }
     let mut out = io::BufWriter::new(io::stdout().lock());
     let verified = manifest::verify(file, arguments.root.as_deref(), &mut |path, deviation| {
@@ -59,14 +59,4 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     )?;
     out.flush()?;
     Ok(ExitCode::from(if verified.holds() { 0 } else { DEVIATES }))
-}
-
-/// A path with nothing in it that a terminal would obey; bytes that are no UTF-8 as `\xNN`.
-fn shown(path: &Path) -> String {
-    let mut text = String::new();
-    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
-        text.push_str(&escape(chunk.valid()));
-        text.push_str(&chunk.invalid().escape_ascii().to_string());
-    }
-    text
 }

@@ -12,6 +12,8 @@ mod table;
 use crate::decode::Structure;
 use crate::model::Place;
 
+pub use path::key_step;
+
 use json::Json;
 use table::Table;
 

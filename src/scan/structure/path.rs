@@ -74,21 +74,22 @@ impl Step {
         match self {
             Step::Index(index) => format!("[{index}]"),
             Step::Key(key) if !key.is_empty() && key.chars().all(is_plain) => format!(".{key}"),
-            Step::Key(key) => {
-                let mut written = String::from("[\"");
-                for character in key.chars() {
-                    match character {
-                        '"' | '\\' => written.extend(['\\', character]),
-                        c if c.is_control() => {
-                            written.push_str(&format!("\\u{:04x}", u32::from(c)))
-                        }
-                        c => written.push(c),
-                    }
-                }
-                written + "\"]"
-            }
+            Step::Key(key) => key_step(key),
         }
     }
+}
+
+/// A key as a step of a path, in brackets and quotes.
+pub fn key_step(key: &str) -> String {
+    let mut written = String::from("[\"");
+    for character in key.chars() {
+        match character {
+            '"' | '\\' => written.extend(['\\', character]),
+            c if c.is_control() => written.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => written.push(c),
+        }
+    }
+    written + "\"]"
 }
 
 #[cfg(test)]

@@ -61,6 +61,12 @@ impl KeywordTable {
         self.keywords.iter().map(|keyword| &**keyword)
     }
 
+    /// The keyword at a position.
+    #[cfg(feature = "hyperscan")]
+    pub fn get(&self, position: usize) -> Option<&[u8]> {
+        self.keywords.get(position).map(|keyword| &**keyword)
+    }
+
     /// Number of keywords.
     pub fn len(&self) -> usize {
         self.keywords.len()

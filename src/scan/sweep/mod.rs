@@ -11,6 +11,8 @@
 )]
 
 mod avx2;
+#[cfg(feature = "hyperscan")]
+mod hyperscan;
 mod keywords;
 mod portable;
 mod tile;
@@ -77,6 +79,10 @@ pub enum Kernel {
     Portable,
     /// 32 bytes at a time; needs a CPU with AVX2.
     Avx2,
+    /// Keywords by the C library Hyperscan, the rest as on a CPU without it; needs SSSE3. Never
+    /// chosen by itself.
+    #[cfg(feature = "hyperscan")]
+    Hyperscan,
 }
 
 impl Kernel {
@@ -90,12 +96,30 @@ impl Kernel {
         match self {
             Kernel::Portable => true,
             Kernel::Avx2 => avx2::is_available(),
+            #[cfg(feature = "hyperscan")]
+            Kernel::Hyperscan => hyperscan::is_available(),
+        }
+    }
+
+    /// Its name in lower case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kernel::Portable => "portable",
+            Kernel::Avx2 => "avx2",
+            #[cfg(feature = "hyperscan")]
+            Kernel::Hyperscan => "hyperscan",
         }
     }
 
     /// All kernels that this CPU runs, the reference first.
     pub fn available() -> impl Iterator<Item = Kernel> {
-        [Kernel::Portable, Kernel::Avx2].into_iter().filter(|kernel| kernel.is_available())
+        let all = [
+            Kernel::Portable,
+            Kernel::Avx2,
+            #[cfg(feature = "hyperscan")]
+            Kernel::Hyperscan,
+        ];
+        all.into_iter().filter(|kernel| kernel.is_available())
     }
 }
 
@@ -104,7 +128,10 @@ impl Kernel {
 pub struct Sweep {
     keywords: KeywordTable,
     avx2: Option<avx2::Fingerprints>,
+    /// There wherever another kernel is not, or may fail.
     portable: Option<portable::Literals>,
+    #[cfg(feature = "hyperscan")]
+    hyperscan: Option<hyperscan::Literals>,
 }
 
 /// Room that a sweep works in; one for each thread or stream.
@@ -113,6 +140,8 @@ pub struct Scratch {
     tile: Box<Tile>,
     maps: Box<Maps>,
     found: Vec<u64>,
+    #[cfg(feature = "hyperscan")]
+    hyperscan: hyperscan::Room,
 }
 
 impl std::fmt::Debug for Scratch {
@@ -123,12 +152,38 @@ impl std::fmt::Debug for Scratch {
 
 impl Sweep {
     /// A sweep for these keywords (lower case, 3 to 32 bytes, each once) by this kernel. A kernel
-    /// that the CPU lacks is replaced by the portable one.
+    /// that the CPU lacks, or that cannot take the keywords, is replaced by the portable one;
+    /// [`Sweep::kernel`] says so.
     pub fn new(keywords: Vec<String>, kernel: Kernel) -> Sweep {
         let keywords = KeywordTable::new(keywords);
-        let avx2 = (kernel == Kernel::Avx2).then(|| avx2::Fingerprints::new(&keywords)).flatten();
-        let portable = avx2.is_none().then(|| portable::Literals::new(&keywords));
-        Sweep { keywords, avx2, portable }
+        #[cfg(feature = "hyperscan")]
+        let hyperscan = match kernel {
+            Kernel::Hyperscan => hyperscan::Literals::new(&keywords),
+            _ => None,
+        };
+        #[cfg(feature = "hyperscan")]
+        let vectors = kernel == Kernel::Avx2 || hyperscan.is_some();
+        #[cfg(not(feature = "hyperscan"))]
+        let vectors = kernel == Kernel::Avx2;
+        let avx2 = vectors.then(|| avx2::Fingerprints::new(&keywords)).flatten();
+        let needs_portable = avx2.is_none() || kernel != Kernel::Avx2;
+        let portable = needs_portable.then(|| portable::Literals::new(&keywords));
+        Sweep {
+            keywords,
+            avx2,
+            portable,
+            #[cfg(feature = "hyperscan")]
+            hyperscan,
+        }
+    }
+
+    /// The kernel that runs.
+    pub fn kernel(&self) -> Kernel {
+        #[cfg(feature = "hyperscan")]
+        if self.hyperscan.is_some() {
+            return Kernel::Hyperscan;
+        }
+        if self.avx2.is_some() { Kernel::Avx2 } else { Kernel::Portable }
     }
 
     /// The keywords.
@@ -164,18 +219,27 @@ impl Sweep {
         scratch: &mut Scratch,
         anchors: &mut Vec<Anchor>,
     ) {
-        let Scratch { tile, maps, found } = scratch;
+        let Scratch { tile, maps, found, .. } = scratch;
         found.clear();
         tile.load(text, start, end);
-        match (&self.avx2, &self.portable) {
-            (Some(fingerprints), _) => {
-                fingerprints.classify(tile, maps);
-                fingerprints.keywords(tile, &self.keywords, found);
+        match &self.avx2 {
+            Some(fingerprints) => fingerprints.classify(tile, maps),
+            None => portable::classify(tile, maps),
+        }
+        #[cfg(feature = "hyperscan")]
+        let done = self.hyperscan.as_ref().is_some_and(|literals| {
+            let done = literals.keywords(tile, &self.keywords, &mut scratch.hyperscan, found);
+            if !done {
+                found.clear();
             }
-            (None, Some(literals)) => {
-                portable::classify(tile, maps);
-                literals.keywords(tile, &self.keywords, found);
-            }
+            done
+        });
+        #[cfg(not(feature = "hyperscan"))]
+        let done = false;
+        match (&self.portable, &self.avx2) {
+            _ if done => {}
+            (Some(literals), _) => literals.keywords(tile, &self.keywords, found),
+            (None, Some(fingerprints)) => fingerprints.keywords(tile, &self.keywords, found),
             (None, None) => {}
         }
         shapes(tile, maps, found);

@@ -56,7 +56,10 @@ pub(super) fn labelled_id(candidate: Candidate<'_>) -> Check {
 pub(super) fn hl7(candidate: Candidate<'_>) -> Verdict {
     const FARTHEST: usize = 4096;
     let limit = candidate.limit.min(candidate.text.len()).min(candidate.start + FARTHEST);
-    let Some(message) = candidate.text.get(candidate.start..limit) else { return Verdict::Invalid };
+    let Some(window) = candidate.text.get(candidate.start..limit) else { return Verdict::Invalid };
+    // What lies behind the next header is read with that one: each byte once, however many headers.
+    let next = memchr::memmem::find(window.get(1..).unwrap_or_default(), b"MSH|");
+    let message = window.get(..next.map_or(window.len(), |at| at + 1)).unwrap_or_default();
     let mut offset = candidate.start;
     for (count, segment) in
         message.split_inclusive(|byte| matches!(byte, b'\r' | b'\n')).enumerate()
@@ -71,11 +74,9 @@ pub(super) fn hl7(candidate: Candidate<'_>) -> Verdict {
             [] => count > 0,
             _ => false,
         };
-        let again = line.get(1..).unwrap_or_default();
-        if !named || again.windows(4).any(|bytes| bytes == b"MSH|") {
-            return Verdict::Invalid;
-        }
-        if line.starts_with(b"MSH") && count > 0 {
+        let header_inside =
+            next.is_some() && !segment.ends_with(b"\r") && !segment.ends_with(b"\n");
+        if !named || header_inside || line.starts_with(b"MSH") && count > 0 {
             return Verdict::Invalid;
         }
         if line.starts_with(b"PID|") {
@@ -122,6 +123,47 @@ mod tests {
         assert_eq!(check(Validator::Hl7, candidate), Verdict::Valid { end, published: false });
         let cut = Candidate { limit: 60, ..candidate };
         assert_eq!(check(Validator::Hl7, cut), Verdict::Invalid);
+    }
+
+    /// The same without looking ahead for the next header.
+    fn naive(text: &[u8]) -> Verdict {
+        let mut offset = 0;
+        for (count, segment) in text.split_inclusive(|b| matches!(b, b'\r' | b'\n')).enumerate() {
+            let line = segment.trim_ascii_end();
+            let letter = |b: &u8| b.is_ascii_uppercase();
+            let named = line.len() > 3
+                && letter(&line[0])
+                && line[1..3].iter().all(|b| letter(b) || b.is_ascii_digit())
+                && line[3] == b'|'
+                || line.is_empty() && count > 0;
+            let again = line.get(1..).unwrap_or_default().windows(4).any(|four| four == b"MSH|");
+            if !named || again || line.starts_with(b"MSH") && count > 0 {
+                return Verdict::Invalid;
+            }
+            if line.starts_with(b"PID|") {
+                let filled = line.iter().filter(|b| b.is_ascii_alphanumeric()).count() > 8;
+                return Check::of(filled).ending_at(offset + line.len());
+            }
+            offset += segment.len();
+        }
+        Verdict::Invalid
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn cutting_at_the_next_header_changes_nothing(
+            pieces in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "MSH|^~", "PID|1||448812^^^HOSP|", "PID|", "EVN|A01|", "\r", "\r", "\n", " ", "x", "DOE^JANE",
+                ]),
+                0..16,
+            )
+        ) {
+            let text = format!("MSH|^~\\&|{}", pieces.concat());
+            let candidate =
+                Candidate { text: text.as_bytes(), start: 0, end: 9, limit: text.len() };
+            proptest::prop_assert_eq!(hl7(candidate), naive(text.as_bytes()));
+        }
     }
 
     #[test]

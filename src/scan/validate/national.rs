@@ -128,7 +128,14 @@ pub(super) fn br_cpf(candidate: Candidate<'_>) -> Check {
 pub(super) fn in_aadhaar(candidate: Candidate<'_>) -> Check {
     let Some(digits) = digits(&candidate) else { return Check::Invalid };
     let all = digits.as_slice();
-    Check::of(all.len() == 12 && digits.number(0, 1) >= 2 && !palindrome(all) && verhoeff(all))
+    let is_number = all.len() == 12 && digits.number(0, 1) >= 2 && !palindrome(all);
+    Check::of(is_number && !goes_on(&candidate) && verhoeff(all))
+}
+
+/// Whether the groups of digits go on before or behind the value: part of a longer number.
+fn goes_on(candidate: &Candidate<'_>) -> bool {
+    let before = matches!(candidate.before(), [.., b'0'..=b'9', b' ' | b'-']);
+    before || matches!(candidate.after(), [b' ' | b'-', b'0'..=b'9', ..])
 }
 
 /// PESEL: birth date with the century in the month, weights 1-3-7-9 mod 10.

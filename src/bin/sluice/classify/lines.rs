@@ -35,6 +35,7 @@ pub(super) fn run(plan: &Plan, input: Box<dyn Read + Send>) -> anyhow::Result<Ex
         let text = "with --jsonl each text is UTF-8: --input-format cannot be UTF-16".to_owned();
         return Err(UsageError(text).into());
     }
+    let scanners = Scanners::new(plan)?;
     let (sender, receiver) = crossbeam_channel::bounded(WAITING);
     // Not joined: it may wait for input that never comes after the output was closed.
     std::thread::Builder::new()
@@ -42,7 +43,7 @@ pub(super) fn run(plan: &Plan, input: Box<dyn Read + Send>) -> anyhow::Result<Ex
         .spawn(move || read_lines(BufReader::with_capacity(READ_BYTES, input), &sender))
         .context("cannot start a thread")?;
     let mut run = Totals::default();
-    match answer_all(plan, &receiver, &mut run) {
+    match answer_all(plan, &scanners, &receiver, &mut run) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
             // Lines that were not answered have no effect yet, and a missing answer is block.
@@ -65,8 +66,12 @@ struct Totals {
     effect: Option<Effect>,
 }
 
-fn answer_all(plan: &Plan, batches: &Receiver<Batch>, run: &mut Totals) -> io::Result<()> {
-    let scanners = Scanners::new(plan);
+fn answer_all(
+    plan: &Plan,
+    scanners: &Scanners,
+    batches: &Receiver<Batch>,
+    run: &mut Totals,
+) -> io::Result<()> {
     let shaper = plan.shaper();
     let mut out = io::BufWriter::with_capacity(READ_BYTES, io::stdout().lock());
     for batch in batches {
@@ -164,9 +169,9 @@ struct Scanners {
 }
 
 impl Scanners {
-    fn new(plan: &Plan) -> Scanners {
+    fn new(plan: &Plan) -> anyhow::Result<Scanners> {
         let scanner = |head: &[u8]| plan.scanner(plan.input_format.declared(head));
-        Scanners { plain: scanner(b""), marked: scanner("\u{feff}".as_bytes()) }
+        Ok(Scanners { plain: scanner(b"")?, marked: scanner("\u{feff}".as_bytes())? })
     }
 
     fn answer(&self, plan: &Plan, shaper: &Shaper, line: &Line) -> io::Result<Answer> {
