@@ -27,10 +27,17 @@ impl Numbers {
         (0..count).map(|_| char::from(b'0' + self.below(10) as u8)).collect()
     }
 
+    fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        let number = self.below(choices.len() as u64) as usize;
+        choices.get(number).expect("a number below their count")
+    }
+
     /// Letters that spell no word, and so no context term.
     fn word(&mut self, letters: u64) -> String {
         let length = 3 + self.below(letters - 2);
-        (0..length).map(|_| char::from(b"bdgjklmprvz"[self.below(11) as usize])).collect()
+        (0..length)
+            .map(|_| *self.one_of(&['b', 'd', 'g', 'j', 'k', 'l', 'm', 'p', 'r', 'v', 'z']))
+            .collect()
     }
 }
 
@@ -68,7 +75,7 @@ fn email(numbers: &mut Numbers) -> String {
 
 /// A North American number whose exchange code is in use and not that of fiction.
 fn phone(numbers: &mut Numbers) -> String {
-    let area = ["212", "303", "415", "617", "702"][numbers.below(5) as usize];
+    let area = numbers.one_of(&["212", "303", "415", "617", "702"]);
     format!(
         "+1 {area} {}{} {}",
         2 + numbers.below(3),
