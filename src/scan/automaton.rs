@@ -231,7 +231,7 @@ fn value_machine(rule: &Rule) -> Option<(pikevm::PikeVM, usize)> {
 }
 
 /// Bytes that a match can begin with; all, where that is not plain to see.
-fn first_bytes(pattern: &str) -> ByteSet {
+pub fn first_bytes(pattern: &str) -> ByteSet {
     use regex_syntax::hir::literal::{ExtractKind, Extractor};
     let all = || (0..=255).collect();
     let Ok(hir) =

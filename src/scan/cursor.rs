@@ -3,7 +3,6 @@
 //! INVARIANT: what is found depends on the view alone, not on where `advance` was called: an anchor
 //! is decided only when all bytes that its rules may look at are there, or the view has ended.
 
-use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -12,7 +11,7 @@ use regex_automata::hybrid::dfa::Cache;
 use super::Sink;
 use super::automaton::{Automaton, RuleBits, Workspace};
 use super::context::Nearby;
-use super::plan::{MAX_DIGITS, Plan};
+use super::plan::Plan;
 use super::position::Positions;
 use super::score::{Surroundings, score};
 use super::settle::{Retained, Scored, Settling};
@@ -20,7 +19,7 @@ use super::structure::Tracker;
 use super::sweep::{Anchor, AnchorKind, LOOK_AHEAD, LOOK_BEHIND, Scratch};
 use super::validate::{self, Candidate, Verdict};
 use crate::model::{RuleIndex, Span};
-use crate::rules::{Anchors, DIGIT_SEPARATORS, Lead, Rule};
+use crate::rules::{Lead, Rule};
 
 /// Bytes of a view that are swept before the anchors found in them are decided.
 const STRIDE: usize = 4096;
@@ -207,12 +206,17 @@ impl Cursor {
                 true => 0,
                 false => self.shared_candidates(plan, view, anchor.kind, index),
             };
-            let digits = Digits { text: view.text, at: index, counted: OnceCell::new() };
-            let shared = watch.shared.iter().enumerate();
-            let shared = shared.filter(|(bit, _)| candidates >> bit & 1 == 1).map(|(_, it)| it);
-            for position in shared.chain(&watch.rules) {
+            let alone = watch.alone_at(view.text, index);
+            // Past the bits there are, all are tried.
+            let chosen = |bits: RuleBits, bit: usize| {
+                bits.checked_shr(bit as u32).is_none_or(|it| it & 1 == 1)
+            };
+            let shared =
+                watch.shared.iter().enumerate().filter(|(bit, _)| chosen(candidates, *bit));
+            let alone = watch.alone.iter().enumerate().filter(|(bit, _)| chosen(alone, *bit));
+            for (_, position) in shared.chain(alone) {
                 let Some(rule) = plan.rules().rules.get(*position) else { continue };
-                self.try_rule(plan, view, *position, rule, &digits);
+                self.try_rule(plan, view, *position, rule, index);
             }
         }
     }
@@ -241,7 +245,7 @@ impl Cursor {
         view: View<'_>,
         position: usize,
         rule: &Rule,
-        anchor: &Digits<'_>,
+        anchor: usize,
     ) {
         let Some(automaton) = plan.automaton(position) else { return };
         let Some(slot) = self.workspaces.get_mut(position) else { return };
@@ -332,16 +336,15 @@ fn find_match(
     workspace: &mut Workspace,
     starts: &mut Starts,
     view: View<'_>,
-    digits: &Digits<'_>,
+    anchor: usize,
 ) -> (Option<(usize, usize)>, usize) {
     let text = view.text;
-    let anchor = digits.at;
     let mut try_at = |start: usize| {
         let begins = text.get(start).is_some_and(|byte| automaton.can_begin_with(*byte));
         let before = start.checked_sub(1).and_then(|before| text.get(before));
         let is_barred = before
             .is_some_and(|before| rule.boundary.is_some_and(|barred| barred.contains(*before)));
-        if !begins || is_barred || !digits.are_enough(&rule.anchors) {
+        if !begins || is_barred {
             return (None, 0);
         }
         let tried = automaton.match_at(workspace, text, start, start + rule.max_length);
@@ -384,43 +387,4 @@ fn find_match(
         }
     }
     (None, total)
-}
-
-/// The digits from an anchor on with at most two separators between neighbours, counted once for
-/// all rules.
-struct Digits<'a> {
-    text: &'a [u8],
-    at: usize,
-    counted: OnceCell<usize>,
-}
-
-impl Digits<'_> {
-    /// For rules that look for numbers: whether there are as many as the rule asks for, or
-    /// [`MAX_DIGITS`].
-    fn are_enough(&self, anchors: &Anchors) -> bool {
-        match anchors {
-            Anchors::Digits { min, .. } => {
-                *self.counted.get_or_init(|| self.count()) >= usize::from(*min).min(MAX_DIGITS)
-            }
-            _ => true,
-        }
-    }
-
-    fn count(&self) -> usize {
-        let (mut digits, mut gap) = (0, 0);
-        for byte in self.text.iter().skip(self.at) {
-            if byte.is_ascii_digit() {
-                digits += 1;
-                gap = 0;
-            } else if gap < 2 && DIGIT_SEPARATORS.contains(byte) {
-                gap += 1;
-            } else {
-                break;
-            }
-            if digits == MAX_DIGITS {
-                break;
-            }
-        }
-        digits
-    }
 }

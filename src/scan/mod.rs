@@ -20,7 +20,7 @@ pub mod validate;
 
 pub use automaton::syntax_config;
 pub use cursor::{Cursor, Progress};
-pub use plan::{MAX_DIGITS, Plan};
+pub use plan::Plan;
 pub use position::Positions;
 
 use crate::model::{CategoryIndex, Evidence, Likelihood, Place, RuleIndex, Span};

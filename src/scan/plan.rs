@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use super::automaton::{Automaton, Shared};
+use super::automaton::{Automaton, RuleBits, Shared, first_bytes};
 use super::context::{MAX_TERM, Terms};
 use super::sweep::{AnchorKind, Kernel, Sweep};
 use crate::model::{CategoryIndex, Class, RuleIndex, Sensitivity};
@@ -33,9 +33,49 @@ pub struct Watch {
     /// as many as that can hold.
     pub shared: Vec<usize>,
     /// The positions of the others.
-    pub rules: Vec<usize>,
+    pub alone: Vec<usize>,
+    /// Which of those can begin a match where; absent for keywords, which are rare enough.
+    starts: Option<Box<Starts>>,
     /// Bytes from the anchor on that must be there to decide all of them.
     pub need: u64,
+}
+
+/// The bytes around an anchor that rules can begin a match with; one bit a rule.
+#[derive(Clone, Debug)]
+struct Starts {
+    /// By byte: the rules whose matches can begin with it.
+    by_byte: [RuleBits; 256],
+    /// By distance before the anchor: the rules whose matches can begin so far before it.
+    by_distance: Vec<RuleBits>,
+}
+
+impl Starts {
+    fn new(rules: &[&Rule]) -> Starts {
+        let longest = rules.iter().map(|rule| rule.lead.max()).max().unwrap_or(0);
+        let mut starts = Starts { by_byte: [0; 256], by_distance: vec![0; longest + 1] };
+        for (bit, rule) in rules.iter().enumerate() {
+            let first = first_bytes(&rule.pattern);
+            for (byte, rules) in (0..=255u8).zip(&mut starts.by_byte) {
+                *rules |= u64::from(first.contains(byte)) << bit;
+            }
+            let reached = starts.by_distance.iter_mut().take(rule.lead.max() + 1);
+            reached.for_each(|rules| *rules |= 1 << bit);
+        }
+        starts
+    }
+}
+
+impl Watch {
+    /// Those of the rules tried alone that can begin a match at or before this anchor, one bit
+    /// each.
+    pub fn alone_at(&self, text: &[u8], anchor: usize) -> RuleBits {
+        let Some(starts) = &self.starts else { return RuleBits::MAX };
+        let before = text.get(..=anchor).unwrap_or_default().iter().rev();
+        before.zip(&starts.by_distance).fold(0, |rules, (byte, reached)| {
+            let begun = starts.by_byte.get(usize::from(*byte)).copied().unwrap_or(RuleBits::MAX);
+            rules | begun & reached
+        })
+    }
 }
 
 /// From this many rules on a shared automaton costs less than those of the rules.
@@ -56,9 +96,6 @@ pub struct Facts {
 
 /// How far around a value its line goes into the context hash.
 pub const LINE_WINDOW: u64 = 128;
-
-/// The most digits that one anchor counts.
-pub const MAX_DIGITS: usize = 19;
 
 impl Plan {
     /// Arranges a rule set for a kernel.
@@ -85,13 +122,13 @@ impl Plan {
         for (kind, position) in kinds {
             if let (Some(watch), Some(rule)) =
                 (by_kind.get_mut(kind.index()), rules.rules.get(position))
-                && !watch.rules.contains(&position)
+                && !watch.shared.contains(&position)
             {
-                watch.rules.push(position);
+                watch.shared.push(position);
                 watch.need = watch.need.max(bytes_needed(rule));
             }
         }
-        by_kind.iter_mut().for_each(|watch| share(watch, &rules));
+        by_kind.iter_mut().for_each(|watch| set_apart(watch, &rules));
         let max = |of: fn(&Rule) -> usize| rules.rules.iter().map(of).max().unwrap_or(0) as u64;
         let within = rules.combinations.iter().map(|combination| combination.within).max();
         Plan {
@@ -203,18 +240,23 @@ impl Plan {
     }
 }
 
-/// Moves the rules of a kind that can share an automaton together.
-fn share(watch: &mut Watch, rules: &RuleSet) {
+/// Sets apart the rules of a kind that cannot share an automaton, or all where sharing pays not.
+fn set_apart(watch: &mut Watch, rules: &RuleSet) {
     let begins_at_anchor = |position: &usize| {
         rules.rules.get(*position).is_some_and(|rule| rule.lead == Lead::Bytes(0))
     };
-    let (mut shared, mut rest): (Vec<usize>, Vec<usize>) =
-        watch.rules.iter().copied().partition(begins_at_anchor);
-    if shared.len() < WORTH_SHARING {
-        return;
+    let (mut shared, mut alone): (Vec<usize>, Vec<usize>) =
+        std::mem::take(&mut watch.shared).into_iter().partition(begins_at_anchor);
+    let together = if shared.len() < WORTH_SHARING { 0 } else { Shared::MAX_RULES };
+    alone.extend(shared.drain(shared.len().min(together)..));
+    let has_keywords = |rule: &&Rule| matches!(rule.anchors, Anchors::Keywords(_));
+    let tried: Vec<&Rule> =
+        alone.iter().filter_map(|position| rules.rules.get(*position)).collect();
+    // Past the bits there are, all are tried.
+    if tried.len() <= Shared::MAX_RULES && !tried.iter().any(has_keywords) {
+        watch.starts = Some(Box::new(Starts::new(&tried)));
     }
-    rest.extend(shared.drain(shared.len().min(Shared::MAX_RULES)..));
-    (watch.shared, watch.rules) = (shared, rest);
+    (watch.shared, watch.alone) = (shared, alone);
 }
 
 /// The words in lower case, without those that begin with another: where one of them is, the
@@ -230,7 +272,7 @@ fn shortest(words: &[String]) -> Vec<String> {
 /// Bytes from the anchor on that must be there to decide a rule.
 fn bytes_needed(rule: &Rule) -> u64 {
     let after = [&rule.context, &rule.negative].into_iter().flatten().map(|it| it.after).max();
-    let window = rule.max_length.max(rule.reach).max(MAX_DIGITS * 3);
+    let window = rule.max_length.max(rule.reach);
     (window + after.unwrap_or(0) + 8) as u64
 }
 

@@ -286,7 +286,7 @@ fn the_readers_of_this_file_can_fail() {
     assert_eq!(value("16 * 1024"), Some(16384));
     assert_eq!(value("2 << 20"), Some(2 << 20));
     assert_eq!(value("MAX_NAME + 4"), None);
-    assert_eq!(defined("scan/plan.rs", "MAX_DIGITS"), Some(19));
+    assert_eq!(defined("scan/plan.rs", "LINE_WINDOW"), Some(128));
     assert_eq!(defined("engine/mod.rs", "max_findings"), Some(10_000));
     assert_eq!(anchor(" What it *is* not, yet"), "what-it-is-not-yet");
     let text = "`sluice scan -j 2` and `scan`\n```sh\n$ sluice rules check x # why\n```\n    \

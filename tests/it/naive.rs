@@ -88,7 +88,7 @@ fn is_anchor(rule: &Rule, text: &[u8], at: usize) -> bool {
             byte(at).is_ascii_digit()
                 && !before.is_ascii_digit()
                 && (at..at + 6).all(|at| is_number(byte(at)))
-                && digits >= usize::from(*min).min(sluicegate::scan::MAX_DIGITS)
+                && digits >= usize::from(*min)
         }
         Anchors::Shape(Shape::Digits) => unreachable!("digits have an anchor of their own"),
         Anchors::Shape(Shape::At) => {

@@ -168,11 +168,6 @@ fn table(head: &[u8], whole: bool) -> Option<Structure> {
 fn candidate(head: &[u8], whole: bool, delimiter: u8) -> Option<Candidate> {
     let rows = rows(head, whole, delimiter)?;
     let first = rows.first()?;
-    // Markup and programs are what most payloads are: they go first.
-    let odd = rows.iter().filter(|row| is_code(row, delimiter)).count();
-    if odd * 5 > rows.len() {
-        return None;
-    }
     let mut lengths: BTreeMap<usize, usize> = BTreeMap::new();
     for row in &rows {
         *lengths.entry(row.fields.len()).or_default() += 1;
@@ -210,21 +205,27 @@ fn candidate(head: &[u8], whole: bool, delimiter: u8) -> Option<Candidate> {
 }
 
 /// The rows that end in the head, without empty ones and ruled lines; with `whole` also the last
-/// one. None where a quote stays open although nothing is to come.
+/// one. None where a quote stays open although nothing is to come, where the delimiter is not there,
+/// and where more than one row in five looks like code.
 fn rows(head: &[u8], whole: bool, delimiter: u8) -> Option<Vec<Row<'_>>> {
+    memchr::memchr(delimiter, head)?;
+    // Markup and programs are what most payloads are: they are turned away as soon as it is sure
+    // that more than one row in five will look like them.
+    let most_rows = memchr::memchr_iter(b'\n', head).count() + 1;
+    let mut odd = 0;
     let (mut rows, mut fields) = (Vec::new(), Vec::new());
     let (mut row_start, mut field_start) = (0, 0);
     loop {
         let after_quotes = match quoted_end(head, field_start) {
             Some(end) => end,
             None if whole => return None,
-            None => return Some(rows),
+            None => break,
         };
         let rest = head.get(after_quotes..)?;
         let end = match memchr::memchr2(delimiter, b'\n', rest) {
             Some(length) => after_quotes + length,
             None if whole && field_start <= head.len() => head.len(),
-            None => return Some(rows),
+            None => break,
         };
         if head.get(end) == Some(&delimiter) {
             fields.push(head.get(field_start..end)?);
@@ -237,13 +238,19 @@ fn rows(head: &[u8], whole: bool, delimiter: u8) -> Option<Vec<Row<'_>>> {
         fields.push(head.get(field_start..(row_start + text.len()).max(field_start))?);
         let fields = std::mem::take(&mut fields);
         if !text.iter().all(|b| matches!(b, b' ' | b'\t' | b'-' | b'+' | b'|' | b'=')) {
-            rows.push(Row { text, fields });
+            let row = Row { text, fields };
+            odd += usize::from(is_code(&row, delimiter));
+            if odd * 5 > most_rows {
+                return None;
+            }
+            rows.push(row);
         }
         if end >= head.len() {
-            return Some(rows);
+            break;
         }
         (row_start, field_start) = (end + 1, end + 1);
     }
+    (odd * 5 <= rows.len()).then_some(rows)
 }
 
 /// Behind the quotes that a field begins with, two in a row being one inside; its start where it
