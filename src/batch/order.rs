@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// A bounded window over numbered results. Numbers are given out by [`Order::reserve`], one
 /// result a number comes back by [`Order::put`] in any order, and [`Order::take`] hands them on in
@@ -13,7 +14,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(super) struct Order<T> {
     state: Mutex<State<T>>,
-    /// The next result has come, or no more will.
+    /// Enough results have come, or no more will.
     ready: Condvar,
     /// There is room again.
     room: Condvar,
@@ -29,7 +30,16 @@ struct State<T> {
     weight: usize,
     closed: bool,
     abandoned: bool,
+    /// Whether the taker sleeps, and how many wait for room: waking nobody costs a system call.
+    taker_sleeps: bool,
+    waiting_for_room: usize,
 }
+
+/// Results that are worth waking the taker for; fewer are left to gather for [`GATHER`].
+const WORTH_WAKING: usize = 32;
+
+/// How long results gather at most before they are handed on.
+const GATHER: Duration = Duration::from_millis(20);
 
 impl<T> Order<T> {
     pub(super) fn new(ahead: u64, weight: usize) -> Order<T> {
@@ -40,6 +50,8 @@ impl<T> Order<T> {
             weight: 0,
             closed: false,
             abandoned: false,
+            taker_sleeps: false,
+            waiting_for_room: 0,
         };
         Order {
             state: Mutex::new(state),
@@ -54,7 +66,7 @@ impl<T> Order<T> {
     pub(super) fn reserve(&self) -> Option<u64> {
         let mut state = self.lock();
         while state.reserved - state.next >= self.ahead && !state.abandoned {
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.wait_for_room(state);
         }
         let number = state.reserved;
         state.reserved += 1;
@@ -65,11 +77,11 @@ impl<T> Order<T> {
     pub(super) fn put(&self, number: u64, weight: usize, result: Option<T>) {
         let mut state = self.lock();
         while state.next != number && state.weight + weight > self.weight && !state.abandoned {
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.wait_for_room(state);
         }
         state.weight += weight;
         state.waiting.insert(number, (weight, result));
-        if state.next == number {
+        if state.taker_sleeps && (state.closed || state.waiting.len() >= WORTH_WAKING) {
             self.ready.notify_one();
         }
     }
@@ -101,14 +113,31 @@ impl<T> Order<T> {
                 results.extend(result);
             }
             if state.next > from {
-                self.room.notify_all();
+                if state.waiting_for_room > 0 {
+                    self.room.notify_all();
+                }
                 return Some(results);
             }
             if state.closed && state.next == state.reserved {
                 return None;
             }
-            state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.taker_sleeps = true;
+            let woken = self.ready.wait_timeout(state, GATHER);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            state.taker_sleeps = false;
         }
+    }
+
+    fn wait_for_room<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<T>>,
+    ) -> MutexGuard<'a, State<T>> {
+        // What waits may be what stands in the way.
+        self.ready.notify_one();
+        state.waiting_for_room += 1;
+        let mut state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.waiting_for_room -= 1;
+        state
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
