@@ -264,6 +264,17 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_that_is_declared_and_not_there_hides_nothing() {
+        let scanner = small();
+        let format = Format::declared("text").map(|format| Format { bom: 3, ..format });
+        for payload in ["123456789", "\u{feff}123456789"] {
+            let whole = scanner.scan_as(payload.as_bytes(), format);
+            assert_eq!(whole.findings.len(), 1, "{payload:?}");
+            assert_eq!(in_pieces(&scanner, payload.as_bytes(), format, 1), whole);
+        }
+    }
+
+    #[test]
     fn payloads_of_no_or_half_a_character_end_well() {
         let scanner = small();
         for payload in [&b""[..], b"\xff", b"\xff\xfe", b"\xff\xfea", b"\xef\xbb", b"\xef\xbb\xbf"]

@@ -129,7 +129,6 @@ impl Nearby {
     /// The nearest of the `wanted` terms (sorted) that lies wholly inside `from..start` or
     /// `end..to`; before wins over behind, then the lower term. `text` begins at offset `base` and
     /// holds `from..to` and, unless the payload ends there, four bytes beyond.
-    #[expect(clippy::too_many_arguments, reason = "a window has four borders")]
     pub fn nearest(
         &mut self,
         terms: &Terms,

@@ -1,13 +1,6 @@
 //! Promise 8: unmistakable values are planted in payloads and in every name that comes from
 //! outside, the program runs in every form, and all that it writes is searched for them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "helpers of tests fail as tests do"
-)]
-
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
@@ -183,7 +176,7 @@ fn tree() -> TempDir {
     write(OsStr::new("keys.ndjson"), format!("{json}\n{json}\n{json}\n").as_bytes());
     let closed = tree.path().join("data").join(format!("closed {}", names.ssn));
     fs::write(&closed, &text).unwrap();
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     tree
 }
 

@@ -147,7 +147,8 @@ fn anchor(heading: &str) -> String {
 fn anchors(text: &str) -> Vec<String> {
     lines(text)
         .filter(|(is_code, _)| !is_code)
-        .filter_map(|(_, line)| line.starts_with('#').then(|| anchor(line.trim_start_matches('#'))))
+        .filter(|(_, line)| line.starts_with('#'))
+        .map(|(_, line)| anchor(line.trim_start_matches('#')))
         .collect()
 }
 

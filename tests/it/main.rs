@@ -1,5 +1,13 @@
 //! The integration tests, in one binary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
 mod awkward;
 mod canary;
 mod cases;

@@ -127,6 +127,7 @@ fn say_where(panic: &PanicHookInfo<'_>) {
 /// Lets a test see what a panic shows.
 fn provoke_panic() {
     #[cfg(debug_assertions)]
+    #[expect(clippy::panic, reason = "that is what it is for; no release build holds it")]
     if let Ok(message) = std::env::var("SLUICE_TEST_PANIC") {
         panic::panic_any(message);
     }

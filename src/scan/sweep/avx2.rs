@@ -179,8 +179,11 @@ mod x86 {
         candidate: &mut impl FnMut(usize),
     ) {
         match groups {
+            // SAFETY: the caller vouches for AVX2.
             [one] => unsafe { run([one], buffer, from, to, candidate) },
+            // SAFETY: likewise.
             [one, two] => unsafe { run([one, two], buffer, from, to, candidate) },
+            // SAFETY: likewise.
             [one, two, three, four] => unsafe {
                 run([one, two, three, four], buffer, from, to, candidate)
             },
