@@ -220,8 +220,9 @@ impl<'a> Reader<'a> {
         };
         let splitter = turn.as_ref().and_then(|_| {
             let head = self.buffer.get_mut(..SNIFF_BYTES)?;
-            let read = read_at(file, head, 0).ok()?;
-            self.scanner.split(head.get(..read)?, segments::SEGMENT_BYTES)
+            // A read that is cut short does not decide the format: the stream below gathers it.
+            read_at(file, head, 0).ok().filter(|read| *read == SNIFF_BYTES)?;
+            self.scanner.split(head, segments::SEGMENT_BYTES)
         });
         let scanner = self.scanner;
         let (classified, pieces) = match splitter {

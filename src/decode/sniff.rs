@@ -94,7 +94,7 @@ impl Format {
 
     /// The format that a caller declares by a word: `text`, `csv` (comma, with a header row), `tsv`
     /// (TAB, with a header row), `json`, `ndjson`, `utf-16le`, `utf-16be` (plain text). None for
-    /// any other word. A declared format waits for no bytes, so no byte order mark is looked for.
+    /// any other word. It says nothing of a byte order mark: the engine looks for that.
     pub fn declared(word: &str) -> Option<Format> {
         let structured = |structure| Some(Format { structure, ..Format::TEXT });
         let encoded = |encoding| Some(Format { encoding, ..Format::TEXT });

@@ -148,7 +148,7 @@ impl Scanner {
 
     fn format_of(&self, head: &[u8], declared: Option<Format>) -> Format {
         match declared.or(self.inner.options.format) {
-            Some(format) => Format { bom: format.bom.max(declared_bom(head, format)), ..format },
+            Some(format) => Format { bom: declared_bom(head, format), ..format },
             None => sniff(head.get(..SNIFF_BYTES).unwrap_or(head)),
         }
     }
@@ -185,7 +185,8 @@ impl Scanner {
     }
 }
 
-/// A declared format may still begin with its byte order mark.
+/// Length of the byte order mark that a payload of a declared format begins with. What the
+/// declaration says of it does not count: bytes that are no mark are not passed over.
 fn declared_bom(head: &[u8], format: Format) -> usize {
     let mark: &[u8] = match format.encoding {
         Encoding::Bytes => b"\xef\xbb\xbf",

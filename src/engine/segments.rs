@@ -211,3 +211,142 @@ impl Splitter {
         segment
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::Options;
+    use crate::model::Place;
+    use crate::rules::RuleSet;
+    use crate::scan::sample;
+
+    /// The payload in segments of this size, read in odd pieces, scanned last to first.
+    fn segmented(scanner: &Scanner, payload: &[u8], segment: usize) -> Classified {
+        let mut splitter = scanner.split(&payload[..payload.len().min(4096)], segment).unwrap();
+        let format = splitter.format();
+        let mut segments = Vec::new();
+        for piece in payload.chunks(911) {
+            segments.extend(splitter.push(piece));
+        }
+        segments.push(splitter.finish());
+        let parts = segments.into_iter().rev().map(|segment| scanner.scan_segment(segment));
+        scanner.join(format, parts.collect(), Coverage::complete())
+    }
+
+    fn small(max_findings: usize) -> Scanner {
+        let number = ("nat.a", r"\b[0-9]{9}\b", "context = { terms = [\"name\"] }");
+        let rules = sample::rules(&[number], "");
+        Scanner::new(rules, Options { max_findings, ..Options::default() })
+    }
+
+    #[track_caller]
+    fn agrees(payload: &[u8]) -> Classified {
+        let scanner = small(100_000);
+        let whole = scanner.scan(payload);
+        for segment in [777, 5000, 1 << 20] {
+            assert_eq!(segmented(&scanner, payload, segment), whole, "segments of {segment}");
+        }
+        whole
+    }
+
+    #[test]
+    fn lines_and_characters_are_counted_through_marks_and_many_bytes() {
+        let text = format!("\u{feff}{}", "\u{20ac}\u{e9}\n123456789 \u{1f600}\n\n".repeat(900));
+        let found = agrees(text.as_bytes());
+        let last = found.findings.last().unwrap();
+        assert_eq!((last.line, last.column), (900 * 3 - 1, 1));
+        // Per repeat: three characters, then the number, a space, another, two line ends.
+        assert_eq!(last.chars.unwrap().start, 899 * 16 + 3);
+        assert_eq!(last.span.start, 3 + 899 * 22 + 6);
+    }
+
+    #[test]
+    fn latin1_has_no_characters_from_the_first_odd_byte_on() {
+        let mut payload = b"name 123456789\n".repeat(400);
+        payload.extend(b"caf\xe9 ");
+        payload.extend(b"name 123456789\n".repeat(400));
+        let found = agrees(&payload);
+        let known: Vec<bool> = found.findings.iter().map(|it| it.chars.is_some()).collect();
+        assert_eq!(known, [vec![true; 400], vec![false; 400]].concat());
+    }
+
+    #[test]
+    fn rows_and_quotes_go_on_through_segments() {
+        let long = "a quoted cell, with 123456789 and\nline ends \"\" in it ".repeat(40);
+        let mut payload = String::from("id,note,number\n");
+        for row in 0..60 {
+            payload += &format!("{row},\"{long}\",987654321\n");
+        }
+        let found = agrees(payload.as_bytes());
+        let Some(Place::Cell { row, column }) = found.findings.last().unwrap().place.as_deref()
+        else {
+            panic!("a cell")
+        };
+        assert_eq!((*row, &**column), (60, "number"));
+    }
+
+    #[test]
+    fn paths_go_on_through_segments() {
+        let items = r#"{"name": "x", "list": [[123456789], {"deep": "123456789"}]},"#.repeat(300);
+        let payload = format!(r#"{{"a": {{"items": [{items} 0]}}, "b": 123456789}}"#);
+        let found = agrees(payload.as_bytes());
+        let path = |at: usize| match found.findings[at].place.as_deref() {
+            Some(Place::Json { json_path, .. }) => json_path.to_string(),
+            _ => panic!("a path"),
+        };
+        assert_eq!(path(2 * 299), "$.a.items[299].list[0][0]");
+        assert_eq!(path(2 * 299 + 1), "$.a.items[299].list[1].deep");
+        assert_eq!(path(600), "$.b");
+    }
+
+    /// A match that reaches over several segments, and what it contains.
+    #[test]
+    fn long_matches_are_seen_from_all_segments() {
+        let long = ("nat.long", "key[0-9 ]{0,4000}!", "anchors = { keywords = [\"key\"] }");
+        let rules = sample::rules(&[long, ("nat.a", r"\b[0-9]{9}\b", "")], "");
+        let scanner = Scanner::new(rules, Options::default());
+        let mut payload = b"123456789 ".repeat(500);
+        payload.extend(b"key".iter().chain(&b"123456789 ".repeat(390)).chain(b"!"));
+        payload.extend(b"123456789 ".repeat(500));
+        let whole = scanner.scan(&payload);
+        assert_eq!(whole.findings.len(), 1001);
+        for segment in [100, 1000, 3000] {
+            assert_eq!(segmented(&scanner, &payload, segment), whole);
+        }
+    }
+
+    #[test]
+    fn findings_past_the_cap_are_counted_and_not_held() {
+        let payload =
+            (0..5000).map(|n| format!("name {}\n", 100_000_000 + n % 1500)).collect::<String>();
+        let payload = payload.as_bytes();
+        for cap in [0, 1, 100, 4999, 5000] {
+            let scanner = small(cap);
+            let whole = scanner.scan(payload);
+            assert_eq!((whole.findings.len(), whole.truncated), (cap, 5000 - cap as u64));
+            assert_eq!(segmented(&scanner, payload, 3000), whole);
+            let mut splitter = scanner.split(&payload[..4096], 3000).unwrap();
+            let mut segments = splitter.push(payload);
+            let mut join = scanner.joining(splitter.format());
+            segments.push(splitter.finish());
+            // Neither first to last nor the other way round.
+            let middle = segments.len() / 2;
+            segments.rotate_left(middle);
+            for segment in segments {
+                join.take(scanner.scan_segment(segment));
+                assert!(join.kept.values().map(Vec::len).sum::<usize>() <= cap);
+            }
+            assert_eq!(join.finish(Coverage::complete()), whole);
+        }
+    }
+
+    #[test]
+    fn utf16_has_to_be_read_in_order() {
+        let scanner = Scanner::new(Arc::new(RuleSet::default()), Options::default());
+        let text: Vec<u8> = "plain words".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(scanner.split(&text, 1000).is_none());
+        assert!(scanner.split(b"plain words", 1000).is_some());
+    }
+}

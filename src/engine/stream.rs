@@ -182,3 +182,190 @@ impl Running {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::Options;
+    use crate::rules::RuleSet;
+    use crate::scan::sample;
+    use crate::scan::sweep::LOOK_AHEAD;
+
+    fn small() -> Scanner {
+        let number = ("nat.a", r"\b[0-9]{9}\b", "columns = [\"ssn\"]");
+        Scanner::new(sample::rules(&[number], ""), Options::default())
+    }
+
+    fn builtin() -> Scanner {
+        Scanner::new(Arc::new(RuleSet::builtin().unwrap()), Options::default())
+    }
+
+    fn in_pieces(
+        scanner: &Scanner,
+        payload: &[u8],
+        format: Option<Format>,
+        size: usize,
+    ) -> Classified {
+        let mut stream = scanner.stream_as(format);
+        for piece in payload.chunks(size) {
+            stream.push(piece);
+        }
+        stream.finish()
+    }
+
+    fn utf16(text: &str, mark: bool, big_endian: bool) -> Vec<u8> {
+        let units = mark.then_some(0xfeff).into_iter().chain(text.encode_utf16());
+        units.flat_map(|u| if big_endian { u.to_be_bytes() } else { u.to_le_bytes() }).collect()
+    }
+
+    #[test]
+    fn a_stream_waits_for_its_format_and_no_longer() {
+        let scanner = small();
+        let text = b"x".repeat(SNIFF_BYTES + 200);
+        let mut undeclared = scanner.stream();
+        assert_eq!(undeclared.push(&text[..SNIFF_BYTES - 1]), 0);
+        assert!(matches!(undeclared.state, State::Undecided(_)));
+        assert!(undeclared.push(b"x") > 3900);
+        let mut declared = scanner.stream_as(Format::declared("text"));
+        assert!(declared.push(&text[..200]) > 100);
+        // A first byte beyond ASCII may begin a byte order mark.
+        let mut marked = scanner.stream_as(Format::declared("text"));
+        assert_eq!(marked.push(b"\xef\xbb"), 0);
+        assert_eq!(marked.push(b"\xbf123456789"), 3);
+        assert_eq!(marked.finish().findings[0].span, Span::new(3, 12));
+    }
+
+    #[test]
+    fn marks_and_short_payloads_are_as_in_a_scan_of_the_whole() {
+        let scanner = small();
+        let text = "id,ssn\n1,123456789\n2,987654321 \u{e9}\n";
+        let marked = ["\u{feff}", text].concat();
+        let formats = [None, Format::declared("csv"), Format::declared("text")];
+        let payloads = [
+            (text.as_bytes().to_vec(), &formats[..], [9, 21]),
+            (marked.into_bytes(), &formats[..], [12, 24]),
+            (utf16(text, true, false), &[None, Format::declared("utf-16le")][..], [20, 44]),
+            (utf16(text, true, true), &[None, Format::declared("utf-16be")], [20, 44]),
+            (utf16(text, false, false), &[None, Format::declared("utf-16le")], [18, 42]),
+        ];
+        for (payload, formats, starts) in payloads {
+            for format in formats {
+                let whole = scanner.scan_as(&payload, *format);
+                let found: Vec<u64> = whole.findings.iter().map(|it| it.span.start).collect();
+                assert_eq!(found, starts, "{format:?}");
+                assert!(whole.label.coverage.is_complete());
+                for size in [1, 2, 3, 5, 4096] {
+                    assert_eq!(in_pieces(&scanner, &payload, *format, size), whole, "{format:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_mark_that_is_declared_and_not_there_hides_nothing() {
+        let scanner = small();
+        let format = Format::declared("text").map(|format| Format { bom: 3, ..format });
+        for payload in ["123456789", "\u{feff}123456789"] {
+            let whole = scanner.scan_as(payload.as_bytes(), format);
+            assert_eq!(whole.findings.len(), 1, "{payload:?}");
+            assert_eq!(in_pieces(&scanner, payload.as_bytes(), format, 1), whole);
+        }
+    }
+
+    #[test]
+    fn payloads_of_no_or_half_a_character_end_well() {
+        let scanner = small();
+        for payload in [&b""[..], b"\xff", b"\xff\xfe", b"\xff\xfea", b"\xef\xbb", b"\xef\xbb\xbf"]
+        {
+            for format in [None, Format::declared("utf-16le"), Format::declared("json")] {
+                let whole = scanner.scan_as(payload, format);
+                assert_eq!(
+                    in_pieces(&scanner, payload, format, 1),
+                    whole,
+                    "{payload:?} {format:?}"
+                );
+            }
+        }
+        let half = scanner.scan_as(b"\xff\xfea", Format::declared("utf-16le"));
+        assert!(!half.label.coverage.is_complete(), "half a code unit is damage");
+    }
+
+    #[test]
+    fn the_final_offset_of_utf16_counts_original_bytes() {
+        let scanner = small();
+        let text = "\u{4e00}".repeat(500);
+        let payload = utf16(&text, true, false);
+        let mut stream = scanner.stream_as(Format::declared("utf-16le"));
+        let final_to = stream.push(&payload);
+        // 32 bytes of the view, three a character, are held back.
+        assert_eq!(final_to, 2 + 2 * (500 - 11));
+    }
+
+    /// What a reader of a stream waits for where nothing is found: the longest lead of any rule, 64
+    /// bytes of an e-mail address before its `@`, and the 32 bytes that the sweep looks ahead.
+    #[test]
+    fn ordinary_prose_is_held_back_by_little() {
+        let scanner = builtin();
+        let most = scanner.inner.plan.max_lead() + LOOK_AHEAD as u64;
+        assert!(most <= MOST_HELD_BACK, "{most}");
+        let text =
+            "The river ran low that summer, and nobody minded; we sat and talked until dusk.\n";
+        let mut stream = scanner.stream_as(Format::declared("text"));
+        let mut pushed = 0;
+        for piece in text.repeat(400).as_bytes().chunks(13) {
+            pushed += piece.len() as u64;
+            let final_to = stream.push(piece);
+            assert_eq!(final_to, pushed.saturating_sub(most));
+        }
+        assert!(stream.finish().findings.is_empty());
+    }
+
+    /// Bytes.
+    const MOST_HELD_BACK: u64 = 96;
+
+    /// The worst payloads for what is kept: bytes of text and of all vectors beside it.
+    #[test]
+    fn memory_does_not_follow_the_payload() {
+        let scanner = builtin();
+        let pem = ["-----BEGIN PRIVATE KEY-----", &"ssn 219-09-9998 ".repeat(1100)].concat();
+        for (word, piece) in [
+            ("text", "a@a@"),
+            ("text", "1234567890"),
+            ("text", "1-"),
+            ("text", "password="),
+            ("text", "219-09-9998\n"),
+            ("text", "ssn a@b.de diagnosis "),
+            ("text", "-----BEGIN PRIVATE KEY-----"),
+            ("text", &pem),
+            ("json", "["),
+            ("json", "[1]"),
+            ("json", "{\"a\":1},"),
+            ("json", "\"\\"),
+            ("ndjson", "[]\n"),
+            ("csv", "\","),
+            ("csv", ",\n"),
+            ("utf-16le", "aé"),
+        ] {
+            let format = Format::declared(word);
+            for (length, size) in [(1 << 19, 1 << 17), (1 << 17, 997)] {
+                let mut stream = scanner.stream_as(format);
+                let payload = piece.repeat(length / piece.len() + 1);
+                let bytes = match word {
+                    "utf-16le" => utf16(&payload, false, false),
+                    _ => payload.into_bytes(),
+                };
+                for pushed in bytes.chunks(size) {
+                    stream.push(pushed);
+                    let State::Running(running) = &stream.state else { panic!("declared") };
+                    // The undecided window, and what may be dropped but is not yet.
+                    let held = running.view.len();
+                    assert!(held <= (24 << 10) + SLACK, "{word} {piece:.20}: {held}");
+                    let room = running.cursor.room();
+                    assert!(room <= 1 << 20, "{word} {piece:.20}: {room}");
+                }
+            }
+        }
+    }
+}

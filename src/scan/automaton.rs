@@ -248,3 +248,81 @@ pub fn first_bytes(pattern: &str) -> ByteSet {
         _ => all(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::sample;
+
+    /// End and bytes read of the match of a pattern at a start.
+    fn tried(pattern: &str, max_length: usize, text: &str, start: usize) -> Tried {
+        let more = format!("max_length = {max_length}\nanchors = {{ keywords = [\"key\"] }}");
+        let rules = sample::rules(&[("sec.a", pattern, &more)], "");
+        let automaton = Automaton::new(&rules.rules[0]).unwrap();
+        let mut workspace = automaton.workspace();
+        automaton.match_at(&mut workspace, text.as_bytes(), start, start + max_length)
+    }
+
+    #[test]
+    fn a_match_is_leftmost_first_and_cut_at_the_limit() {
+        let end = |pattern, max, text| tried(pattern, max, text, 0).end;
+        assert_eq!(end("key(?:a|ab)", 9, "keyab"), Some(4));
+        assert_eq!(end("key(?:ab|a)", 9, "keyab"), Some(5));
+        assert_eq!(end("key[a-z]+", 6, "keyabcdef"), Some(6));
+        assert_eq!(end("key[a-z]+?x", 6, "keyaxx"), Some(5));
+        assert_eq!(end("key[a-z]{2}!", 6, "keyab"), None);
+    }
+
+    #[test]
+    fn assertions_see_the_bytes_around_the_window() {
+        let end = |pattern, max, text, start| tried(pattern, max, text, start).end;
+        assert_eq!(end(r"\bkey\b", 3, "key", 0), Some(3));
+        assert_eq!(end(r"\bkey\b", 3, "keys", 0), None);
+        assert_eq!(end(r"\bkey\b", 3, "-key-", 1), Some(4));
+        assert_eq!(end(r"\bkey\b", 3, "akey", 1), None);
+        assert_eq!(end("(?m:^)key(?m:$)", 3, "a\nkey\nb", 2), Some(5));
+        assert_eq!(end("(?m:^)key(?m:$)", 3, "a\nkeyb", 2), None);
+        // Half a character is no letter: what a pattern means does not depend on the encoding.
+        assert_eq!(end(r"\bkey", 3, "ékey", 2), Some(5));
+    }
+
+    #[test]
+    fn no_byte_is_read_behind_a_dead_end() {
+        let read = |text| tried("key[0-9]{1,9}", 12, text, 0).read;
+        assert_eq!(read("kay123456789"), 2);
+        // A match is told by the byte behind it, its dead end by the next one.
+        assert_eq!(read("key12 456789"), 7);
+        assert_eq!(read("key123456789xyz"), 12);
+    }
+
+    #[test]
+    fn the_value_is_its_group_or_the_whole_match() {
+        let value = |pattern: &str, text: &str| {
+            let anchors = "anchors = { keywords = [\"key\"] }";
+            let rules = sample::rules(&[("sec.a", pattern, anchors)], "");
+            let automaton = Automaton::new(&rules.rules[0]).unwrap();
+            let mut workspace = automaton.workspace();
+            let text = text.as_bytes();
+            let end = automaton.match_at(&mut workspace, text, 0, text.len()).end.unwrap();
+            automaton.value_of(&mut workspace, &rules.rules[0], text, 0, end)
+        };
+        assert_eq!(value("key=(?<value>[a-z]{1,9});", "key=abc;def"), (4, 7));
+        assert_eq!(value("key=[a-z]{1,9}", "key=abc;"), (0, 7));
+        // The group took no part.
+        assert_eq!(value("key=(?:(?<value>[a-z])|[0-9])", "key=7"), (0, 5));
+        // The match ended where a byte behind it says so.
+        assert_eq!(value(r"key(?<value>[a-z]{1,9}?)(?m:$)", "keyab\n"), (3, 5));
+    }
+
+    #[test]
+    fn first_bytes_are_those_of_every_way_to_begin() {
+        let can = |pattern: &str| -> String {
+            let first = first_bytes(pattern);
+            (0..=127u8).filter(|byte| first.contains(*byte)).map(char::from).collect()
+        };
+        assert_eq!(can("(?:ab|c)d"), "ac");
+        assert_eq!(can(r"\b[x-z]?k"), "kxyz");
+        assert_eq!(can("(?i)k"), "Kk");
+        assert_eq!(can("a*").len(), 128);
+    }
+}

@@ -111,6 +111,12 @@ impl Nearby {
         self.found.clear();
     }
 
+    /// Room for terms, in bytes: what was held at most.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.found.capacity() * size_of::<Occurrence>()
+    }
+
     /// Forgets terms that begin below this offset.
     pub fn forget_below(&mut self, offset: u64) {
         if offset > self.low {
@@ -253,4 +259,157 @@ fn split_words(name: &str) -> String {
         previous = c;
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::scan::sample;
+
+    const WORDS: [&str; 7] = ["ssn", "social security", "nr.", "größe", "ab", "b c", "號碼"];
+
+    /// The terms of a rule set with these words, the last of them 64 bytes long.
+    fn terms() -> (Terms, Vec<TermIndex>, Vec<String>) {
+        let mut words: Vec<String> = WORDS.map(str::to_owned).to_vec();
+        words.push("w".repeat(MAX_TERM));
+        let more =
+            format!("anchors = {{ keywords = [\"key\"] }}\ncontext = {{ terms = {words:?} }}");
+        let rules = sample::rules(&[("sec.a", "key", &more)], "");
+        let wanted = rules.rules[0].context.as_ref().unwrap().terms.clone();
+        (Terms::new(&rules), wanted, rules.terms.clone())
+    }
+
+    /// The word nearest to `start..end`, looked for in all of the text.
+    fn nearest(text: &[u8], start: usize, end: usize) -> Option<(String, u64)> {
+        let (terms, wanted, words) = terms();
+        let (start, end, last) = (start as u64, end as u64, text.len() as u64);
+        let mut nearby = Nearby::default();
+        let found = nearby.nearest(&terms, text, 0, (0, start), (end, last), &wanted);
+        found.map(|found| (words[usize::from(found.term.0)].clone(), found.distance))
+    }
+
+    fn is_in(text: &[u8]) -> bool {
+        nearest(text, text.len(), text.len()).is_some()
+    }
+
+    #[test]
+    fn terms_are_whole_words_in_any_case() {
+        for text in ["ssn", "SSN", "-ssn:", "_ssn_", "(Ssn)", "a ssn", "ssn\n", "Social Security"] {
+            assert!(is_in(text.as_bytes()), "{text}");
+        }
+        for text in ["xssn", "ssnx", "1ssn", "ssn2", "éssn", "ssné", "socialsecurity"] {
+            assert!(!is_in(text.as_bytes()), "{text}");
+        }
+        // Letters of Latin-1 are letters, other bytes beyond ASCII are none.
+        assert!(!is_in(b"\xe9ssn") && !is_in(b"ssn\xe9"));
+        assert!(is_in(b"\xa7ssn") && is_in("\u{2014}ssn\u{2014}".as_bytes()));
+        // An edge that is no letter needs nothing beside it.
+        assert!(is_in(b"nr.5") && !is_in(b"xnr.5"));
+    }
+
+    #[test]
+    fn terms_beyond_ascii_are_known_in_both_encodings_and_cases() {
+        for text in ["größe", "Größe", "GRÖSSE"] {
+            assert!(is_in(text.as_bytes()), "{text}");
+        }
+        assert!(is_in(b"gr\xf6\xdfe") && is_in(b"GR\xd6SSE") && !is_in(b"gr\xf6\xdfen"));
+        // Words without spaces between them.
+        assert!(is_in("我的號碼是".as_bytes()));
+    }
+
+    #[test]
+    fn the_nearest_term_wins_then_the_one_before() {
+        let text = b"ssn .. ab [value] ssn";
+        assert_eq!(nearest(text, 10, 17), Some(("ab".into(), 1)));
+        assert_eq!(nearest(b"ab [v] ssn", 3, 6), Some(("ab".into(), 1)));
+        assert_eq!(nearest(b"ab  [v] ssn", 4, 7), Some(("ssn".into(), 1)));
+        // What overlaps the value or sticks out of the window is not beside it.
+        assert_eq!(nearest(b"ssn", 1, 3), None);
+        assert_eq!(nearest(b"ab c", 0, 2), None);
+        assert_eq!(nearest(b"", 0, 0), None);
+    }
+
+    #[test]
+    fn names_are_split_into_words() {
+        let (terms, wanted, words) = terms();
+        let of =
+            |name| terms.in_name(name, &wanted).map(|term| words[usize::from(term.0)].as_str());
+        assert_eq!(of("patientSSN_no"), Some("ssn"));
+        assert_eq!(of("patientssn"), None);
+        assert_eq!(of("patient_ssn"), Some("ssn"));
+        assert_eq!(of("homeSocialSecurity"), Some("social security"));
+        assert_eq!(of("ab.ssn"), Some("ab"));
+        assert_eq!(of("assn"), None);
+        assert_eq!(of(""), None);
+    }
+
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            6 => prop::sample::select(WORDS.to_vec()).prop_map(|word| word.as_bytes().to_vec()),
+            1 => Just(vec![b'w'; MAX_TERM]),
+            4 => prop::sample::select(vec![" ", ".", "x", "é", "\n", "0"]).prop_map(|s| s.as_bytes().to_vec()),
+            1 => Just(vec![0xe9]),
+            1 => (1usize..700).prop_map(|length| vec![b'.'; length]),
+        ];
+        prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        /// Windows in about any order, on text of which more and more is there and less and less
+        /// is kept, have the terms of a fresh look at the whole.
+        #[test]
+        fn what_was_searched_before_does_not_matter(
+            text in text(),
+            windows in prop::collection::vec((0usize..4000, 0usize..400, 0usize..40, 0usize..400), 1..12),
+            sorted: bool,
+        ) {
+            let (terms, wanted, _) = terms();
+            let mut windows: Vec<[usize; 4]> = windows
+                .into_iter()
+                .map(|(from, before, length, after)| {
+                    let from = from.min(text.len());
+                    let start = (from + before).min(text.len());
+                    let end = (start + length).min(text.len());
+                    [from, start, end, (end + after).min(text.len())]
+                })
+                .collect();
+            if sorted {
+                windows.sort_unstable();
+            }
+            let mut nearby = Nearby::default();
+            for window in windows {
+                let [from, start, end, to] = window;
+                let borders = |at: usize| at as u64;
+                let query = |nearby: &mut Nearby, text: &[u8], base: usize| {
+                    nearby.nearest(
+                        &terms, text, borders(base),
+                        (borders(from), borders(start)), (borders(end), borders(to)), &wanted,
+                    )
+                };
+                let whole = query(&mut Nearby::default(), &text, 0);
+                // Of the text only what the window needs is there, and a little before it.
+                let base = if sorted { from.saturating_sub(8) } else { 0 };
+                let there = text.len().min(to + 8);
+                prop_assert_eq!(query(&mut nearby, &text[base..there], base), whole, "{:?}", window);
+                if sorted {
+                    nearby.forget_below(borders(base));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_found_is_forgotten_again() {
+        let (terms, wanted, _) = terms();
+        let text = b"ssn ".repeat(5000);
+        let mut nearby = Nearby::default();
+        for start in (0..text.len() as u64 - 200).step_by(100) {
+            let (from, to) = (start.saturating_sub(300), start + 200);
+            nearby.nearest(&terms, &text, 0, (from, start), (start + 10, to), &wanted);
+            nearby.forget_below(from);
+            assert!(nearby.found.len() < 400, "{}", nearby.found.len());
+        }
+    }
 }

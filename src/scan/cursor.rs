@@ -123,6 +123,18 @@ impl Cursor {
         self.shared_bytes_read
     }
 
+    /// Room for what is held between two calls, in bytes, automata aside: what was held at most.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        let starts = self.starts.iter().map(|starts| starts.matches.capacity()).sum::<usize>();
+        self.pending.capacity() * size_of::<(u64, Anchor)>()
+            + self.anchors.capacity() * size_of::<Anchor>()
+            + starts * size_of::<(u64, usize)>()
+            + self.settling.room()
+            + self.nearby.room()
+            + self.tracker.room()
+    }
+
     /// Scans as far as the text permits. `text` begins at offset `base`, which is not above the
     /// last `needed_from`, and holds all that has arrived; `is_last` says that nothing follows.
     pub fn advance(
@@ -173,9 +185,6 @@ impl Cursor {
 
     /// Lets the tracker pass what no question can be about any more, and says what is needed.
     fn release(&mut self, plan: &Plan, view: View<'_>, final_to: u64) -> u64 {
-        if view.is_last {
-            return view.end();
-        }
         let margin = plan.look_behind().max(plan.neighbourhood() + 80).max(LOOK_BEHIND as u64);
         let needed = final_to.saturating_sub(margin).clamp(view.base, view.end());
         self.follow(view, needed);
@@ -387,4 +396,143 @@ fn find_match(
         }
     }
     (None, total)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::decode::Structure;
+    use crate::rules::RuleSet;
+    use crate::scan::Found;
+    use crate::scan::sample;
+    use crate::scan::sweep::Kernel;
+
+    fn plan(rules: &Arc<RuleSet>) -> Plan {
+        Plan::new(rules.clone(), Kernel::Portable)
+    }
+
+    fn cursor(plan: &Plan, structure: Structure) -> Cursor {
+        Cursor::new(plan, Tracker::new(structure, 0), 0)
+    }
+
+    /// Spans found in a text that arrives up to each of `ends`, with the progress each time.
+    fn scan(plan: &Plan, text: &[u8], ends: &[usize]) -> (Vec<(u64, u64)>, Vec<Progress>) {
+        let mut cursor = cursor(plan, Structure::Text);
+        let mut found = Vec::new();
+        let mut take = |it: Found<'_>| found.push((it.span.start, it.span.end));
+        let mut progress: Vec<Progress> = Vec::new();
+        for end in ends {
+            let base = progress.last().map_or(0, |last| last.needed_from as usize);
+            let is_last = *end == text.len();
+            progress.push(cursor.advance(plan, &text[base..*end], base as u64, is_last, &mut take));
+        }
+        (found, progress)
+    }
+
+    const CONTEXT: &str = "anchors = { keywords = [\"key\"] }\n\
+        context = { terms = [\"good\"], before = 50, after = 40 }";
+
+    #[test]
+    fn an_anchor_waits_for_all_that_its_rules_may_look_at() {
+        let rules = sample::rules(&[("sec.a", "key[0-9]{1,20}", CONTEXT)], "");
+        let plan = plan(&rules);
+        let text = format!("{}key12{}", ".".repeat(200), ".".repeat(600)).into_bytes();
+        // 23 bytes for the match, 40 of context, 8 more.
+        let need = 200 + 71;
+        let (found, progress) = scan(&plan, &text, &[need - 1, need, 600, 805]);
+        let held: Vec<u64> = progress.iter().map(|progress| progress.final_to).collect();
+        assert_eq!(held, [200, 200, 568, 805]);
+        assert_eq!(found, [(200, 205)]);
+        // Nothing that may still be looked at is given up.
+        assert!(progress.iter().all(|progress| progress.needed_from <= progress.final_to));
+        assert_eq!(progress[0].needed_from, 0);
+    }
+
+    #[test]
+    fn without_anchors_only_the_lead_and_the_sweep_hold_back() {
+        let led = ("sec.b", "[a-z]{0,9}[0-9]{0,9}word", "anchors = { keywords = [\"word\"] }");
+        let rules = sample::rules(&[("sec.a", "key[0-9]{1,20}", CONTEXT), led], "");
+        let plan = plan(&rules);
+        assert_eq!(plan.max_lead(), 18);
+        let text = b"none of them here. ".repeat(100);
+        let ends: Vec<usize> = (1..=text.len()).collect();
+        let (_, progress) = scan(&plan, &text, &ends);
+        for (end, progress) in ends.iter().zip(&progress).take(text.len() - 1) {
+            assert_eq!(progress.final_to, end.saturating_sub(LOOK_AHEAD + 18) as u64);
+        }
+    }
+
+    #[test]
+    fn a_start_is_tried_once_however_many_anchors_reach_it() {
+        let led = ("sec.a", "[0-9]{0,9}[a-z]{0,9}key", "anchors = { keywords = [\"key\"] }");
+        let rules = sample::rules(&[led], "");
+        let plan = plan(&rules);
+        let text = b"key".repeat(1000);
+        let mut cursor = cursor(&plan, Structure::Text);
+        let mut found = 0;
+        cursor.advance(&plan, &text, 0, true, &mut |_: Found<'_>| found += 1);
+        let [read] = cursor.bytes_read() else { panic!("one rule") };
+        // Each start reads at most the 12 bytes of letters that a match can have.
+        assert!(*read <= 13 * text.len() as u64, "{read}");
+        assert!(found >= 250, "{found}");
+        assert!(cursor.starts[0].matches.len() <= 19);
+    }
+
+    #[test]
+    fn the_match_that_starts_first_is_taken_even_if_an_earlier_anchor_saw_it() {
+        let led = ("sec.a", "[0-9]{0,3}(?:key){1,2}", "anchors = { keywords = [\"key\"] }");
+        let rules = sample::rules(&[led], "");
+        let plan = plan(&rules);
+        let (found, _) = scan(&plan, b"12keykeykey", &[11]);
+        // Of the third `key` the match that starts at the second one is the first to cover it.
+        assert_eq!(found, [(0, 8), (5, 11)]);
+    }
+
+    #[test]
+    fn a_cursor_begins_anew_as_if_it_were_fresh() {
+        let rules = sample::rules(
+            &[("sec.a", "key[0-9]{1,20}", CONTEXT), ("nat.b", r"\b[0-9]{9}\b", "")],
+            "",
+        );
+        let plan = plan(&rules);
+        let spans = |cursor: &mut Cursor, text: &[u8]| {
+            let mut found = Vec::new();
+            let mut take = |it: Found<'_>| found.push((it.span, it.line, it.likelihood));
+            cursor.advance(&plan, text, 0, true, &mut take);
+            found
+        };
+        let (first, second) = (b"good key123456789\n\ngood".repeat(50), b"key123456789 123456789");
+        let fresh = spans(&mut cursor(&plan, Structure::Text), second);
+        let mut used = cursor(&plan, Structure::Text);
+        spans(&mut used, &first);
+        let tracker = Tracker::new(Structure::Text, 0);
+        used.restart(tracker, Positions::new(0), 0, 0..u64::MAX);
+        assert_eq!(spans(&mut used, second), fresh);
+        assert_eq!(fresh.len(), 2);
+    }
+
+    /// Marks of a payload that is given in one piece are forgotten as the scan goes on.
+    #[test]
+    fn what_a_whole_scan_holds_does_not_grow_with_the_payload() {
+        let rules = sample::rules(&[("sec.a", "key[0-9]{1,20}", CONTEXT)], "");
+        let plan = plan(&rules);
+        let table = Structure::Table { delimiter: b',', header: true };
+        for (structure, piece) in [
+            (Structure::Json, "[1]"),
+            (Structure::Json, "{\"a\":{}},"),
+            (Structure::NdJson, "[]\n"),
+            (Structure::Json, "["),
+            (table, ","),
+            (table, "\n,"),
+            (table, "\""),
+            (Structure::Text, "key1 good "),
+        ] {
+            let mut cursor = cursor(&plan, structure);
+            let text = piece.repeat((1 << 20) / piece.len());
+            cursor.advance(&plan, text.as_bytes(), 0, true, &mut |_: Found<'_>| {});
+            assert!(cursor.room() < 1 << 20, "{piece:?}: {}", cursor.room());
+        }
+    }
 }

@@ -12,6 +12,8 @@ mod context;
 mod cursor;
 mod plan;
 mod position;
+#[cfg(test)]
+pub(crate) mod sample;
 mod score;
 mod settle;
 pub mod structure;

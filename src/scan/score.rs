@@ -87,3 +87,84 @@ fn window(
     let to = (end + context.after as u64).min(last).max(end);
     ((from, start), (end, to))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::sample;
+
+    const RULE: &str = "anchors = { keywords = [\"key\"] }\nlikelihood = 40\n\
+        context = { terms = [\"good\"], before = 20, after = 10, boost = 30 }\n\
+        negative = { terms = [\"bad\"], before = 20, after = 10, boost = 25 }\n\
+        columns = [\"key_name\"]\ncolumn_boost = 20";
+
+    /// Likelihood of the `key` in a text, or none; under a column name where one is given.
+    fn likelihood(rule: &str, text: &str, column: &str, published: bool) -> Option<u8> {
+        let rules = sample::rules(&[("sec.a", "key", rule)], "");
+        let start = text.find("key").unwrap() as u64;
+        let place = Place::Cell { row: 1, column: column.into() };
+        let floor = text.find('|').map_or(0, |at| at as u64 + 1);
+        let around = Surroundings { text: text.as_bytes(), base: 0, floor, place: Some(&place) };
+        let terms = Terms::new(&rules);
+        let mut nearby = Nearby::default();
+        let span = (start, start + 3);
+        score(&rules.rules[0], published, span, &around, &terms, &mut nearby)
+            .map(|(likelihood, _)| likelihood.get())
+    }
+
+    #[test]
+    fn evidence_adds_and_takes() {
+        let of = |text, column| likelihood(RULE, text, column, false).unwrap();
+        assert_eq!(of("key", ""), 40);
+        assert_eq!(of("good key", ""), 70);
+        assert_eq!(of("key good", ""), 70);
+        assert_eq!(of("key", "Key Name"), 60);
+        assert_eq!(of("good key", "key-name"), 77, "the larger one plus 7");
+        assert_eq!(of("key", "good"), 70, "a term in the column name is context");
+        assert_eq!(of("bad key", ""), 15);
+        assert_eq!(of("good key bad", ""), 45);
+        assert_eq!(of("key", "bad_column"), 15);
+        let negative = RULE.replace("boost = 25", "boost = 90");
+        assert_eq!(likelihood(&negative, "bad key", "", false), Some(0));
+        let sure = RULE.replace("boost = 30", "boost = 90");
+        assert_eq!(likelihood(&sure, "good key", "", false), Some(100));
+    }
+
+    #[test]
+    fn windows_end_where_the_rule_and_the_row_say() {
+        let of = |text: &str| likelihood(RULE, text, "", false).unwrap();
+        let gap = |bytes| ".".repeat(bytes);
+        assert_eq!(of(&format!("good{}key", gap(16))), 70);
+        assert_eq!(of(&format!("good{}key", gap(17))), 40);
+        assert_eq!(of(&format!("key{}good", gap(6))), 70);
+        assert_eq!(of(&format!("key{}good", gap(7))), 40);
+        assert_eq!(of("good| key"), 40, "before the row");
+        assert_eq!(of("|good key"), 70);
+        assert_eq!(of("| key good"), 70);
+    }
+
+    #[test]
+    fn required_context_and_published_examples() {
+        let required = RULE.replace("boost = 30", "boost = 30, required = true");
+        let of = |text, column| likelihood(&required, text, column, false);
+        assert_eq!(of("key", ""), None);
+        assert_eq!(of("good key", ""), Some(70));
+        assert_eq!(of("key", "key_name"), Some(60));
+        assert_eq!(of("key", "other"), None);
+        assert_eq!(likelihood(RULE, "good key", "", true), Some(50));
+        assert_eq!(likelihood(RULE, "key", "", true), Some(40));
+    }
+
+    #[test]
+    fn evidence_says_why() {
+        let rules = sample::rules(&[("sec.a", "key", RULE)], "");
+        let place = Place::Cell { row: 1, column: "key_name".into() };
+        let text = b"good key";
+        let around = Surroundings { text, base: 0, floor: 0, place: Some(&place) };
+        let (terms, mut nearby) = (Terms::new(&rules), Nearby::default());
+        let found = score(&rules.rules[0], false, (5, 8), &around, &terms, &mut nearby);
+        let (_, evidence) = found.unwrap();
+        assert_eq!(evidence.context.map(|term| rules.term(term)), Some("good"));
+        assert!(evidence.column && !evidence.validator && evidence.negative.is_none());
+    }
+}

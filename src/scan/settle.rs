@@ -71,6 +71,13 @@ impl Settling {
         scored.into_iter().chain(waiting).chain([otherwise]).min().unwrap_or(otherwise)
     }
 
+    /// Room for matches, in bytes without their places: what was held at most.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        (self.scored.capacity() + self.survivors.capacity()) * size_of::<Scored>()
+            + self.nearby.room()
+    }
+
     /// Whether nothing is on its way.
     pub fn is_idle(&self) -> bool {
         self.scored.is_empty() && self.emitted == self.survivors.len()
@@ -319,4 +326,240 @@ impl Settling {
 /// length, then the lower rule id.
 fn strength(scored: &Scored, facts: &Facts) -> (bool, Likelihood, u64, Reverse<u32>) {
     (scored.evidence.validator, scored.likelihood, scored.span.len(), Reverse(facts.rank))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::rules::RuleSet;
+    use crate::scan::sample::{self, PROSE, index};
+    use crate::scan::sweep::Kernel;
+
+    const KEY: &str = "anchors = { keywords = [\"key\"] }";
+
+    /// Rules of two classes and two sensitivities, and combinations on one of them.
+    fn rules() -> Arc<RuleSet> {
+        let more_sensitive = format!("{KEY}\ncategory = \"sec.y\"");
+        let combinations = format!(
+            "[[combination]]\nid = \"phi.near\"\ncategory = \"phi.x\"\nof = [\"pii.x\"]\n\
+             near = {{ categories = [\"sec.x\"], terms = [\"ill\"] }}\nwithin = 20\nlikelihood = 85\n{PROSE}\
+             [[combination]]\nid = \"pii.surer\"\ncategory = \"pii.x\"\nof = [\"pii.x\"]\n\
+             near = {{ terms = [\"sure\"] }}\nwithin = 20\nlikelihood = 99\n{PROSE}"
+        );
+        let plain = [
+            ("sec.a", "key", KEY),
+            ("sec.b", "key", KEY),
+            ("sec.high", "key", &more_sensitive),
+            ("pii.c", "key", KEY),
+        ];
+        sample::rules(&plain, &combinations)
+    }
+
+    struct Match(&'static str, std::ops::Range<u64>, u32, bool);
+
+    /// What is left of matches in a text, as `rule start..end`, and in which order. All that start
+    /// below each number of `known` are there when it is reached.
+    fn settled(
+        text: &[u8],
+        matches: &[Match],
+        known: &[u64],
+        own: std::ops::Range<u64>,
+    ) -> Vec<String> {
+        let rules = rules();
+        let plan = Plan::new(rules.clone(), Kernel::Portable);
+        let mut settling = Settling::default();
+        let mut positions = Positions::new(0);
+        let mut found = Vec::new();
+        let mut before = 0;
+        for known in known.iter().copied().chain([u64::MAX]) {
+            for Match(rule, span, likelihood, validator) in matches {
+                if (before..known).contains(&span.start) {
+                    settling.add(Scored {
+                        rule: index(&rules, rule),
+                        span: Span::new(span.start, span.end),
+                        likelihood: Likelihood::new(*likelihood),
+                        evidence: Evidence { validator: *validator, ..Evidence::default() },
+                        place: None,
+                    });
+                }
+            }
+            before = known;
+            let retained = Retained { text, base: 0, known };
+            let mut take = |it: Found<'_>| {
+                let rule = rules.rule_id(it.rule);
+                found.push(format!("{rule} {}..{}", it.span.start, it.span.end));
+                assert_eq!(it.value, &text[it.span.start as usize..it.span.end as usize]);
+            };
+            settling.settle(&plan, &retained, &mut positions, &own, &mut take);
+        }
+        assert!(settling.is_idle() && settling.first_open(7) == 7);
+        found
+    }
+
+    fn all(matches: &[Match]) -> Vec<String> {
+        let text = vec![b'.'; 2000];
+        let at_once = settled(&text, matches, &[], 0..u64::MAX);
+        for known in [&[11, 500][..], &[5, 10, 12, 900], &[300]] {
+            assert_eq!(settled(&text, matches, known, 0..u64::MAX), at_once, "{known:?}");
+        }
+        at_once
+    }
+
+    #[test]
+    fn what_contains_and_beats_takes_the_place() {
+        // Longer, at the same likelihood.
+        assert_eq!(
+            all(&[Match("sec.a", 12..15, 70, false), Match("sec.b", 10..20, 70, false)]),
+            ["sec.b 10..20"]
+        );
+        // Surer, shorter: the longer one stays, and does not beat it.
+        let both = ["sec.b 10..20", "sec.a 12..15"];
+        assert_eq!(
+            all(&[Match("sec.a", 12..15, 71, false), Match("sec.b", 10..20, 70, false)]),
+            both
+        );
+        assert_eq!(
+            all(&[Match("sec.a", 12..15, 70, true), Match("sec.b", 10..20, 99, false)]),
+            both
+        );
+        // One span: the surer, then the lower id.
+        assert_eq!(
+            all(&[Match("sec.a", 10..20, 70, false), Match("sec.b", 10..20, 71, false)]),
+            ["sec.b 10..20"]
+        );
+        assert_eq!(
+            all(&[Match("sec.b", 10..20, 70, false), Match("sec.a", 10..20, 70, false)]),
+            ["sec.a 10..20"]
+        );
+        // Overlap is not containment.
+        let overlap = ["sec.b 10..20", "sec.a 15..25"];
+        assert_eq!(
+            all(&[Match("sec.a", 15..25, 70, false), Match("sec.b", 10..20, 90, false)]),
+            overlap
+        );
+    }
+
+    #[test]
+    fn no_finding_shadows_a_more_sensitive_one_or_another_class() {
+        let found = all(&[Match("sec.high", 12..15, 70, false), Match("sec.b", 10..20, 99, true)]);
+        assert_eq!(found, ["sec.b 10..20", "sec.high 12..15"]);
+        let found = all(&[Match("sec.a", 12..15, 70, false), Match("sec.high", 10..20, 90, false)]);
+        assert_eq!(found, ["sec.high 10..20"]);
+        let found = all(&[Match("pii.c", 12..15, 60, false), Match("sec.b", 10..20, 99, true)]);
+        assert_eq!(found, ["sec.b 10..20", "pii.c 12..15"]);
+    }
+
+    #[test]
+    fn a_match_found_twice_is_one_and_findings_come_in_order() {
+        let found = all(&[
+            Match("sec.b", 10..20, 70, false),
+            Match("pii.c", 10..12, 61, false),
+            Match("sec.b", 10..20, 70, false),
+            Match("pii.c", 10..20, 60, false),
+            Match("sec.a", 4..9, 70, false),
+            Match("sec.a", 1500..1509, 70, false),
+        ]);
+        assert_eq!(
+            found,
+            ["sec.a 4..9", "pii.c 10..12", "pii.c 10..20", "sec.b 10..20", "sec.a 1500..1509"]
+        );
+    }
+
+    #[test]
+    fn combinations_need_a_likely_finding_and_something_near() {
+        let near = |neighbour: std::ops::Range<u64>, likelihood, base| {
+            let matches = [
+                Match("pii.c", 100..110, base, false),
+                Match("sec.a", neighbour, likelihood, false),
+            ];
+            all(&matches).iter().any(|found| found == "phi.near 100..110")
+        };
+        assert!(near(130..140, 70, 70) && near(70..80, 70, 70) && near(105..108, 70, 70));
+        assert!(!near(131..140, 70, 70) && !near(69..79, 70, 70), "too far");
+        assert!(!near(130..140, 64, 70), "only possible");
+        assert!(!near(130..140, 70, 64), "rests on a possible one");
+        let with = |text: &[u8], known: &[u64]| {
+            settled(text, &[Match("pii.c", 30..33, 70, false)], known, 0..u64::MAX)
+        };
+        for known in [&[][..], &[31], &[30, 33, 53, 200]] {
+            let text = |term: &str, at: usize| {
+                let mut text = vec![b'.'; 300];
+                text[at..at + term.len()].copy_from_slice(term.as_bytes());
+                text
+            };
+            assert_eq!(with(&text("ill", 50), known), ["phi.near 30..33", "pii.c 30..33"]);
+            assert_eq!(with(&text("ill", 10), known), ["phi.near 30..33", "pii.c 30..33"]);
+            assert_eq!(with(&text("ill", 51), known), ["pii.c 30..33"]);
+            assert_eq!(with(&text("ill", 9), known), ["pii.c 30..33"]);
+            // What is only surer of the same category takes the place of what it rests on.
+            assert_eq!(with(&text("sure", 40), known), ["pii.surer 30..33"]);
+        }
+    }
+
+    #[test]
+    fn a_segment_gives_out_its_own_and_sees_the_rest() {
+        let matches = [Match("pii.c", 100..110, 70, false), Match("sec.a", 112..120, 70, false)];
+        let text = [b'.'; 300];
+        assert_eq!(settled(&text, &matches, &[], 0..112), ["phi.near 100..110", "pii.c 100..110"]);
+        assert_eq!(settled(&text, &matches, &[], 112..300), ["sec.a 112..120"]);
+    }
+
+    /// A container that starts far before, and a neighbour that went out long ago.
+    #[test]
+    fn survivors_are_kept_as_long_as_they_matter_and_no_longer() {
+        let found = all(&[
+            Match("sec.b", 0..1900, 90, false),
+            Match("sec.a", 1800..1810, 70, false),
+            Match("pii.c", 1850..1860, 70, false),
+        ]);
+        assert_eq!(found, ["sec.b 0..1900", "phi.near 1850..1860", "pii.c 1850..1860"]);
+
+        let rules = rules();
+        let plan = Plan::new(rules.clone(), Kernel::Portable);
+        let (mut settling, mut positions) = (Settling::default(), Positions::new(0));
+        let text = vec![b'.'; 100_000];
+        for start in (0..90_000).step_by(10) {
+            settling.add(Scored {
+                rule: index(&rules, "sec.a"),
+                span: Span::new(start, start + 9),
+                likelihood: Likelihood::new(90),
+                evidence: Evidence::default(),
+                place: None,
+            });
+            let retained = Retained { text: &text, base: 0, known: start + 1 };
+            settling
+                .settle(&plan, &retained, &mut positions, &(0..u64::MAX), &mut |_: Found<'_>| {});
+            assert!(settling.survivors.len() + settling.scored.len() < 60);
+        }
+    }
+
+    #[test]
+    fn the_hash_of_a_line_does_not_depend_on_its_findings_or_white_space() {
+        let hash = |text: &str, starts: &[u64], line_start| {
+            let settling = Settling {
+                survivors: starts
+                    .iter()
+                    .map(|start| Scored {
+                        rule: RuleIndex(0),
+                        span: Span::new(*start, start + 3),
+                        likelihood: Likelihood::new(90),
+                        evidence: Evidence::default(),
+                        place: None,
+                    })
+                    .collect(),
+                longest: 3,
+                ..Settling::default()
+            };
+            let retained = Retained { text: text.as_bytes(), base: 0, known: u64::MAX };
+            settling.context_hash(&retained, Span::new(starts[0], starts[0] + 3), line_start)
+        };
+        let plain = hash("a 123 b 456 c", &[2, 8], 0);
+        assert_eq!(hash("a 789 b 012 c", &[2, 8], 0), plain);
+        assert_eq!(hash("a  789\tb 012   c", &[3, 9], 0), plain);
+        assert_eq!(hash("x\na 123 b 456 c\nmore", &[4, 10], 2), plain);
+        assert_ne!(hash("a 123 b 456 d", &[2, 8], 0), plain);
+        assert_ne!(hash("a 123 b 456 c", &[2], 0), plain);
+    }
 }

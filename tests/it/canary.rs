@@ -1,13 +1,6 @@
 //! Promise 8: unmistakable values are planted in payloads and in every name that comes from
 //! outside, the program runs in every form, and all that it writes is searched for them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "helpers of tests fail as tests do"
-)]
-
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;

@@ -83,6 +83,35 @@ proptest! {
         }
     }
 
+    /// What lies below the final offset stays as it is: whoever redacts up to there can rely on it.
+    #[test]
+    fn what_is_final_stays(
+        payload in payload(),
+        sizes in proptest::collection::vec(1usize..400, 1..20),
+        word in proptest::sample::select(vec!["text", "csv", "json", "ndjson", "utf-16le"]),
+    ) {
+        let scanner = scanner_with(Options::default());
+        let wide = word == "utf-16le";
+        let text = if wide { in_utf16(&String::from_utf8_lossy(&payload)) } else { payload };
+        let format = sluicegate::decode::Format::declared(word);
+        let whole = scanner.scan_as(&text, format);
+        let mut stream = scanner.stream_as(format);
+        let (mut at, mut last) = (0, 0);
+        for size in sizes.into_iter().cycle() {
+            let Some(piece) = text.get(at..).filter(|rest| !rest.is_empty()) else { break };
+            let piece = &piece[..size.min(piece.len())];
+            let final_to = stream.push(piece);
+            at += piece.len();
+            prop_assert!(last <= final_to && final_to <= at as u64);
+            last = final_to;
+            let so_far = stream.findings();
+            prop_assert!(whole.findings.starts_with(so_far), "a known finding changes");
+            let to_come = whole.findings.get(so_far.len()).map_or(u64::MAX, |next| next.span.start);
+            prop_assert!(to_come >= final_to, "{} is final, {} is to come", final_to, to_come);
+        }
+        prop_assert_eq!(stream.finish(), whole);
+    }
+
     #[test]
     fn kernels_give_one_answer(payload in payload()) {
         let reference = scanner_with(Options { kernel: Kernel::Portable, ..Options::default() }).scan(&payload);
@@ -147,6 +176,10 @@ proptest! {
             );
         }
     }
+}
+
+fn in_utf16(text: &str) -> Vec<u8> {
+    [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect()
 }
 
 fn builtin() -> &'static [(Rule, Regex)] {

@@ -1,8 +1,6 @@
 //! The definition of a match, tried byte by byte with another regex engine and no prefilter: what
 //! the scan is compared with.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test fails by panicking.
-
 use regex_automata::{Anchored, Input, meta::Regex};
 use sluicegate::RuleSet;
 use sluicegate::rules::{Anchors, DIGIT_SEPARATORS, Rule, Shape};

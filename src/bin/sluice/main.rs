@@ -129,6 +129,7 @@ fn say_where(panic: &PanicHookInfo<'_>) {
 #[cfg_attr(debug_assertions, expect(clippy::panic, reason = "that is what it is for"))]
 fn provoke_panic() {
     #[cfg(debug_assertions)]
+    #[expect(clippy::panic, reason = "that is what it is for; no release build holds it")]
     if let Ok(message) = std::env::var("SLUICE_TEST_PANIC") {
         panic::panic_any(message);
     }

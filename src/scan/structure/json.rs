@@ -156,6 +156,13 @@ impl Json {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.items.capacity() * size_of::<Item>()
+            + self.stretches.capacity() * size_of::<Stretch>()
+            + self.keys.held() * (2 * super::MAX_NAME)
+    }
+
     fn step(&self, kind: Kind, index: u64, key: Key) -> Option<Step> {
         match kind {
             Kind::Array | Kind::Records => Some(Step::Index(index)),

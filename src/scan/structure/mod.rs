@@ -98,6 +98,16 @@ impl Tracker {
         }
     }
 
+    /// Room for marks, in bytes: what was held at most.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        match &self.structure {
+            Follow::Text => 0,
+            Follow::Table(table) => table.room(),
+            Follow::Json(json) => json.room(),
+        }
+    }
+
     /// Forgets marks that only bytes below this offset need.
     pub fn forget_below(&mut self, at: u64) {
         match &mut self.structure {

@@ -159,6 +159,11 @@ impl Table {
         self.rows.drain(..old);
     }
 
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.fields.capacity() * size_of::<u64>() + self.rows.capacity() * size_of::<Row>()
+    }
+
     fn row(&self, at: u64) -> Option<&Row> {
         self.rows.get(self.rows.partition_point(|row| row.start <= at).checked_sub(1)?)
     }
