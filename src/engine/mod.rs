@@ -80,7 +80,7 @@ struct Inner {
     plan: Plan,
     options: Options,
     /// Cursors at rest, with the automata states they have built.
-    #[expect(clippy::vec_box, reason = "they go in and out as boxes")]
+    #[expect(clippy::vec_box, reason = "a cursor is large and moves between here and its user")]
     cursors: Mutex<Vec<Box<Cursor>>>,
 }
 

@@ -111,18 +111,6 @@ impl Cursor {
         &self.bytes_read
     }
 
-    /// Room for what is held between two calls, in bytes, automata aside: what was held at most.
-    #[cfg(test)]
-    pub(crate) fn room(&self) -> usize {
-        let starts = self.starts.iter().map(|starts| starts.matches.capacity()).sum::<usize>();
-        self.pending.capacity() * size_of::<(u64, Anchor)>()
-            + self.anchors.capacity() * size_of::<Anchor>()
-            + starts * size_of::<(u64, usize)>()
-            + self.settling.room()
-            + self.nearby.room()
-            + self.tracker.room()
-    }
-
     /// Scans as far as the text permits. `text` begins at offset `base`, which is not above the
     /// last `needed_from`, and holds all that has arrived; `is_last` says that nothing follows.
     pub fn advance(
@@ -188,6 +176,18 @@ impl Cursor {
             None if view.is_last && self.swept >= view.end() => u64::MAX,
             None => self.swept.saturating_sub(plan.max_lead()),
         }
+    }
+
+    /// Room for what is held between two calls, in bytes, automata aside: what was held at most.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        let starts = self.starts.iter().map(|starts| starts.matches.capacity()).sum::<usize>();
+        self.pending.capacity() * size_of::<(u64, Anchor)>()
+            + self.anchors.capacity() * size_of::<Anchor>()
+            + starts * size_of::<(u64, usize)>()
+            + self.settling.room()
+            + self.nearby.room()
+            + self.tracker.room()
     }
 
     /// Decides the anchors whose surroundings are there, in order.
@@ -472,16 +472,6 @@ mod tests {
         let (found, _) = scan(&plan, b"12keykeykey", &[11]);
         // Of the third `key` the match that starts at the second one is the first to cover it.
         assert_eq!(found, [(0, 8), (5, 11)]);
-    }
-
-    #[test]
-    fn digits_are_counted_over_single_and_double_separators() {
-        let count = |text: &str| count_digits(text.as_bytes(), 0);
-        assert_eq!(count("12-34) 5"), 5);
-        assert_eq!(count("12 - 34"), 2);
-        assert_eq!(count("1x2"), 1);
-        assert_eq!(count(&"1 ".repeat(100)), MAX_DIGITS);
-        assert_eq!(count_digits(b"12", 7), 0);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::panic,
-    reason = "helpers of tests fail as tests do"
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
 )]
 
 mod awkward;

@@ -179,11 +179,11 @@ mod x86 {
         candidate: &mut impl FnMut(usize),
     ) {
         match groups {
-            // SAFETY: the caller vouches for AVX2.
+            // SAFETY: the caller has seen to AVX2; so in the next two.
             [one] => unsafe { run([one], buffer, from, to, candidate) },
-            // SAFETY: likewise.
+            // SAFETY: as above.
             [one, two] => unsafe { run([one, two], buffer, from, to, candidate) },
-            // SAFETY: likewise.
+            // SAFETY: as above.
             [one, two, three, four] => unsafe {
                 run([one, two, three, four], buffer, from, to, candidate)
             },
