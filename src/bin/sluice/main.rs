@@ -126,7 +126,6 @@ fn say_where(panic: &PanicHookInfo<'_>) {
 }
 
 /// Lets a test see what a panic shows.
-#[cfg_attr(debug_assertions, expect(clippy::panic, reason = "that is what it is for"))]
 fn provoke_panic() {
     #[cfg(debug_assertions)]
     #[expect(clippy::panic, reason = "that is what it is for; no release build holds it")]
