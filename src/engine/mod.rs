@@ -135,15 +135,17 @@ impl Scanner {
         Stream::new(self.clone(), format)
     }
 
-    /// Bytes that the automaton of each rule reads when this text is scanned, by rule id: the
-    /// measure of the promise that work is linear.
+    /// Bytes that the automaton of each rule reads when this text is scanned, by rule id, and last
+    /// those that automata shared by rules read, under `shared`: the measure of the promise that
+    /// work is linear.
     pub fn bytes_read(&self, text: &[u8]) -> Vec<(String, u64)> {
         let plan = &self.inner.plan;
         let mut cursor = Cursor::new(plan, Tracker::new(crate::decode::Structure::Text, 0), 0);
         let mut ignore = |_: crate::scan::Found<'_>| {};
         cursor.advance(plan, text, 0, true, &mut ignore);
         let rules = plan.rules().rules.iter().map(|rule| rule.id.clone());
-        rules.zip(cursor.bytes_read().iter().copied()).collect()
+        let shared = ("shared".to_owned(), cursor.shared_bytes_read());
+        rules.zip(cursor.bytes_read().iter().copied()).chain([shared]).collect()
     }
 
     fn format_of(&self, head: &[u8], declared: Option<Format>) -> Format {

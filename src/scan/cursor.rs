@@ -118,26 +118,11 @@ impl Cursor {
         &self.bytes_read
     }
 
-<<<<<<< HEAD
     /// Bytes that the automata which rules share have read so far.
     pub fn shared_bytes_read(&self) -> u64 {
         self.shared_bytes_read
     }
 
-    /// Room for what is held between two calls, in bytes, automata aside: what was held at most.
-    #[cfg(test)]
-    pub(crate) fn room(&self) -> usize {
-        let starts = self.starts.iter().map(|starts| starts.matches.capacity()).sum::<usize>();
-        self.pending.capacity() * size_of::<(u64, Anchor)>()
-            + self.anchors.capacity() * size_of::<Anchor>()
-            + starts * size_of::<(u64, usize)>()
-            + self.settling.room()
-            + self.nearby.room()
-            + self.tracker.room()
-    }
-
-=======
->>>>>>> review
     /// Scans as far as the text permits. `text` begins at offset `base`, which is not above the
     /// last `needed_from`, and holds all that has arrived; `is_last` says that nothing follows.
     pub fn advance(
