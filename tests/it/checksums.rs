@@ -34,5 +34,5 @@ fn validators_agree_with_the_published_numbers() {
         files += 1;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!((files, numbers), (9, 116));
+    assert!(files >= 9 && numbers >= 116, "{files} files, {numbers} numbers");
 }

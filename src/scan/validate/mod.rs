@@ -98,35 +98,52 @@ impl Check {
 pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
     let value = candidate.value();
     let check = match validator {
+        // Payment cards
         Validator::PaymentCard => cards::payment_card(candidate),
         Validator::Track1 => cards::track1(value),
         Validator::Track2 => cards::track2(value),
+
+        // Other financial data
         Validator::Iban => return banking::iban(candidate),
         Validator::BitcoinAddress => banking::bitcoin_address(value),
+
+        // Personal data
         Validator::Email => contact::email(candidate),
         Validator::Phone => contact::phone(candidate),
         Validator::LabelledPhone => contact::labelled_phone(candidate),
         Validator::IpAddress => contact::ip_address(candidate),
         Validator::Date => contact::date(candidate),
         Validator::AddressUs => contact::address_us(value),
+
+        // National identifiers of the Americas
         Validator::UsSsn => national::us_ssn(candidate),
         Validator::UsItin => national::us_itin(candidate),
+        Validator::BrCpf => national::br_cpf(candidate),
+
+        // National identifiers of Europe
         Validator::GbNino => national::gb_nino(value),
         Validator::DeIdnr => national::de_idnr(candidate),
         Validator::FrNir => national::fr_nir(candidate),
-        Validator::BrCpf => national::br_cpf(candidate),
-        Validator::InAadhaar => national::in_aadhaar(candidate),
         Validator::PlPesel => national::pl_pesel(candidate),
+
+        // National identifiers of Asia, Africa and Oceania
+        Validator::InAadhaar => national::in_aadhaar(candidate),
+
+        // Health
         Validator::UsMbi => health::us_mbi(candidate),
         Validator::UsNpi => health::us_npi(candidate),
         Validator::LabelledId => health::labelled_id(candidate),
         Validator::Hl7 => return health::hl7(candidate),
+
+        // Secrets
         Validator::PemPrivateKey => return secrets::pem_private_key(candidate),
         Validator::AwsAccessKey => secrets::aws_access_key(value),
         Validator::GithubToken => secrets::github_token(value),
         Validator::Jwt => secrets::jwt(value),
         Validator::UriPassword => secrets::uri_password(value),
         Validator::AssignedPassword => secrets::assigned_password(value),
+
+        // Marks and special categories
         Validator::CuiBanner => marks::cui_banner(value),
         Validator::UsBanner => marks::us_banner(value),
     };

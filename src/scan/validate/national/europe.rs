@@ -1,48 +1,13 @@
-//! National identification numbers.
+//! National identification numbers of Europe.
 
-use super::contact::days_in_month;
-use super::digits::{Digits, mod_11_10, palindrome, uniform, verhoeff};
-use super::{Candidate, Check, stands_alone};
-
-/// Digits that stand alone, separated by spaces, dashes or dots.
-fn digits(candidate: &Candidate<'_>) -> Option<Digits> {
-    Digits::read(candidate.value(), b" -.").filter(|_| stands_alone(candidate))
-}
-
-/// Social Security Administration: area not 000, 666 or 9xx, group not 00, serial not 0000. Numbers
-/// that were printed in advertisements and SSA's own pamphlet are published.
-pub(super) fn us_ssn(candidate: Candidate<'_>) -> Check {
-    let Some(digits) = digits(&candidate) else { return Check::Invalid };
-    let all = digits.as_slice();
-    if all.len() != 9 || uniform(all) {
-        return Check::Invalid;
-    }
-    let (area, group, serial) = (digits.number(0, 3), digits.number(3, 5), digits.number(5, 9));
-    if area == 987 && group == 65 && (4320..=4329).contains(&serial) {
-        return Check::Published;
-    }
-    let advertised = matches!(
-        (area, group, serial),
-        (78, 5, 1120) | (219, 9, 9999) | (457, 55, 5462) | (721, 7, 4426)
-    );
-    Check::of(!matches!(area, 0 | 666 | 900..) && group != 0 && serial != 0)
-        .published_if(advertised)
-}
-
-/// Internal Revenue Service: area 9xx and group 50-65, 70-88, 90-92 or 94-99.
-pub(super) fn us_itin(candidate: Candidate<'_>) -> Check {
-    let Some(digits) = digits(&candidate) else { return Check::Invalid };
-    let group = digits.number(3, 5);
-    Check::of(
-        digits.as_slice().len() == 9
-            && digits.number(0, 1) == 9
-            && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99),
-    )
-}
+use super::digits;
+use crate::scan::validate::contact::days_in_month;
+use crate::scan::validate::digits::{Digits, mod_11_10, uniform};
+use crate::scan::validate::{Candidate, Check, stands_alone};
 
 /// HMRC National Insurance Manual NIM39110: prefix letters, six digits, suffix A to D. The prefix QQ
 /// of the official examples is published.
-pub(super) fn gb_nino(value: &[u8]) -> Check {
+pub fn gb_nino(value: &[u8]) -> Check {
     let mut compact = [0u8; 9];
     let mut len = 0;
     for byte in value.iter().filter(|byte| !matches!(byte, b' ' | b'-')) {
@@ -67,7 +32,7 @@ pub(super) fn gb_nino(value: &[u8]) -> Check {
 
 /// Bundeszentralamt für Steuern: no leading zero; of the first ten digits exactly one occurs twice
 /// or three times (three times since 2016, never three in a row) and no other repeats; MOD 11,10.
-pub(super) fn de_idnr(candidate: Candidate<'_>) -> Check {
+pub fn de_idnr(candidate: Candidate<'_>) -> Check {
     let Some(digits) = digits(&candidate) else { return Check::Invalid };
     let all = digits.as_slice();
     let (Some(body), 11) = (all.get(..10), all.len()) else { return Check::Invalid };
@@ -85,7 +50,7 @@ pub(super) fn de_idnr(candidate: Candidate<'_>) -> Check {
 
 /// INSEE: sex, year, month (01-12, or 20-42 and 50-99 where it is not known), department (2A and 2B
 /// for Corsica), commune, order, and the key 97 - n mod 97. 2A counts as 19, 2B as 18.
-pub(super) fn fr_nir(candidate: Candidate<'_>) -> Check {
+pub fn fr_nir(candidate: Candidate<'_>) -> Check {
     let mut compact = [0u8; 15];
     let mut len = 0;
     for byte in candidate.value().iter().filter(|byte| !matches!(byte, b' ' | b'-' | b'.')) {
@@ -111,35 +76,8 @@ pub(super) fn fr_nir(candidate: Candidate<'_>) -> Check {
     Check::of(valid && stands_alone(&candidate))
 }
 
-/// Receita Federal: two check digits, each mod 11 of the digits before it; not one repeated digit.
-pub(super) fn br_cpf(candidate: Candidate<'_>) -> Check {
-    let Some(digits) = digits(&candidate) else { return Check::Invalid };
-    let all = digits.as_slice();
-    let check = |body: usize| {
-        let weights = (2..=body as u32 + 1).rev();
-        let sum: u32 = all.iter().take(body).zip(weights).map(|(d, w)| u32::from(*d) * w).sum();
-        let rest = sum * 10 % 11 % 10;
-        all.get(body).is_some_and(|digit| u32::from(*digit) == rest)
-    };
-    Check::of(all.len() == 11 && !uniform(all) && check(9) && check(10))
-}
-
-/// UIDAI: twelve digits, the first 2 to 9, no palindrome, Verhoeff.
-pub(super) fn in_aadhaar(candidate: Candidate<'_>) -> Check {
-    let Some(digits) = digits(&candidate) else { return Check::Invalid };
-    let all = digits.as_slice();
-    let is_number = all.len() == 12 && digits.number(0, 1) >= 2 && !palindrome(all);
-    Check::of(is_number && !goes_on(&candidate) && verhoeff(all))
-}
-
-/// Whether the groups of digits go on before or behind the value: part of a longer number.
-fn goes_on(candidate: &Candidate<'_>) -> bool {
-    let before = matches!(candidate.before(), [.., b'0'..=b'9', b' ' | b'-']);
-    before || matches!(candidate.after(), [b' ' | b'-', b'0'..=b'9', ..])
-}
-
 /// PESEL: birth date with the century in the month, weights 1-3-7-9 mod 10.
-pub(super) fn pl_pesel(candidate: Candidate<'_>) -> Check {
+pub fn pl_pesel(candidate: Candidate<'_>) -> Check {
     let Some(digits) = digits(&candidate) else { return Check::Invalid };
     let all = digits.as_slice();
     let weighted: u32 = all
@@ -160,22 +98,6 @@ pub(super) fn pl_pesel(candidate: Candidate<'_>) -> Check {
 mod tests {
     use crate::rules::Validator;
     use crate::scan::validate::tests::{invalid, published, valid};
-
-    #[test]
-    fn us_numbers() {
-        valid(Validator::UsSsn, "219-09-9998");
-        valid(Validator::UsSsn, "219099998");
-        for number in ["078-05-1120", "219-09-9999", "987-65-4320"] {
-            published(Validator::UsSsn, number);
-        }
-        for number in ["000-12-3456", "666-12-3456", "900-12-3456", "219-00-9998", "219-09-0000"] {
-            invalid(Validator::UsSsn, number);
-        }
-        valid(Validator::UsItin, "912-70-1234");
-        for number in ["812-70-1234", "912-66-1234", "912-89-1234", "912-93-1234"] {
-            invalid(Validator::UsItin, number);
-        }
-    }
 
     #[test]
     fn british_numbers() {
@@ -204,19 +126,6 @@ mod tests {
         valid(Validator::PlPesel, "02070803628");
         for number in ["44051401358", "44023001357", "4405140135"] {
             invalid(Validator::PlPesel, number);
-        }
-    }
-
-    #[test]
-    fn numbers_of_other_continents() {
-        valid(Validator::BrCpf, "390.533.447-05");
-        valid(Validator::BrCpf, "52998224725");
-        for number in ["231.002.999-00", "111.111.111-11", "529982247"] {
-            invalid(Validator::BrCpf, number);
-        }
-        valid(Validator::InAadhaar, "2341 2341 2346");
-        for number in ["1234 1234 1234", "222222222222", "2341 2341 2347", "234123412"] {
-            invalid(Validator::InAadhaar, number);
         }
     }
 }
