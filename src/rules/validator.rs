@@ -100,18 +100,48 @@ validators! {
     Hl7 = "hl7",
 
     // Secrets
-    /// PEM private key: base64 body with a plausible length up to the END line; the finding covers the whole block.
+    /// PEM private key: base64 body with a plausible length up to the END line, or whole DER; the finding covers the whole block.
     PemPrivateKey = "pem_private_key",
+    /// OpenPGP private key in armour (RFC 9580): body and CRC-24, or the packet of a secret key; the finding covers the whole block.
+    PgpPrivateKey = "pgp_private_key",
+    /// Base64 of a PEM private key: its beginning decodes to the BEGIN line of one.
+    EncodedPrivateKey = "encoded_private_key",
+    /// Google Cloud key file: the object holds a private key; the finding covers it.
+    GcpServiceAccount = "gcp_service_account",
+    /// Base64 of exactly 64 bytes that vary.
+    Key64Bytes = "key_64_bytes",
+    /// Base64 of exactly 32 bytes that vary.
+    Key32Bytes = "key_32_bytes",
+    /// age identity: Bech32 checksum (BIP 173).
+    AgeKey = "age_key",
     /// AWS access key id: base32 that decodes to an account number.
     AwsAccessKey = "aws_access_key",
+    /// AWS secret access key: 40 characters of base64 that look random; those that spell EXAMPLE are published.
+    AwsSecretKey = "aws_secret_key",
     /// GitHub token: CRC-32 of the random part in its last six base-62 characters.
     GithubToken = "github_token",
+    /// Token with four bytes of prefix and the CRC-32 of its random part in its last six base-62 characters.
+    ChecksumToken = "checksum_token",
+    /// PyPI token: a macaroon whose location is the index.
+    PypiToken = "pypi_token",
+    /// Token of a service: its characters vary and spell no placeholder.
+    ProviderToken = "provider_token",
+    /// Secret without a form: Shannon entropy and pairs of letters as of random text; no placeholder, reference, UUID, path or alphabet.
+    GenericSecret = "generic_secret",
     /// JSON Web Token (RFC 7519): the header decodes to a JSON object with `alg`.
     Jwt = "jwt",
     /// Password inside a URI: neither a placeholder nor a reference to a variable.
     UriPassword = "uri_password",
     /// Assigned password: neither a placeholder, a reference to a variable, code, nor a plain dictionary word.
     AssignedPassword = "assigned_password",
+    /// Password in a sentence: an assigned one that has letters and a digit or mark.
+    SpokenPassword = "spoken_password",
+    /// Basic credentials (RFC 7617): base64 of user and password.
+    BasicCredentials = "basic_credentials",
+    /// Hash of a password: the fields and lengths of its form; the sum varies.
+    PasswordHash = "password_hash",
+    /// Seed of one-time passwords: base32 of ten bytes and more that vary.
+    OtpSeed = "otp_seed",
 
     // Marks and special categories
     /// CUI banner: category and dissemination marks of the CUI registry.

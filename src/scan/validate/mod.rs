@@ -137,11 +137,26 @@ pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
 
         // Secrets
         Validator::PemPrivateKey => return secrets::pem_private_key(candidate),
+        Validator::PgpPrivateKey => return secrets::pgp_private_key(candidate),
+        Validator::EncodedPrivateKey => secrets::encoded_private_key(value),
+        Validator::GcpServiceAccount => return secrets::gcp_service_account(candidate),
+        Validator::Key64Bytes => secrets::key_64_bytes(value),
+        Validator::Key32Bytes => secrets::key_32_bytes(value),
+        Validator::AgeKey => secrets::age_key(value),
         Validator::AwsAccessKey => secrets::aws_access_key(value),
+        Validator::AwsSecretKey => secrets::aws_secret_key(value),
         Validator::GithubToken => secrets::github_token(value),
+        Validator::ChecksumToken => secrets::checksum_token(value),
+        Validator::PypiToken => secrets::pypi_token(value),
+        Validator::ProviderToken => secrets::provider_token(value),
+        Validator::GenericSecret => secrets::generic_secret(candidate),
         Validator::Jwt => secrets::jwt(value),
         Validator::UriPassword => secrets::uri_password(value),
-        Validator::AssignedPassword => secrets::assigned_password(value),
+        Validator::AssignedPassword => secrets::assigned_password(candidate),
+        Validator::SpokenPassword => secrets::spoken_password(candidate),
+        Validator::BasicCredentials => secrets::basic_credentials(value),
+        Validator::PasswordHash => secrets::password_hash(value),
+        Validator::OtpSeed => secrets::otp_seed(value),
 
         // Marks and special categories
         Validator::CuiBanner => marks::cui_banner(value),
