@@ -126,6 +126,8 @@ validators! {
     PypiToken = "pypi_token",
     /// Token of a service: its characters vary and spell no placeholder.
     ProviderToken = "provider_token",
+    /// Token beside the name of its service: letters and digits that vary and spell no placeholder.
+    LabelledToken = "labelled_token",
     /// Secret without a form: Shannon entropy and pairs of letters as of random text; no placeholder, reference, UUID, path or alphabet.
     GenericSecret = "generic_secret",
     /// JSON Web Token (RFC 7519): the header decodes to a JSON object with `alg`.

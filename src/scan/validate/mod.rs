@@ -149,6 +149,7 @@ pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
         Validator::ChecksumToken => secrets::checksum_token(value),
         Validator::PypiToken => secrets::pypi_token(value),
         Validator::ProviderToken => secrets::provider_token(value),
+        Validator::LabelledToken => secrets::labelled_token(value),
         Validator::GenericSecret => secrets::generic_secret(candidate),
         Validator::Jwt => secrets::jwt(value),
         Validator::UriPassword => secrets::uri_password(value),

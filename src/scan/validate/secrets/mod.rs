@@ -16,5 +16,5 @@ pub(super) use passwords::{
 };
 pub(super) use tokens::{
     aws_access_key, aws_secret_key, checksum_token, generic_secret, github_token, jwt,
-    provider_token, pypi_token,
+    labelled_token, provider_token, pypi_token,
 };

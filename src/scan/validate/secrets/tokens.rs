@@ -95,7 +95,14 @@ pub(in super::super) fn provider_token(value: &[u8]) -> Check {
     let lower = value.to_ascii_lowercase();
     let tail = value.get(value.len().saturating_sub(24)..).unwrap_or_default();
     let named = WORDS.iter().any(|word| lower.windows(word.len()).any(|window| window == *word));
-    Check::of(!named && kinds(tail) >= 7.min(tail.len()) && longest_run(value) < 12)
+    Check::of(!named && kinds(tail) >= 7.min(tail.len()) && longest_run(tail) < 12)
+}
+
+/// A token beside the name of its service: as above, with letters and digits, and no UUID of zeros.
+pub(in super::super) fn labelled_token(value: &[u8]) -> Check {
+    let digit = value.iter().any(u8::is_ascii_digit);
+    let letter = value.iter().any(u8::is_ascii_alphabetic);
+    if digit && letter && longest_run(value) < 8 { provider_token(value) } else { Check::Invalid }
 }
 
 /// A PyPI token: a macaroon of version 2 in base64url whose location is that of the index
@@ -186,6 +193,8 @@ mod tests {
         ] {
             invalid(Validator::ProviderToken, text);
         }
+        valid(Validator::LabelledToken, "NotARealTokenFAKE0fakeToken1NotR");
+        invalid(Validator::LabelledToken, "anIdentifierOfThirtyTwoLettersNo");
         let macaroon = |place: &str| {
             let mut bytes = vec![2, 1, place.len() as u8];
             bytes.extend_from_slice(place.as_bytes());
