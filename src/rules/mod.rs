@@ -15,6 +15,7 @@ mod pack;
 mod pattern;
 mod requirement;
 mod proof;
+mod proofs;
 mod derive;
 mod cost;
 mod lint;
