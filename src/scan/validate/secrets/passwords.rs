@@ -76,7 +76,8 @@ pub(in super::super) fn otp_seed(value: &[u8]) -> Check {
         .map(u8::to_ascii_uppercase)
         .collect();
     let known = bare.iter().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7'));
-    Check::of(bare.len() >= 16 && known && kinds(&bare) >= 6 && wordiness(&bare) < 0.8)
+    let digit = bare.iter().any(u8::is_ascii_digit);
+    Check::of(bare.len() >= 16 && known && kinds(&bare) >= 6 && (digit || wordiness(&bare) < 0.66))
 }
 
 /// A calendar date or time stamp of ISO 8601.
