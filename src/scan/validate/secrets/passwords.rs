@@ -5,6 +5,7 @@ use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use super::super::contact::one_of;
 use super::super::{Candidate, Check};
 use super::entropy::{kinds, wordiness};
+use super::tokens::failed_checksum;
 
 /// A password in a URI that is no placeholder and no reference to a variable.
 pub(in super::super) fn uri_password(value: &[u8]) -> Check {
@@ -24,14 +25,17 @@ pub(in super::super) fn assigned_password(candidate: Candidate<'_>) -> Check {
         })
         || [&b"/"[..], b"./", b"~/", b"../", b"--"].iter().any(|path| value.starts_with(path));
     let entity = value.contains(&b'&') && value.contains(&b';');
+    let control = value.iter().any(u8::is_ascii_control);
+    // Twelve digits and more are a number of something.
+    let number = value.len() >= 12 && value.iter().all(u8::is_ascii_digit);
     let prompt = matches!(value.last(), Some(b':' | b'='));
     // `AWS::ApiGateway::ApiKey` names a type.
     let typed = candidate.before().windows(5).any(|window| window == b"AWS::");
     Check::of(
         value.len() >= 6
-            && !(code || entity || prompt || typed)
+            && !(code || entity || prompt || typed || control || number)
             && !(placeholder(value) || reference(value) || plain_word(value))
-            && !(date(value) || identifier(value)),
+            && !(date(value) || identifier(value) || failed_checksum(value)),
     )
 }
 
@@ -221,6 +225,8 @@ mod tests {
             "self.secret_value1",
             "&quot;abc1&quot;",
             "Password2:",
+            "123456789012345678901234567890",
+            "c\u{2}\u{3}abc1",
         ] {
             invalid(Validator::AssignedPassword, code);
         }

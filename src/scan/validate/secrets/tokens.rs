@@ -63,6 +63,15 @@ pub(in super::super) fn jwt(value: &[u8]) -> Check {
     )
 }
 
+/// Whether this is a token with a checksum that does not fit: then it is none, whatever stands
+/// beside it.
+pub(super) fn failed_checksum(value: &[u8]) -> bool {
+    const PREFIXES: [&[u8]; 6] = [b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"npm_"];
+    value.len() == 40
+        && PREFIXES.iter().any(|prefix| value.starts_with(prefix))
+        && checksum_token(value) == Check::Invalid
+}
+
 /// AWS secret access keys: forty characters of base64 that are random; one that spells EXAMPLE is of
 /// AWS's documentation.
 pub(in super::super) fn aws_secret_key(value: &[u8]) -> Check {
@@ -138,7 +147,7 @@ pub(in super::super) fn generic_secret(candidate: Candidate<'_>) -> Check {
         random(value)
             && provider_token(value) == Check::Valid
             && !(placeholder(value) || reference(value) || alphabet || uuid || path)
-            && !(digest || typed),
+            && !(digest || typed || failed_checksum(value)),
     )
 }
 
@@ -215,6 +224,7 @@ mod tests {
             "sha256-q7Zx0pLr9TnV3bKd8WmS0123",
             "/usr/lib/x86/gnu/v1/abc",
             "${q7Zx0pLr9TnV3bKd8WmS}",
+            "ghp_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq18",
             "0123456789abcdef0123456789abcdef",
         ] {
             invalid(Validator::GenericSecret, text);
