@@ -215,6 +215,7 @@ impl Compiler<'_> {
             }
         }
         self.taxonomy = Taxonomy::new(categories);
+        self.taxonomy.laws = self.laws(packs);
     }
 
     fn category(&mut self, raw: &RawCategory) -> Option<Category> {

@@ -21,16 +21,16 @@ mod cost;
 mod lint;
 mod matching;
 mod compile;
-mod lists;
+mod shared;
 
 pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, LETTERS_LENGTH, Lead, Shape, WORDS_LENGTH};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use source::Source;
 pub use validator::Validator;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use crate::model::{Category, CategoryIndex, Class, RuleIndex, TermIndex};
+use crate::model::{Category, CategoryIndex, Class, LawSource, RuleIndex, TermIndex};
 
 /// The largest number of bytes that a rule may read from the start of its match: 16 KiB.
 pub const MAX_REACH: usize = 16 * 1024;
@@ -46,6 +46,7 @@ pub const MAX_WITHIN: usize = 1024;
 pub struct Taxonomy {
     categories: Vec<Category>,
     by_id: HashMap<String, CategoryIndex>,
+    laws: BTreeMap<String, LawSource>,
 }
 
 /// A checked, immutable set of rules.
@@ -191,7 +192,7 @@ impl Taxonomy {
             let index = CategoryIndex(u16::try_from(position).unwrap_or(u16::MAX));
             by_id.entry(category.id.clone()).or_insert(index);
         }
-        Taxonomy { categories, by_id }
+        Taxonomy { categories, by_id, laws: BTreeMap::new() }
     }
 
     /// All categories with their positions.
@@ -202,6 +203,11 @@ impl Taxonomy {
     /// The category at a position.
     pub fn get(&self, index: CategoryIndex) -> Option<&Category> {
         self.categories.get(usize::from(index.0))
+    }
+
+    /// Where a law stands that categories name so; none where no pack says it.
+    pub fn law(&self, name: &str) -> Option<&LawSource> {
+        self.laws.get(name)
     }
 
     /// The position of a category by its id.
