@@ -36,9 +36,12 @@ fn crypt(value: &[u8]) -> Option<bool> {
     Some(length && kinds(last) >= 10)
 }
 
-/// `user:id:LM hash:NT hash:::`; the sums of the empty password are no secret.
+/// `user:id:LM hash:NT hash:::`, or the NT hash alone; the sums of the empty password are no secret.
 fn windows(value: &[u8]) -> Option<bool> {
     const EMPTY: &[u8] = b"31d6cfe0d16ae931b73c59d7e0c089c0";
+    if value.len() == 32 {
+        return Some(!value.eq_ignore_ascii_case(EMPTY) && kinds(value) >= 6);
+    }
     let mut fields = value.split(|byte| *byte == b':').skip(2);
     let (lm, nt) = (fields.next()?, fields.next()?);
     (lm.len() == 32 && nt.len() == 32).then(|| !nt.eq_ignore_ascii_case(EMPTY) && kinds(nt) >= 6)

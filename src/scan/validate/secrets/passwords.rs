@@ -105,7 +105,8 @@ pub(super) fn placeholder(value: &[u8]) -> bool {
     const WHOLE: &str = "password passwd passphrase passwort pass pwd secret token user username \
         root admin guest null none nil true false undefined string text hidden masked redacted \
         removed empty default value changeit change_me test testing foo bar baz foobar xxx abc";
-    const PARTS: [&[u8]; 14] = [
+    const PARTS: [&[u8]; 15] = [
+        b"uvwxyz",
         b"example",
         b"placeholder",
         b"changeme",

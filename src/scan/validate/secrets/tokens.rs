@@ -105,6 +105,7 @@ pub(in super::super) fn provider_token(value: &[u8]) -> Check {
     let tail = value.get(value.len().saturating_sub(24)..).unwrap_or_default();
     let named = WORDS.iter().any(|word| lower.windows(word.len()).any(|window| window == *word));
     Check::of(!named && kinds(tail) >= 7.min(tail.len()) && longest_run(tail) < 12)
+        .published_if(value.len() > 90 && value.windows(7).any(|window| window == b"EXAMPLE"))
 }
 
 /// A token beside the name of its service: as above, with letters and digits, and no UUID of zeros.
@@ -135,6 +136,11 @@ pub(in super::super) fn generic_secret(candidate: Candidate<'_>) -> Check {
     let alphabet = [&b"0123456789"[..], b"abcdefgh", b"12345678", b"qwerty"]
         .iter()
         .any(|run| lower.windows(run.len()).any(|window| window == *run));
+    // The name of the field ends in `Id`: it names the secret.
+    let name = candidate.before();
+    let length = name.iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |last| last + 1);
+    let name = name.get(..length).unwrap_or_default();
+    let names = name.ends_with(b"Id") || name.ends_with(b"_id") || name.ends_with(b"_ID");
     let uuid = value.len() == 36 && value.iter().filter(|byte| **byte == b'-').count() == 4;
     let slashes = value.iter().filter(|byte| **byte == b'/').count();
     let path = slashes >= 3 && value.len() < 16 * slashes;
@@ -147,7 +153,7 @@ pub(in super::super) fn generic_secret(candidate: Candidate<'_>) -> Check {
         random(value)
             && provider_token(value) == Check::Valid
             && !(placeholder(value) || reference(value) || alphabet || uuid || path)
-            && !(digest || typed || failed_checksum(value)),
+            && !(digest || typed || names || failed_checksum(value)),
     )
 }
 
