@@ -72,8 +72,40 @@ validators! {
     UsSsn = "us_ssn",
     /// United States individual taxpayer number: 9xx area and the group ranges of the IRS.
     UsItin = "us_itin",
+    /// United States employer number: the prefixes that the IRS gives out.
+    UsEin = "us_ein",
+    /// United States passport: nine digits or a letter and eight; no other country's name before it.
+    UsPassport = "us_passport",
+    /// Alien registration number: A and seven to nine digits, or nine digits; not one repeated digit.
+    UsAlienNumber = "us_alien_number",
+    /// United States driving licence behind its name: the number has the shape of one state at least.
+    UsDriverLicense = "us_driver_license",
+    /// United States driving licence near a state's name or postal code: the number has the shape of that state.
+    UsStateLicense = "us_state_license",
+    /// Canadian social insurance number: first digit not 0 or 8, Luhn check digit.
+    CaSin = "ca_sin",
+    /// Ontario health number: ten digits, Luhn check digit, version letters.
+    CaOnHealth = "ca_on_health",
+    /// British Columbia personal health number: 9 in front and a check digit mod 11.
+    CaBcPhn = "ca_bc_phn",
+    /// Quebec health insurance number: letters of the names and a birth date.
+    CaQcNam = "ca_qc_nam",
+    /// Mexican CURP: letters, birth date, state code and check digit mod 10.
+    MxCurp = "mx_curp",
+    /// Mexican RFC: letters, date and check sign mod 11; the generic numbers of the SAT are published examples.
+    MxRfc = "mx_rfc",
+    /// Mexican RFC whose check sign may be wrong, as in numbers in use: letters and date in their places.
+    MxRfcForm = "mx_rfc_form",
     /// Brazilian CPF: two check digits mod 11.
     BrCpf = "br_cpf",
+    /// Brazilian CNPJ: twelve digits or letters and two check digits mod 11.
+    BrCnpj = "br_cnpj",
+    /// Argentine CUIT and CUIL: prefix and check digit mod 11.
+    ArCuit = "ar_cuit",
+    /// Chilean RUT: check digit or K, mod 11.
+    ClRut = "cl_rut",
+    /// Colombian NIT: check digit with primes as weights, mod 11.
+    CoNit = "co_nit",
 
     // National identifiers of Europe
     /// United Kingdom National Insurance number: prefix letters and suffix as HMRC allocates them.
@@ -88,6 +120,44 @@ validators! {
     // National identifiers of Asia, Africa and Oceania
     /// Aadhaar number: first digit 2 to 9, no palindrome, Verhoeff check digit.
     InAadhaar = "in_aadhaar",
+    /// Indian PAN: the letters and digits in their places, the fourth letter a kind of holder.
+    InPan = "in_pan",
+    /// Indian GSTIN: state code, PAN and check sign mod 36.
+    InGstin = "in_gstin",
+    /// Turkish identity number: two check digits mod 10.
+    TrTckn = "tr_tckn",
+    /// Israeli identity number: Luhn check digit over nine digits.
+    IlId = "il_id",
+    /// Emirates ID: 784, year of birth, Luhn check digit.
+    AeEid = "ae_eid",
+    /// Chinese resident identity number (GB 11643): region, birth date, MOD 11-2 (ISO/IEC 7064).
+    CnRic = "cn_ric",
+    /// Taiwanese identity number: letter of the place and check digit mod 10.
+    TwId = "tw_id",
+    /// Hong Kong identity card number: check sign mod 11.
+    HkHkid = "hk_hkid",
+    /// Japanese My Number: twelve digits, check digit mod 11.
+    JpMyNumber = "jp_my_number",
+    /// Korean resident number: birth date and, for those born before October 2020, check digit mod 11.
+    KrRrn = "kr_rrn",
+    /// Singaporean NRIC and FIN: series and check letter mod 11.
+    SgNricFin = "sg_nric_fin",
+    /// Malaysian NRIC: birth date and code of the birthplace.
+    MyNric = "my_nric",
+    /// Thai identity number: check digit mod 11.
+    ThPin = "th_pin",
+    /// Indonesian NIK: province, birth date and order.
+    IdNik = "id_nik",
+    /// South African identity number: birth date, citizenship, Luhn check digit.
+    ZaId = "za_id",
+    /// Nigerian NIN: eleven digits, Verhoeff check digit.
+    NgNin = "ng_nin",
+    /// Australian tax file number: eight or nine digits, weighted sum mod 11.
+    AuTfn = "au_tfn",
+    /// Australian Medicare card number: first digit 2 to 6 and check digit mod 10.
+    AuMedicare = "au_medicare",
+    /// New Zealand IRD number: range and check digit mod 11.
+    NzIrd = "nz_ird",
 
     // Health
     /// Medicare beneficiary identifier: the positional alphabet of CMS.
