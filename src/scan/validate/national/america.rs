@@ -73,7 +73,7 @@ pub fn ca_bc_phn(candidate: Candidate<'_>) -> Check {
         let digits = digits(&candidate).filter(|digits| digits.as_slice().len() == 10)?;
         let body = digits.as_slice().get(1..9)?;
         let rest = u64::from(weighted_sum(body, &[2, 4, 8, 5, 10, 9, 7, 3]) % 11);
-        Some(digits.number(0, 1) == 9 && rest > 1 && 11 - rest == digits.number(9, 10))
+        Some(digits.number(0, 1) == 9 && (11 - rest) % 11 == digits.number(9, 10))
     })
 }
 
