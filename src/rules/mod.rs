@@ -15,6 +15,7 @@ mod pack;
 mod pattern;
 mod requirement;
 mod proof;
+mod proofs;
 mod derive;
 mod cost;
 mod lint;
@@ -22,7 +23,7 @@ mod matching;
 mod compile;
 mod lists;
 
-pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, Lead, Shape};
+pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, LETTERS_LENGTH, Lead, Shape, WORDS_LENGTH};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use source::Source;
 pub use validator::Validator;
@@ -160,6 +161,9 @@ pub struct Combination {
     pub terms: Vec<TermIndex>,
     /// The distance in bytes, between the nearest ends; at most [`MAX_WITHIN`].
     pub within: usize,
+    /// Not 0: instead of anything near it, so many findings of one category of `of` in one table
+    /// column or under one JSON key. What is raised stands at the one that makes up the number.
+    pub values: usize,
     /// Likelihood of what it raises.
     pub likelihood: u8,
     /// Payloads that raise it; the span is that of the finding it rests on.
@@ -240,6 +244,17 @@ impl RuleSet {
     /// The combination at a position; none for a plain rule.
     pub fn combination(&self, index: RuleIndex) -> Option<&Combination> {
         self.combinations.get((index.0 as usize).checked_sub(self.rules.len())?)
+    }
+
+    /// The combinations that ask for a number of values of this category in one column.
+    pub fn columns_of(
+        &self,
+        category: CategoryIndex,
+    ) -> impl Iterator<Item = (RuleIndex, &Combination)> {
+        (self.rules.len()..).zip(&self.combinations).filter_map(move |(position, combination)| {
+            let asks = combination.values > 0 && combination.of.contains(&category);
+            Some((RuleIndex(u32::try_from(position).ok()?), combination)).filter(|_| asks)
+        })
     }
 
     /// Id of the rule or combination at a position; empty where there is none.

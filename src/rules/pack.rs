@@ -24,6 +24,8 @@ const MAX_EXAMPLES: usize = 200;
 const MAX_TERMS: usize = 200;
 /// The most terms of a list.
 const MAX_LIST: usize = 2_000;
+/// The most values in a column that a combination may ask for; so many are kept a column.
+const MAX_VALUES: usize = 100;
 /// The most lists of one context.
 const MAX_LISTS: usize = 20;
 /// The longest term in bytes; what the engine keeps to find terms in grows with it.
@@ -91,6 +93,7 @@ pub(super) struct RawCombination {
     pub near: Vec<Located<String>>,
     pub terms: Vec<Located<String>>,
     pub within: usize,
+    pub values: usize,
     pub likelihood: Located<usize>,
     pub examples: Vec<Located<String>>,
     pub counterexamples: Vec<Located<String>>,
@@ -230,6 +233,7 @@ fn combination(table: &mut Table<'_, '_, '_>) -> Option<RawCombination> {
         (categories, near.texts("terms", MAX_TERMS, MAX_TERM))
     });
     let (near, terms) = near.unwrap_or_default();
+    let values = table.number("values", 2..MAX_VALUES + 1).map_or(0, |values| values.value);
     let within = table.number("within", 0..MAX_WITHIN + 1).map_or(300, |within| within.value);
     let likelihood = table.required_number("likelihood", 0..101);
     let (examples, counterexamples) = examples(table);
@@ -242,6 +246,7 @@ fn combination(table: &mut Table<'_, '_, '_>) -> Option<RawCombination> {
         near,
         terms,
         within,
+        values,
         likelihood: likelihood?,
         examples,
         counterexamples,
