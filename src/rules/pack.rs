@@ -5,6 +5,7 @@ use toml::de::DeTable;
 use super::diagnostic::Code;
 use super::reader::{Located, Place, Reporter, Table};
 use super::{MAX_CONTEXT, MAX_REACH, MAX_WITHIN, Source};
+use crate::model::LawSource;
 
 /// The largest source: 1 MiB.
 pub(super) const MAX_SOURCE: usize = 1 << 20;
@@ -46,6 +47,7 @@ pub(super) struct Pack {
     pub rules: Vec<RawRule>,
     pub combinations: Vec<RawCombination>,
     pub lists: Vec<RawList>,
+    pub laws: Vec<(Located<String>, LawSource)>,
 }
 
 /// Terms that several rules share.
@@ -151,6 +153,7 @@ pub(super) fn read(source: &Source, position: usize, reporter: &mut Reporter<'_>
             .flatten()
             .collect(),
         lists: table.tables("list", MAX_RULES, list).into_iter().flatten().collect(),
+        laws: table.tables("law", MAX_RULES, law).into_iter().flatten().collect(),
     };
     table.finish();
     pack
@@ -182,6 +185,22 @@ fn category(table: &mut Table<'_, '_, '_>) -> Option<RawCategory> {
         regulated,
         laws: laws.into_iter().flatten().collect(),
     })
+}
+
+fn law(table: &mut Table<'_, '_, '_>) -> Option<(Located<String>, LawSource)> {
+    let name = table.required_text("name", MAX_ID);
+    let mut text = |key| table.required_text(key, MAX_TEXT).map(|text| text.value);
+    let [title, jurisdiction, source, checked] =
+        ["title", "jurisdiction", "source", "checked"].map(&mut text);
+    let name = name?;
+    let law = LawSource {
+        name: name.value.clone(),
+        title: title?,
+        jurisdiction: jurisdiction?,
+        source: source?,
+        checked: checked?,
+    };
+    Some((name, law))
 }
 
 fn rule(table: &mut Table<'_, '_, '_>) -> Option<RawRule> {
