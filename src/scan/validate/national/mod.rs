@@ -3,10 +3,18 @@
 mod america;
 mod asia;
 mod europe;
+mod europe_east;
+mod europe_north;
+mod europe_south;
+mod europe_west;
 
 pub use america::*;
 pub use asia::*;
 pub use europe::*;
+pub use europe_east::*;
+pub use europe_north::*;
+pub use europe_south::*;
+pub use europe_west::*;
 
 use super::digits::Digits;
 use super::{Candidate, stands_alone};
