@@ -2,6 +2,7 @@
 //! Netherlands.
 
 use super::europe::{compact, day_exists, number};
+use super::goes_on;
 use crate::scan::validate::digits::{Digits, mod_11_10, uniform, weighted_sum};
 use crate::scan::validate::{Candidate, Check, stands_alone};
 
@@ -113,8 +114,8 @@ pub fn ch_ahv(candidate: Candidate<'_>) -> Check {
 }
 
 /// INSEE: sex, year, month (01-12, or 20-42 and 50-99 where it is not known), department (2A and 2B
-/// for Corsica), commune, order, and the key 97 - n mod 97, which is left out at times. 2A counts as
-/// 19, 2B as 18.
+/// for Corsica), commune, order, and the key 97 - n mod 97, which is left out at times (then no other
+/// group follows, which would be a wrong key). 2A counts as 19, 2B as 18.
 pub fn fr_nir(candidate: Candidate<'_>) -> Check {
     let value = candidate.value();
     let mut number = [b'0'; 15];
@@ -140,7 +141,11 @@ pub fn fr_nir(candidate: Candidate<'_>) -> Check {
         && digits.number(5, 7) != 0
         && digits.number(7, 10) != 0
         && digits.number(10, 13) != 0
-        && (!keyed || digits.number(13, 15) == 97 - digits.number(0, 13) % 97);
+        && (if keyed {
+            digits.number(13, 15) == 97 - digits.number(0, 13) % 97
+        } else {
+            !goes_on(&candidate)
+        });
     Check::of(valid && stands_alone(&candidate))
 }
 
