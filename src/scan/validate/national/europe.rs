@@ -13,8 +13,12 @@ pub(super) const LATEST_BIRTH: u64 = 2035;
 /// Digits that stand alone, separated by some of `separators`. Groups parted by spaces do not go on
 /// before or behind them.
 pub(super) fn number(candidate: &Candidate<'_>, separators: &[u8]) -> Option<Digits> {
-    let grouped = candidate.value().contains(&b' ') && goes_on(candidate);
-    Digits::read(candidate.value(), separators).filter(|_| stands_alone(candidate) && !grouped)
+    Digits::read(candidate.value(), separators).filter(|_| whole(candidate))
+}
+
+/// Whether a value stands alone and, where it is grouped by spaces, its groups do not go on.
+pub(super) fn whole(candidate: &Candidate<'_>) -> bool {
+    stands_alone(candidate) && !(candidate.value().contains(&b' ') && goes_on(candidate))
 }
 
 /// The letters, in upper case, and digits of a value of exactly `N` of them.
@@ -73,7 +77,7 @@ pub fn gb_utr(candidate: Candidate<'_>) -> Check {
         1 => 1,
         rest => 11 - rest,
     };
-    Check::of(body.len() == 9 && u32::from(*first) == expected && stands_alone(&candidate))
+    Check::of(body.len() == 9 && u32::from(*first) == expected && whole(&candidate))
 }
 
 /// DVLA driver number: five letters of the surname, filled up with nines, the birth date in the

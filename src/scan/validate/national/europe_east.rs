@@ -46,7 +46,7 @@ pub fn cz_rc(candidate: Candidate<'_>) -> Check {
     Check::of(check && day_exists(year, month, digits.number(4, 6)))
 }
 
-/// 1996. évi XX. törvény, TAJ: weights 3 and 7 in turn, mod 10.
+/// Act XX of 1996 (Hungary), TAJ: weights 3 and 7 in turn, mod 10.
 pub fn hu_taj(candidate: Candidate<'_>) -> Check {
     let Some(digits) = number(&candidate, b" -") else { return Check::Invalid };
     let all = digits.as_slice();
@@ -54,7 +54,7 @@ pub fn hu_taj(candidate: Candidate<'_>) -> Check {
     Check::of(all.len() == 9 && !uniform(all) && u64::from(sum % 10) == digits.number(8, 9))
 }
 
-/// 1996. évi XX. törvény, tax identifier: 8, days since 1867, serial, weights 1 to 9 mod 11.
+/// Act XX of 1996 (Hungary), tax identifier: 8, days since 1867, serial, weights 1 to 9 mod 11.
 pub fn hu_tax_id(candidate: Candidate<'_>) -> Check {
     let Some(digits) = number(&candidate, b" -") else { return Check::Invalid };
     let all = digits.as_slice();
@@ -64,7 +64,7 @@ pub fn hu_tax_id(candidate: Candidate<'_>) -> Check {
     )
 }
 
-/// 2017. évi CL. törvény, tax number: eight digits, the last with the weights 9-7-3-1 mod 10; a digit
+/// Act CL of 2017 (Hungary), tax number: eight digits, the last with the weights 9-7-3-1 mod 10; a digit
 /// for the kind of value added tax from 1 to 5 and two for the county may follow.
 pub fn hu_tax_number(candidate: Candidate<'_>) -> Check {
     let Some(digits) = number(&candidate, b" -") else { return Check::Invalid };

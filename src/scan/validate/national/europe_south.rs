@@ -1,6 +1,6 @@
 //! National identification numbers of Spain, Italy, Portugal, Greece and Croatia.
 
-use super::europe::{compact, day_exists, number};
+use super::europe::{compact, day_exists, number, whole};
 use crate::scan::validate::digits::{Digits, luhn, mod_11_10, uniform, weighted_sum};
 use crate::scan::validate::{Candidate, Check, stands_alone};
 
@@ -98,7 +98,7 @@ pub fn pt_nif(candidate: Candidate<'_>) -> Check {
             && first
             && !uniform(all)
             && u64::from(expected) == digits.number(8, 9)
-            && stands_alone(&candidate),
+            && whole(&candidate),
     )
 }
 
@@ -119,7 +119,7 @@ pub fn hr_oib(candidate: Candidate<'_>) -> Check {
     let plain = value.strip_prefix(b"HR").unwrap_or(value);
     let Some(digits) = Digits::read(plain, b" ") else { return Check::Invalid };
     let all = digits.as_slice();
-    Check::of(all.len() == 11 && !uniform(all) && mod_11_10(all) && stands_alone(&candidate))
+    Check::of(all.len() == 11 && !uniform(all) && mod_11_10(all) && whole(&candidate))
 }
 
 #[cfg(test)]
