@@ -110,14 +110,74 @@ validators! {
     CoNit = "co_nit",
 
     // National identifiers of Europe
-    /// United Kingdom National Insurance number: prefix letters and suffix as HMRC allocates them.
+    /// United Kingdom National Insurance number: prefix letters and suffix as HMRC allocates them; the suffix may be missing.
     GbNino = "gb_nino",
+    /// United Kingdom unique taxpayer reference: leading check digit, weights 6-7-8-9-10-5-4-3-2 mod 11.
+    GbUtr = "gb_utr",
+    /// British driver number of the DVLA: surname letters, birth date, initials and the places of letters and digits.
+    GbDrivingLicence = "gb_driving_licence",
+    /// Irish PPS number: check letter mod 23 over seven digits and the second letter.
+    IePps = "ie_pps",
     /// German tax identification number: digit repetition rule and MOD 11,10 (ISO/IEC 7064).
     DeIdnr = "de_idnr",
-    /// French social security number: sex, month, department and the key 97 - n mod 97.
+    /// German pension insurance number (VKVV § 2): birth date and check digit over the digits of the weighted products, mod 10.
+    DeRvnr = "de_rvnr",
+    /// German identity card number: alphabet of the card and the check digit 7-3-1 mod 10 (ICAO Doc 9303), which the front of the card leaves out.
+    DeIdCard = "de_id_card",
+    /// Austrian social insurance number: birth date and check digit mod 11.
+    AtVnr = "at_vnr",
+    /// Swiss social insurance number (AHV): country code 756 and the EAN-13 check digit.
+    ChAhv = "ch_ahv",
+    /// French social security number: sex, month, department and, where it is written, the key 97 - n mod 97.
     FrNir = "fr_nir",
+    /// French tax number (SPI): thirteen digits, the last three the first ten mod 511.
+    FrTin = "fr_tin",
+    /// Dutch citizen service number: the test of eleven.
+    NlBsn = "nl_bsn",
+    /// Belgian national or BIS number: birth date and the key 97 - n mod 97 in both centuries.
+    BeNn = "be_nn",
+    /// Swedish personal identity or coordination number: birth date and Luhn check digit.
+    SePnr = "se_pnr",
+    /// Norwegian identity or D-number: birth date, century range and two check digits mod 11; synthetic numbers are published examples.
+    NoFnr = "no_fnr",
+    /// Danish CPR number: birth date with the century of the seventh digit; the check digit is no longer asked for.
+    DkCpr = "dk_cpr",
+    /// Finnish personal identity code: birth date, century sign and check character mod 31; numbers from 900 on are published examples.
+    FiHetu = "fi_hetu",
+    /// Icelandic identity number: birth date, century and check digit mod 11.
+    IsKt = "is_kt",
+    /// Estonian (EVS 585) or Lithuanian personal code: birth date and check digit mod 11 in two stages.
+    EeLtIk = "ee_lt_ik",
+    /// Spanish DNI or NIE: the letter of the number mod 23.
+    EsDniNie = "es_dni_nie",
+    /// Italian fiscal code: birth date, municipality, and the check letter mod 26; letters in place of digits are read.
+    ItCf = "it_cf",
+    /// Portuguese taxpayer number: first digits in use and check digit mod 11.
+    PtNif = "pt_nif",
+    /// Greek AMKA: birth date and Luhn check digit.
+    GrAmka = "gr_amka",
+    /// Croatian OIB: MOD 11,10 (ISO/IEC 7064).
+    HrOib = "hr_oib",
     /// Polish PESEL: encoded birth date and weights 1-3-7-9 mod 10.
     PlPesel = "pl_pesel",
+    /// Czech or Slovak birth number: birth date and, with ten digits, a multiple of 11.
+    CzRc = "cz_rc",
+    /// Hungarian social security number (TAJ): weights 3-7 mod 10.
+    HuTaj = "hu_taj",
+    /// Hungarian tax identifier of a person: leading 8, weights 1 to 9 mod 11.
+    HuTaxId = "hu_tax_id",
+    /// Hungarian tax number: weights 9-7-3-1 mod 10, and the codes of tax and county where they follow.
+    HuTaxNumber = "hu_tax_number",
+    /// Romanian CNP: birth date, county and check digit mod 11.
+    RoCnp = "ro_cnp",
+    /// Bulgarian EGN: encoded birth date and check digit mod 11.
+    BgEgn = "bg_egn",
+    /// Ukrainian RNOKPP: days to the birth date and check digit mod 11.
+    UaRnokpp = "ua_rnokpp",
+    /// Russian SNILS: weights 9 to 1 mod 101.
+    RuSnils = "ru_snils",
+    /// Russian INN: one check digit mod 11 of ten digits, two of twelve.
+    RuInn = "ru_inn",
 
     // National identifiers of Asia, Africa and Oceania
     /// Aadhaar number: first digit 2 to 9, no palindrome, Verhoeff check digit.

@@ -42,7 +42,7 @@ pub(super) fn number(digits: &[u8]) -> u64 {
     digits.iter().fold(0, |sum: u64, digit| sum.wrapping_mul(10).wrapping_add(u64::from(*digit)))
 }
 
-/// The sum of digits, each times its weight. Digits without weight do not count.
+/// The sum of the digits, each times its weight; digits without a weight do not count.
 pub(super) fn weighted_sum(digits: &[u8], weights: &[u32]) -> u32 {
     digits.iter().zip(weights).map(|(digit, weight)| u32::from(*digit) * weight).sum()
 }
@@ -185,6 +185,12 @@ mod tests {
         assert!(mod_11_10(&digits("36574261809")));
         assert!(!mod_11_10(&digits("36574261890")));
         assert!(!mod_11_10(&[]));
+    }
+
+    #[test]
+    fn weights_end_where_the_shorter_one_does() {
+        assert_eq!(weighted_sum(&digits("123"), &[3, 2]), 7);
+        assert_eq!(weighted_sum(&digits("12"), &[3, 2, 9]), 7);
     }
 
     #[test]

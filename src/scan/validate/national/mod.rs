@@ -8,6 +8,10 @@ mod europe;
 mod latin;
 mod oceania;
 mod us_documents;
+mod europe_east;
+mod europe_north;
+mod europe_south;
+mod europe_west;
 
 pub use africa::*;
 pub use america::*;
@@ -17,6 +21,10 @@ pub use europe::*;
 pub use latin::*;
 pub use oceania::*;
 pub use us_documents::*;
+pub use europe_east::*;
+pub use europe_north::*;
+pub use europe_south::*;
+pub use europe_west::*;
 
 use super::contact::days_in_month;
 use super::digits::Digits;
