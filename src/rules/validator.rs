@@ -74,22 +74,152 @@ validators! {
     UsSsn = "us_ssn",
     /// United States individual taxpayer number: 9xx area and the group ranges of the IRS.
     UsItin = "us_itin",
+    /// United States employer number: the prefixes that the IRS gives out.
+    UsEin = "us_ein",
+    /// United States passport: nine digits or a letter and eight; no other country's name before it.
+    UsPassport = "us_passport",
+    /// Alien registration number: A and seven to nine digits, or nine digits; not one repeated digit.
+    UsAlienNumber = "us_alien_number",
+    /// United States driving licence behind its name: the number has the shape of one state at least.
+    UsDriverLicense = "us_driver_license",
+    /// United States driving licence near a state's name or postal code: the number has the shape of that state.
+    UsStateLicense = "us_state_license",
+    /// Canadian social insurance number: first digit not 0 or 8, Luhn check digit.
+    CaSin = "ca_sin",
+    /// Ontario health number: ten digits, Luhn check digit, version letters.
+    CaOnHealth = "ca_on_health",
+    /// British Columbia personal health number: 9 in front and a check digit mod 11.
+    CaBcPhn = "ca_bc_phn",
+    /// Quebec health insurance number: letters of the names and a birth date.
+    CaQcNam = "ca_qc_nam",
+    /// Mexican CURP: letters, birth date, state code and check digit mod 10.
+    MxCurp = "mx_curp",
+    /// Mexican RFC: letters, date and check sign mod 11; the generic numbers of the SAT are published examples.
+    MxRfc = "mx_rfc",
+    /// Mexican RFC whose check sign may be wrong, as in numbers in use: letters and date in their places.
+    MxRfcForm = "mx_rfc_form",
     /// Brazilian CPF: two check digits mod 11.
     BrCpf = "br_cpf",
+    /// Brazilian CNPJ: twelve digits or letters and two check digits mod 11.
+    BrCnpj = "br_cnpj",
+    /// Argentine CUIT and CUIL: prefix and check digit mod 11.
+    ArCuit = "ar_cuit",
+    /// Chilean RUT: check digit or K, mod 11.
+    ClRut = "cl_rut",
+    /// Colombian NIT: check digit with primes as weights, mod 11.
+    CoNit = "co_nit",
 
     // National identifiers of Europe
-    /// United Kingdom National Insurance number: prefix letters and suffix as HMRC allocates them.
+    /// United Kingdom National Insurance number: prefix letters and suffix as HMRC allocates them; the suffix may be missing.
     GbNino = "gb_nino",
+    /// United Kingdom unique taxpayer reference: leading check digit, weights 6-7-8-9-10-5-4-3-2 mod 11.
+    GbUtr = "gb_utr",
+    /// British driver number of the DVLA: surname letters, birth date, initials and the places of letters and digits.
+    GbDrivingLicence = "gb_driving_licence",
+    /// Irish PPS number: check letter mod 23 over seven digits and the second letter.
+    IePps = "ie_pps",
     /// German tax identification number: digit repetition rule and MOD 11,10 (ISO/IEC 7064).
     DeIdnr = "de_idnr",
-    /// French social security number: sex, month, department and the key 97 - n mod 97.
+    /// German pension insurance number (VKVV § 2): birth date and check digit over the digits of the weighted products, mod 10.
+    DeRvnr = "de_rvnr",
+    /// German identity card number: alphabet of the card and the check digit 7-3-1 mod 10 (ICAO Doc 9303), which the front of the card leaves out.
+    DeIdCard = "de_id_card",
+    /// Austrian social insurance number: birth date and check digit mod 11.
+    AtVnr = "at_vnr",
+    /// Swiss social insurance number (AHV): country code 756 and the EAN-13 check digit.
+    ChAhv = "ch_ahv",
+    /// French social security number: sex, month, department and, where it is written, the key 97 - n mod 97.
     FrNir = "fr_nir",
+    /// French tax number (SPI): thirteen digits, the last three the first ten mod 511.
+    FrTin = "fr_tin",
+    /// Dutch citizen service number: the test of eleven.
+    NlBsn = "nl_bsn",
+    /// Belgian national or BIS number: birth date and the key 97 - n mod 97 in both centuries.
+    BeNn = "be_nn",
+    /// Swedish personal identity or coordination number: birth date and Luhn check digit.
+    SePnr = "se_pnr",
+    /// Norwegian identity or D-number: birth date, century range and two check digits mod 11; synthetic numbers are published examples.
+    NoFnr = "no_fnr",
+    /// Danish CPR number: birth date with the century of the seventh digit; the check digit is no longer asked for.
+    DkCpr = "dk_cpr",
+    /// Finnish personal identity code: birth date, century sign and check character mod 31; numbers from 900 on are published examples.
+    FiHetu = "fi_hetu",
+    /// Icelandic identity number: birth date, century and check digit mod 11.
+    IsKt = "is_kt",
+    /// Estonian (EVS 585) or Lithuanian personal code: birth date and check digit mod 11 in two stages.
+    EeLtIk = "ee_lt_ik",
+    /// Spanish DNI or NIE: the letter of the number mod 23.
+    EsDniNie = "es_dni_nie",
+    /// Italian fiscal code: birth date, municipality, and the check letter mod 26; letters in place of digits are read.
+    ItCf = "it_cf",
+    /// Portuguese taxpayer number: first digits in use and check digit mod 11.
+    PtNif = "pt_nif",
+    /// Greek AMKA: birth date and Luhn check digit.
+    GrAmka = "gr_amka",
+    /// Croatian OIB: MOD 11,10 (ISO/IEC 7064).
+    HrOib = "hr_oib",
     /// Polish PESEL: encoded birth date and weights 1-3-7-9 mod 10.
     PlPesel = "pl_pesel",
+    /// Czech or Slovak birth number: birth date and, with ten digits, a multiple of 11.
+    CzRc = "cz_rc",
+    /// Hungarian social security number (TAJ): weights 3-7 mod 10.
+    HuTaj = "hu_taj",
+    /// Hungarian tax identifier of a person: leading 8, weights 1 to 9 mod 11.
+    HuTaxId = "hu_tax_id",
+    /// Hungarian tax number: weights 9-7-3-1 mod 10, and the codes of tax and county where they follow.
+    HuTaxNumber = "hu_tax_number",
+    /// Romanian CNP: birth date, county and check digit mod 11.
+    RoCnp = "ro_cnp",
+    /// Bulgarian EGN: encoded birth date and check digit mod 11.
+    BgEgn = "bg_egn",
+    /// Ukrainian RNOKPP: days to the birth date and check digit mod 11.
+    UaRnokpp = "ua_rnokpp",
+    /// Russian SNILS: weights 9 to 1 mod 101.
+    RuSnils = "ru_snils",
+    /// Russian INN: one check digit mod 11 of ten digits, two of twelve.
+    RuInn = "ru_inn",
 
     // National identifiers of Asia, Africa and Oceania
     /// Aadhaar number: first digit 2 to 9, no palindrome, Verhoeff check digit.
     InAadhaar = "in_aadhaar",
+    /// Indian PAN: the letters and digits in their places, the fourth letter a kind of holder.
+    InPan = "in_pan",
+    /// Indian GSTIN: state code, PAN and check sign mod 36.
+    InGstin = "in_gstin",
+    /// Turkish identity number: two check digits mod 10.
+    TrTckn = "tr_tckn",
+    /// Israeli identity number: Luhn check digit over nine digits.
+    IlId = "il_id",
+    /// Emirates ID: 784, year of birth, Luhn check digit.
+    AeEid = "ae_eid",
+    /// Chinese resident identity number (GB 11643): region, birth date, MOD 11-2 (ISO/IEC 7064).
+    CnRic = "cn_ric",
+    /// Taiwanese identity number: letter of the place and check digit mod 10.
+    TwId = "tw_id",
+    /// Hong Kong identity card number: check sign mod 11.
+    HkHkid = "hk_hkid",
+    /// Japanese My Number: twelve digits, check digit mod 11.
+    JpMyNumber = "jp_my_number",
+    /// Korean resident number: birth date and, for those born before October 2020, check digit mod 11.
+    KrRrn = "kr_rrn",
+    /// Singaporean NRIC and FIN: series and check letter mod 11.
+    SgNricFin = "sg_nric_fin",
+    /// Malaysian NRIC: birth date and code of the birthplace.
+    MyNric = "my_nric",
+    /// Thai identity number: check digit mod 11.
+    ThPin = "th_pin",
+    /// Indonesian NIK: province, birth date and order.
+    IdNik = "id_nik",
+    /// South African identity number: birth date, citizenship, Luhn check digit.
+    ZaId = "za_id",
+    /// Nigerian NIN: eleven digits, Verhoeff check digit.
+    NgNin = "ng_nin",
+    /// Australian tax file number: eight or nine digits, weighted sum mod 11.
+    AuTfn = "au_tfn",
+    /// Australian Medicare card number: first digit 2 to 6 and check digit mod 10.
+    AuMedicare = "au_medicare",
+    /// New Zealand IRD number: range and check digit mod 11.
+    NzIrd = "nz_ird",
 
     // Health
     /// Medicare beneficiary identifier: the positional alphabet of CMS.
