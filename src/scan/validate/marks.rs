@@ -1,6 +1,6 @@
 //! Classification and control marks.
 
-use super::{Check, contact::one_of};
+use super::{Candidate, Check, contact::one_of, stands_alone};
 
 /// Category marks of the CUI registry (archives.gov/cui, 32 CFR 2002), without `SP-`.
 const CUI_CATEGORIES: &str = "ADJ ADPO AG AIV APP ARCHR ASYL BARG BATT BUDG CCI CEII CENS CHLD CHRI \
@@ -104,6 +104,65 @@ fn us_section(part: &[u8]) -> Option<u8> {
     }
 }
 
+/// 32 CFR 2001.23: portion marks stand at the beginning of paragraphs, and a document that has one
+/// has several. Within reach another paragraph begins with one, and the two are not bare `(C)`,
+/// which is also the sign of copyright.
+pub(super) fn us_portions(candidate: Candidate<'_>) -> Check {
+    let own = candidate.value();
+    if !portion(own) || copyright(candidate.after()) {
+        return Check::Invalid;
+    }
+    // Up to the next mark: it goes on from there, so each byte is read once.
+    let on = candidate.after().split(|byte| *byte == b'\n').skip(1).find_map(opening_mark);
+    let back = || candidate.before().split(|byte| *byte == b'\n').find_map(opening_mark);
+    let differs = |other: &[u8]| own != b"(C)" || other != own;
+    Check::of(on.is_some_and(differs) || back().is_some_and(differs))
+}
+
+/// The mark that a paragraph begins with, behind its number or bullet.
+fn opening_mark(line: &[u8]) -> Option<&[u8]> {
+    let open = line.iter().take(24).position(|byte| *byte == b'(')?;
+    let lead = line.get(..open)?;
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" \t.)-*#>".contains(byte);
+    let close = line.iter().skip(open).take(64).position(|byte| *byte == b')')?;
+    let (mark, rest) = line.get(open..)?.split_at_checked(close + 1)?;
+    (lead.iter().all(plain) && portion(mark) && !copyright(rest)).then_some(mark)
+}
+
+/// `(TS)`, `(S//NF)`, `(C//REL TO USA, GBR)`, `(U)`: a level and sections of the banner grammar.
+fn portion(mark: &[u8]) -> bool {
+    let inside = mark.strip_prefix(b"(").and_then(|mark| mark.strip_suffix(b")"));
+    let mut parts = sections(inside.unwrap_or_default());
+    let level = parts.next().unwrap_or_default();
+    matches!(level, b"TS" | b"S" | b"C" | b"U" | b"CUI")
+        && parts
+            .all(|part| us_section(part).is_some() || part.starts_with(b"REL") || part == b"FVEY")
+}
+
+/// Whether the sign before these bytes is that of copyright.
+fn copyright(behind: &[u8]) -> bool {
+    let behind = behind.trim_ascii_start();
+    behind.first().is_none_or(u8::is_ascii_digit)
+        || behind.get(..9).is_some_and(|word| word.eq_ignore_ascii_case(b"copyright"))
+}
+
+/// Commerce Control List (15 CFR 774, supplement 1): category 0 to 9, product group A to E, three
+/// digits of which the first is a reason for control that the list uses; or EAR99.
+pub(super) fn eccn(candidate: Candidate<'_>) -> Check {
+    let value = candidate.value();
+    if value.eq_ignore_ascii_case(b"EAR99") {
+        return Check::of(stands_alone(&candidate));
+    }
+    let &[b'0'..=b'9', group, reason, b'0'..=b'9', b'0'..=b'9', ref rest @ ..] = value else {
+        return Check::Invalid;
+    };
+    let group = matches!(group.to_ascii_uppercase(), b'A'..=b'E');
+    let paragraph = rest.first().is_none_or(|dot| *dot == b'.');
+    Check::of(
+        group && matches!(reason, b'0'..=b'6' | b'9') && paragraph && stands_alone(&candidate),
+    )
+}
+
 /// The parts of a banner between `//`.
 fn sections(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(value);
@@ -138,6 +197,7 @@ fn countries(part: &[u8], opening: &[u8]) -> bool {
 mod tests {
     use crate::rules::Validator;
     use crate::scan::validate::tests::{invalid, valid};
+    use crate::scan::validate::{Candidate, Verdict, check};
 
     #[test]
     fn us_banners_follow_the_order_of_the_grammar() {
@@ -161,6 +221,35 @@ mod tests {
             "UNCLASSIFIED//FOUO",
         ] {
             invalid(Validator::UsBanner, banner);
+        }
+    }
+
+    #[test]
+    fn portion_marks_come_in_company() {
+        let of = |text: &str, value: &str| {
+            let start = text.find(value).unwrap();
+            let (end, limit) = (start + value.len(), text.len());
+            let candidate = Candidate { text: text.as_bytes(), start, end, limit };
+            check(Validator::UsPortions, candidate) != Verdict::Invalid
+        };
+        assert!(of("(S//NF) The unit moved.\n(U) It rained.\n", "(S//NF)"));
+        assert!(of("1. (S) The unit moved.\n\n2. (C) It rained.\n", "(S)"));
+        assert!(of("(U) Rain.\n(TS//SI) Unit.\n", "(TS//SI)"));
+        assert!(!of("(S) The unit moved.\nIt rained.\n", "(S)"));
+        assert!(!of("(C) Acme\n(C) Bolt\n", "(C)"));
+        assert!(!of("(C) 2020 Acme\n(U) Bolt\n", "(C)"));
+        assert!(!of("(C) Copyright Acme\n(S) Bolt\n", "(C)"));
+        assert!(!of("(S) one\n(D) two\n", "(S)"));
+        assert!(!of("(S//SAUCE) one\n(U) two\n", "(S//SAUCE)"));
+    }
+
+    #[test]
+    fn control_numbers_of_the_commerce_list() {
+        for number in ["5D002", "EAR99", "3A001.b.2", "9A610", "4a994"] {
+            valid(Validator::Eccn, number);
+        }
+        for number in ["5F002", "5D0021", "5D702", "EAR98", "D5002"] {
+            invalid(Validator::Eccn, number);
         }
     }
 
