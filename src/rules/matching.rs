@@ -114,7 +114,7 @@ impl Compiler<'_> {
             return Some(Anchors::Digits { min, max });
         }
         let word = raw.shape.as_ref()?;
-        let all = [Shape::At, Shape::LettersDigits, Shape::Token, Shape::HexColon];
+        let all = Shape::NAMED;
         let shape = all.into_iter().find(|shape| shape.as_str() == word.value);
         if shape.is_none() {
             let message = format!("unknown anchor shape `{}`", shown(&word.value));
