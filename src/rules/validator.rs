@@ -144,6 +144,8 @@ validators! {
     UsBanner = "us_banner",
     /// United States portion mark of which another paragraph within reach begins with one too (32 CFR 2001.23).
     UsPortions = "us_portions",
+    /// Mark in the place of a mark: alone on its line, in its cell or between quotes, but for decoration, a company's name or a page number.
+    LineMark = "line_mark",
     /// Export control classification number: category, product group and reason for control of the Commerce Control List, or EAR99.
     Eccn = "eccn",
     /// Value in a field: neither a placeholder, a refusal to say, nor the name of a type.

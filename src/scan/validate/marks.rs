@@ -163,6 +163,87 @@ pub(super) fn eccn(candidate: Candidate<'_>) -> Check {
     )
 }
 
+/// A mark in the place of a mark: alone on its line but for decoration, the name of a company, a
+/// page number or a short remark behind a dash; alone in a cell; or, of several words, alone
+/// between quotes. No standard bounds where companies put it; this is what header, footer and cover
+/// look like.
+pub(super) fn line_mark(candidate: Candidate<'_>) -> Check {
+    let (value, before, after) = (candidate.value(), candidate.before(), candidate.after());
+    let several = value.contains(&b' ');
+    let edges = (before.last().copied(), after.first().copied());
+    let framed = match edges {
+        (Some(b'"'), Some(b'"')) | (Some(b'\''), Some(b'\'')) => several,
+        (Some(b',' | b'\t' | b';'), Some(b',' | b'\t' | b';' | b'\r' | b'\n')) => several,
+        _ => before.ends_with(b"\\n") && (after.starts_with(b"\\") || edges.1 == Some(b'"')),
+    };
+    if framed {
+        return Check::Valid;
+    }
+    let whole = candidate.start <= before.len();
+    let line = match before.iter().rposition(|byte| *byte == b'\n') {
+        Some(at) => before.get(at + 1..).unwrap_or_default(),
+        None if whole => before,
+        None => return Check::Invalid,
+    };
+    let behind = match after.iter().position(|byte| *byte == b'\n') {
+        Some(at) => after.get(..at).unwrap_or_default(),
+        None if candidate.limit >= candidate.text.len() => after,
+        None => return Check::Invalid,
+    };
+    Check::of(opens_mark(line) && closes_mark(behind))
+}
+
+/// What may stand on the line before a mark.
+fn opens_mark(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    let separated =
+        [b"|".as_slice(), b" -", b"\xe2\x80\x93", b"\xe2\x80\x94", b"\xe2\x80\xa2", b"\xc2\xb7"]
+            .iter()
+            .any(|separator| line.ends_with(separator));
+    let mut words =
+        line.split(|byte| *byte == b' ').filter(|word| word.iter().any(u8::is_ascii_alphanumeric));
+    let named = words.clone().count() <= 3
+        && words.all(|word| {
+            let first = word.iter().find(|byte| byte.is_ascii_alphanumeric());
+            first.is_some_and(|byte| byte.is_ascii_uppercase())
+                && !word.ends_with(b":")
+                && !word.contains(&b'=')
+                && !word.contains(&b'(')
+        });
+    let tag = line.starts_with(b"<") && line.ends_with(b">");
+    separated || named || tag
+}
+
+/// What may stand on the line behind a mark.
+fn closes_mark(behind: &[u8]) -> bool {
+    let rest = behind.trim_ascii();
+    let plain = |byte: &u8| b"|#*_=~/\"])}.!>- \t\r".contains(byte);
+    let Some(at) = rest.iter().position(|byte| !plain(byte)) else { return true };
+    if behind.len() > 72 {
+        return false;
+    }
+    let (gap, words) = rest.split_at_checked(at).unwrap_or_default();
+    let word =
+        |word: &[u8]| words.get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word));
+    let page = [b"page".as_slice(), b"seite", b"pagina", b"p\xc3\xa1gina", b"strona", b"</"]
+        .iter()
+        .any(|it| word(it));
+    let sign = [
+        b"\xc2\xa9".as_slice(),
+        b"\xc2\xb7",
+        b"\xe2\x80\x93",
+        b"\xe2\x80\x94",
+        b"\xe2\x80\xa2",
+        b"(c)",
+    ]
+    .iter()
+    .any(|it| words.starts_with(it));
+    let remark = words.strip_prefix(b"(").unwrap_or(words).first();
+    let remark = remark.is_some_and(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let joined = gap.iter().any(|byte| b"|-".contains(byte)) || words.starts_with(b"(");
+    page || sign || gap.contains(&b'|') || joined && remark || rest.starts_with(b"</")
+}
+
 /// The parts of a banner between `//`.
 fn sections(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(value);
@@ -250,6 +331,43 @@ mod tests {
         }
         for number in ["5F002", "5D0021", "5D702", "EAR98", "D5002"] {
             invalid(Validator::Eccn, number);
+        }
+    }
+
+    #[test]
+    fn marks_stand_in_their_place() {
+        let of = |text: &str| {
+            let (start, end) = (text.find('⟦').unwrap(), text.find('⟧').unwrap() - 3);
+            let text = text.replace(['⟦', '⟧'], "");
+            let limit = (end + 80).min(text.len());
+            let candidate = Candidate { text: text.as_bytes(), start, end, limit };
+            check(Validator::LineMark, candidate) != Verdict::Invalid
+        };
+        for text in [
+            "⟦Strictly confidential⟧",
+            "Report\n# ⟦CONFIDENTIAL⟧\r\nText",
+            "** ⟦Internal use only⟧ **\n",
+            "Acme Corp ⟦Confidential⟧ - Page 3 of 9\n",
+            "Acme Corp | ⟦Confidential⟧ | 2030\n",
+            "⟦Confidential⟧ © 2030 Acme\n",
+            "⟦Vertraulich⟧ - Entwurf\n",
+            "{\"footer\": \"⟦Internal use only⟧\"}",
+            "<p>⟦Confidential⟧</p>\n",
+            "text\\n⟦CONFIDENTIAL⟧\\nmore",
+            "a,⟦Internal use only⟧,b",
+        ] {
+            assert!(of(text), "{text}");
+        }
+        for text in [
+            "it is ⟦strictly confidential⟧ here",
+            "this is ⟦confidential⟧\n",
+            "⟦Confidential⟧ clients hold a secret\n",
+            "⟦Confidential⟧ - the kind of client\n",
+            "Kind: ⟦Confidential⟧\n",
+            "x = \"⟦CONFIDENTIAL⟧\"\n",
+            "a long line of words that goes on and on and on until the mark ends ⟦confidential⟧\n",
+        ] {
+            assert!(!of(text), "{text}");
         }
     }
 

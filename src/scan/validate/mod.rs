@@ -161,6 +161,7 @@ pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
         Validator::CuiBanner => marks::cui_banner(value),
         Validator::UsBanner => marks::us_banner(value),
         Validator::UsPortions => marks::us_portions(candidate),
+        Validator::LineMark => marks::line_mark(candidate),
         Validator::Eccn => marks::eccn(candidate),
         Validator::FieldValue => special::field_value(value),
         Validator::RsList => special::rs_list(candidate),
