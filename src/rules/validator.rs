@@ -226,6 +226,30 @@ validators! {
     UsMbi = "us_mbi",
     /// National provider identifier: Luhn check digit with the prefix 80840.
     UsNpi = "us_npi",
+    /// DEA registration number: registrant type and check digit (21 CFR 1301.13).
+    UsDea = "us_dea",
+    /// NHS number: ten digits, mod 11 (NHS Data Dictionary); numbers from 999 are published examples.
+    UkNhs = "uk_nhs",
+    /// German health insurance number: letter and eight digits with their check digit, weights 1 and 2 mod 10 (SGB V section 290).
+    DeKvnr = "de_kvnr",
+    /// ICD-10 code: a category of one of the chapters, and up to four places behind it.
+    Icd10 = "icd10",
+    /// ICD-10 code with two other ones near it, of two chapters together.
+    Icd10List = "icd10_list",
+    /// Procedure code: CPT categories I to III, or HCPCS level II.
+    ProcedureCode = "procedure_code",
+    /// National drug code (21 CFR 207.33): segments of 4-4-2, 5-3-2, 5-4-1 or 5-4-2 digits, or 10 or 11 digits.
+    Ndc = "ndc",
+    /// LOINC code: number, hyphen and Luhn check digit.
+    Loinc = "loinc",
+    /// SNOMED CT identifier: 6 to 18 digits with a partition and a Verhoeff check digit.
+    SnomedCt = "snomed_ct",
+    /// GS1 element string in parentheses: check digits of GTIN and SSCC, dates and lengths; a GTIN or SSCC is among them.
+    Gs1Elements = "gs1_elements",
+    /// FHIR resource: elements of the resource of a person stand in the text beside its type.
+    Fhir = "fhir",
+    /// X12 health transaction: ISA header, health care functional group and the name of an insured person or patient, with which the finding ends.
+    X12Health = "x12_health",
     /// Identifier with at least one digit that is no date and not one repeated digit.
     LabelledId = "labelled_id",
     /// HL7 version 2 message: an MSH header and, within the next 4 KiB, a PID segment; the finding ends with the PID segment.
@@ -282,6 +306,18 @@ validators! {
     CuiBanner = "cui_banner",
     /// United States classification banner: level, control marks and dissemination marks in the order of the CAPCO grammar.
     UsBanner = "us_banner",
+    /// United States portion mark of which another paragraph within reach begins with one too (32 CFR 2001.23).
+    UsPortions = "us_portions",
+    /// Mark in the place of a mark: alone on its line, in its cell or between quotes, but for decoration, a company's name or a page number.
+    LineMark = "line_mark",
+    /// Export control classification number: category, product group and reason for control of the Commerce Control List, or EAR99.
+    Eccn = "eccn",
+    /// Value in a field: neither a placeholder, a refusal to say, nor the name of a type.
+    FieldValue = "field_value",
+    /// Reference SNP number with at least two others behind it.
+    RsList = "rs_list",
+    /// Nucleotide sequence of at least 48 bases, three of the four in use and none prevailing.
+    Nucleotides = "nucleotides",
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod banking;
 mod cards;
+mod clinical;
 mod contact;
 mod digits;
 mod health;
@@ -13,6 +14,7 @@ mod marks;
 mod national;
 mod normal;
 mod secrets;
+mod special;
 
 pub use normal::normalise;
 
@@ -197,6 +199,18 @@ pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
         // Health
         Validator::UsMbi => health::us_mbi(candidate),
         Validator::UsNpi => health::us_npi(candidate),
+        Validator::UsDea => health::us_dea(candidate),
+        Validator::UkNhs => health::uk_nhs(candidate),
+        Validator::DeKvnr => health::de_kvnr(candidate),
+        Validator::Icd10 => clinical::icd10(candidate),
+        Validator::Icd10List => clinical::icd10_list(candidate),
+        Validator::ProcedureCode => clinical::procedure_code(candidate),
+        Validator::Ndc => clinical::ndc(candidate),
+        Validator::Loinc => clinical::loinc(candidate),
+        Validator::SnomedCt => clinical::snomed_ct(candidate),
+        Validator::Gs1Elements => clinical::gs1_elements(candidate),
+        Validator::Fhir => clinical::fhir(candidate),
+        Validator::X12Health => return clinical::x12_health(candidate),
         Validator::LabelledId => health::labelled_id(candidate),
         Validator::Hl7 => return health::hl7(candidate),
 
@@ -227,6 +241,12 @@ pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
         // Marks and special categories
         Validator::CuiBanner => marks::cui_banner(value),
         Validator::UsBanner => marks::us_banner(value),
+        Validator::UsPortions => marks::us_portions(candidate),
+        Validator::LineMark => marks::line_mark(candidate),
+        Validator::Eccn => marks::eccn(candidate),
+        Validator::FieldValue => special::field_value(value),
+        Validator::RsList => special::rs_list(candidate),
+        Validator::Nucleotides => special::nucleotides(candidate),
     };
     check.ending_at(candidate.end)
 }
