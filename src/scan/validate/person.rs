@@ -4,7 +4,7 @@ mod names;
 
 use self::names::{GIVEN, SURNAMES};
 use super::contact::one_of;
-use super::{Candidate, Check};
+use super::{Candidate, Check, Verdict};
 
 /// Words that begin with a capital, stand behind labels such as `Name:` and are no names: values of
 /// forms, types and words of headings.
@@ -32,24 +32,56 @@ const NOT_NAMES: &str = "unknown none null nil true false yes no anonymous anon 
 const PARTICLES: &str = "de da do dos das del della di du la le van von der den zu zum zur af av ter ten te el al \
     bin ibn y e i san st";
 
-/// The parts of a name: words, initials and particles. None if the value cannot be a name.
-fn shape(value: &[u8]) -> Option<(usize, bool)> {
-    let mut words = 0;
-    let mut known = false;
-    for part in
-        value.split(|byte| matches!(byte, b' ' | b',' | b'\t')).filter(|part| !part.is_empty())
-    {
-        let part = part.strip_suffix(b".").unwrap_or(part);
-        if one_of(PARTICLES, part) || part.len() == 1 && part.iter().all(u8::is_ascii_alphabetic) {
+/// A name at the start of a value.
+struct Name {
+    /// Bytes of it; behind that the value says something else.
+    length: usize,
+    /// Words but for initials and particles.
+    words: usize,
+    /// Whether one of the words is a frequent name.
+    known: bool,
+}
+
+/// The name that a value begins with: words, initials and particles, up to a word that cannot belong.
+/// `label`: what follows makes the last word the next label.
+fn name(value: &[u8], label: bool) -> Option<Name> {
+    let mut name = Name { length: 0, words: 0, known: false };
+    let mut start = 0;
+    for part in value.split_inclusive(|byte| matches!(byte, b' ' | b',' | b'\t')) {
+        let end = start + part.len();
+        let part = part.trim_ascii_end();
+        let comma = part.ends_with(b",");
+        let word = part.strip_suffix(b",").unwrap_or(part);
+        let word = word.strip_suffix(b".").unwrap_or(word);
+        start = end;
+        if word.is_empty() {
             continue;
         }
-        if one_of(NOT_NAMES, part) || !capitalised(part) {
-            return None;
+        if label && end == value.len() {
+            break;
         }
-        words += 1;
-        known |= part.split(|byte| *byte == b'-').any(is_known);
+        let initial = word.len() == 1 && word.iter().all(u8::is_ascii_alphabetic);
+        if initial || one_of(PARTICLES, word) {
+            if initial {
+                name.length = end;
+            }
+            continue;
+        }
+        if one_of(NOT_NAMES, word) || !capitalised(word) || name.words == 5 {
+            break;
+        }
+        name.words += 1;
+        name.known |= word.split(|byte| *byte == b'-').any(is_known);
+        name.length = end;
+        // `Keller, Maria`, but not a list of people.
+        if comma && name.words > 2 {
+            break;
+        }
     }
-    (words > 0 && words <= 5).then_some((words, known))
+    let text = value.get(..name.length).unwrap_or_default();
+    let end = text.iter().rposition(|byte| !matches!(byte, b' ' | b',' | b'\t'));
+    name.length = end.map_or(0, |at| at + 1);
+    (name.words > 0).then_some(name)
 }
 
 /// Begins with a capital, or a letter beyond ASCII, and holds letters, hyphens and apostrophes. Not of
@@ -78,18 +110,30 @@ fn is_known(word: &[u8]) -> bool {
 }
 
 /// One to five words that may be a name, behind a label that only people have.
-pub(super) fn name_shape(candidate: Candidate<'_>) -> Check {
-    let next = candidate.after().first();
-    let code =
-        matches!(next, Some(b'(' | b'<' | b'[' | b'{' | b':' | b'=' | b'_' | b'/' | b'@' | b'*'))
-            || matches!(candidate.after(), [b'.', byte, ..] if byte.is_ascii_lowercase());
-    Check::of(!code && shape(candidate.value()).is_some())
+pub(super) fn name_shape(candidate: Candidate<'_>) -> Verdict {
+    shape(candidate, |_| true)
 }
 
-/// Two to five words that may be a name, or one, and one of them a frequent name.
-pub(super) fn person_name(candidate: Candidate<'_>) -> Check {
-    let known = shape(candidate.value()).is_some_and(|(_, known)| known);
-    Check::of(known && name_shape(candidate) == Check::Valid)
+/// The same, and one of them is a frequent name.
+pub(super) fn person_name(candidate: Candidate<'_>) -> Verdict {
+    shape(candidate, |name| name.known)
+}
+
+/// A name that is neither code nor part of a path; the finding ends with it.
+fn shape(candidate: Candidate<'_>, good: impl Fn(&Name) -> bool) -> Verdict {
+    let value = candidate.value();
+    let after = candidate.after();
+    let label = matches!(after.trim_ascii_start().first(), Some(b':' | b'='));
+    let code =
+        matches!(after.first(), Some(b'(' | b'<' | b'[' | b'{' | b'_' | b'/' | b'@' | b'0'..=b'9'))
+            || matches!(after, [b'.', byte, ..] if byte.is_ascii_alphanumeric())
+            || after.starts_with(b"::");
+    match name(value, label).filter(good) {
+        Some(name) if !code || name.length < value.len() => {
+            Verdict::Valid { end: candidate.start + name.length, published: false }
+        }
+        _ => Verdict::Invalid,
+    }
 }
 
 /// A given name and a surname, both frequent: first and last word.
@@ -103,7 +147,8 @@ pub(super) fn full_name(candidate: Candidate<'_>) -> Check {
         names.binary_search(&word.as_str()).is_ok()
     };
     let both = listed(GIVEN, first) && listed(SURNAMES, last);
-    Check::of(both && name_shape(candidate) == Check::Valid)
+    let whole = Verdict::Valid { end: candidate.end, published: false };
+    Check::of(both && name_shape(candidate) == whole)
 }
 
 #[cfg(test)]
