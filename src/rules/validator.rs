@@ -62,6 +62,8 @@ validators! {
     NationalPhone = "national_phone",
     /// Telephone number behind its label: 6 to 15 digits (an extension apart) that are no date, no amount and not one repeated digit.
     LabelledPhone = "labelled_phone",
+    /// Fax number: as `labelled_phone`, with one sign between it and its label.
+    Fax = "fax",
     /// IP address, parsed; private, loopback, link-local and documentation ranges are published examples.
     IpAddress = "ip_address",
     /// Hardware address (EUI-48, EUI-64 of IEEE 802): even groups, a unicast address, not one repeated digit.

@@ -120,6 +120,7 @@ pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
         Validator::Phone => phone::phone(candidate),
         Validator::NationalPhone => phone::national_phone(candidate),
         Validator::LabelledPhone => phone::labelled_phone(candidate),
+        Validator::Fax => phone::fax(candidate),
         Validator::IpAddress => network::ip_address(candidate),
         Validator::Mac => network::mac(candidate),
         Validator::Date => dates::date(candidate),

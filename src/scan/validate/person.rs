@@ -48,23 +48,25 @@ fn name(value: &[u8], label: bool) -> Option<Name> {
     let mut name = Name { length: 0, words: 0, known: false };
     let mut start = 0;
     for part in value.split_inclusive(|byte| matches!(byte, b' ' | b',' | b'\t')) {
-        let end = start + part.len();
-        let part = part.trim_ascii_end();
-        let comma = part.ends_with(b",");
-        let word = part.strip_suffix(b",").unwrap_or(part);
-        let word = word.strip_suffix(b".").unwrap_or(word);
-        start = end;
+        let begin = start;
+        start += part.len();
+        let whole = part.trim_ascii_end();
+        let comma = whole.ends_with(b",");
+        let dotted = whole.strip_suffix(b",").unwrap_or(whole);
+        let word = dotted.strip_suffix(b".").unwrap_or(dotted);
         if word.is_empty() {
             continue;
         }
-        if label && end == value.len() {
+        if label && start == value.len() {
             break;
         }
         let initial = word.len() == 1 && word.iter().all(u8::is_ascii_alphabetic);
-        if initial || one_of(PARTICLES, word) {
-            if initial {
-                name.length = end;
-            }
+        let short = initial || one_of("jr sr dr", word);
+        if short {
+            name.length = begin + dotted.len();
+            continue;
+        }
+        if one_of(PARTICLES, word) {
             continue;
         }
         if one_of(NOT_NAMES, word) || !capitalised(word) || name.words == 5 {
@@ -72,15 +74,12 @@ fn name(value: &[u8], label: bool) -> Option<Name> {
         }
         name.words += 1;
         name.known |= word.split(|byte| *byte == b'-').any(is_known);
-        name.length = end;
-        // `Keller, Maria`, but not a list of people.
-        if comma && name.words > 2 {
+        name.length = begin + word.len();
+        // A sentence ends, or a list of people goes on behind `Keller, Maria Anna`.
+        if dotted.len() > word.len() || comma && name.words > 2 {
             break;
         }
     }
-    let text = value.get(..name.length).unwrap_or_default();
-    let end = text.iter().rposition(|byte| !matches!(byte, b' ' | b',' | b'\t'));
-    name.length = end.map_or(0, |at| at + 1);
     (name.words > 0).then_some(name)
 }
 
@@ -127,9 +126,10 @@ fn shape(candidate: Candidate<'_>, good: impl Fn(&Name) -> bool) -> Verdict {
     let code =
         matches!(after.first(), Some(b'(' | b'<' | b'[' | b'{' | b'_' | b'/' | b'@' | b'0'..=b'9'))
             || matches!(after, [b'.', byte, ..] if byte.is_ascii_alphanumeric())
+            || value.ends_with(b".") && after.first().is_some_and(u8::is_ascii_alphanumeric)
             || after.starts_with(b"::");
     match name(value, label).filter(good) {
-        Some(name) if !code || name.length < value.len() => {
+        Some(name) if !code || name.length + 1 < value.len() => {
             Verdict::Valid { end: candidate.start + name.length, published: false }
         }
         _ => Verdict::Invalid,

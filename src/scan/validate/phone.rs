@@ -68,6 +68,19 @@ pub(super) fn labelled_phone(candidate: Candidate<'_>) -> Check {
     Check::of(valid).published_if(reserved_for_fiction(all))
 }
 
+/// As `labelled_phone`; the value holds one sign between label and number, before or behind it.
+pub(super) fn fax(candidate: Candidate<'_>) -> Check {
+    let value = candidate.value();
+    let before = value.first().is_some_and(|byte| b" :=#|>\"'*\t\r\n-".contains(byte));
+    let behind = value.last().is_some_and(|byte| b" ,-".contains(byte));
+    let number = Candidate {
+        start: candidate.start + usize::from(before),
+        end: candidate.end - usize::from(behind && value.len() > 1),
+        ..candidate
+    };
+    labelled_phone(number)
+}
+
 /// The number before an extension: `x12`, `ext. 12`, `#12`, `Durchwahl 12`.
 fn without_extension(value: &[u8]) -> &[u8] {
     let end = value
