@@ -89,10 +89,12 @@ fn without_extension(value: &[u8]) -> &[u8] {
     value.get(..end.unwrap_or(value.len())).unwrap_or_default().trim_ascii_end()
 }
 
-/// As `stands_alone`, but a word may follow behind `-`, as in `555-1234-Fax`, and a decimal comma,
-/// a currency or a percent sign behind the number makes it an amount.
+/// As `stands_alone`, but a word may follow behind `-`, as in `555-1234-Fax`, and a decimal comma
+/// behind points, a currency or a percent sign behind the number makes it an amount.
 fn alone(candidate: &Candidate<'_>) -> bool {
-    let amount = matches!(candidate.after(), [b',', next, ..] if next.is_ascii_digit())
+    let points = candidate.value().contains(&b'.')
+        && candidate.value().iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    let amount = points && matches!(candidate.after(), [b',', next, ..] if next.is_ascii_digit())
         || matches!(candidate.after(), [b'%' | b'$', ..] | [b' ', b'%' | b'$', ..])
         || candidate.after().starts_with("€".as_bytes())
         || candidate.after().starts_with(" €".as_bytes())
