@@ -18,7 +18,8 @@ pub(super) fn ip_address(candidate: Candidate<'_>) -> Check {
             next.is_ascii_hexdigit() && !text.contains('.')
                 || next.is_ascii_digit() && candidate.after().first() == Some(&b'.')
         }
-        (Some(b'-' | b'+'), Some(next)) => next.is_ascii_alphabetic(),
+        (Some(b'-'), Some(next)) => next.is_ascii_alphabetic(),
+        (Some(b'+'), Some(next)) => next.is_ascii_alphanumeric(),
         (Some(next), _) => next.is_ascii_alphanumeric() || *next == b'_',
         _ => false,
     };
