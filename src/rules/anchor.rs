@@ -1,10 +1,12 @@
 //! The cheap things that a sweep can find, and that every match of a rule must hold.
 
+use serde::{Deserialize, Serialize};
+
 /// Bytes that may stand between the digits of one number, at most two in a row.
 pub const DIGIT_SEPARATORS: &[u8] = b" -./()";
 
 /// What must be present for a rule to be tried.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Anchors {
     /// One of these byte strings, ASCII letters in any case; each 3 to 32 bytes.
     Keywords(Vec<String>),
@@ -20,7 +22,7 @@ pub enum Anchors {
 }
 
 /// Byte shapes that a sweep recognises. The position of an anchor is that of its first byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Shape {
     /// A digit that no digit precedes, with the five bytes after it all digits or
     /// [`DIGIT_SEPARATORS`].
@@ -35,9 +37,31 @@ pub enum Shape {
     /// The first `:` of a group: up to four hexadecimal digits before it with no letter, digit or
     /// `:` before those, and a hexadecimal digit or `:` after it.
     HexColon,
+    /// An ASCII letter that no letter precedes; it and the 47 bytes after it are all letters.
+    Letters,
+    /// A lower-case ASCII letter; it and the 46 bytes after it are all such letters or spaces: twelve
+    /// words of three letters. Before it stands no letter or digit, and before a space or one of
+    /// `./()` that stands there, no letter or digit and none of those.
+    Words,
 }
 
+/// Bytes of a [`Shape::Letters`] anchor.
+pub const LETTERS_LENGTH: usize = 48;
+
+/// Bytes of a [`Shape::Words`] anchor.
+pub const WORDS_LENGTH: usize = 47;
+
 impl Shape {
+    /// All that a rule pack can name.
+    pub const NAMED: [Shape; 6] = [
+        Shape::At,
+        Shape::LettersDigits,
+        Shape::Token,
+        Shape::HexColon,
+        Shape::Letters,
+        Shape::Words,
+    ];
+
     /// The word used in rule packs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,12 +70,14 @@ impl Shape {
             Shape::LettersDigits => "letters_digits",
             Shape::Token => "token",
             Shape::HexColon => "hex_colon",
+            Shape::Letters => "letters",
+            Shape::Words => "words",
         }
     }
 }
 
 /// How far before its anchor a match can start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lead {
     /// At most this many bytes; each start from the farthest on is tried. 0: at the anchor.
     Bytes(usize),
@@ -70,7 +96,7 @@ impl Lead {
 }
 
 /// A set of byte values.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct ByteSet([u64; 4]);
 
 impl ByteSet {

@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Code, Diagnostics};
+use super::matching::Matching;
 use super::pack::{self, MAX_RULES, MAX_TERM, Pack, RawCategory, RawCombination, RawRule};
 use super::reader::{Located, Reporter, nearest, shown};
 use super::{
-    Anchors, Combination, Example, Rule, RuleSet, Source, Taxonomy, Validator, lint, matching,
+    Anchors, Combination, Example, Rule, RuleSet, Source, Taxonomy, Validator, lint,
     normalise_name, normalise_term,
 };
 use crate::model::{Category, CategoryIndex, Class, Law, Sensitivity, TermIndex};
@@ -185,6 +186,7 @@ impl Compiler<'_> {
             }
         }
         self.taxonomy = Taxonomy::new(categories);
+        self.taxonomy.laws = self.laws(packs);
     }
 
     fn category(&mut self, raw: &RawCategory) -> Option<Category> {
@@ -266,20 +268,10 @@ impl Compiler<'_> {
     fn rule(&mut self, raw: &RawRule, builtin: bool) -> Option<Rule> {
         let category = self.category_of(&raw.category);
         self.rule_id(&raw.id, category);
-        let hir = self.pattern(&raw.pattern);
-        let lengths = hir.as_ref().and_then(|hir| self.lengths(raw, hir));
-        // Built-in patterns were measured when they were written; start-up need not do it again.
-        let measured = lengths.is_some() && (!builtin || self.depth == Depth::Lint);
-        if let Some(hir) = hir.as_ref().filter(|_| measured) {
-            self.automaton_size(&raw.pattern, hir);
-        }
-        let stated = raw.anchors.as_ref().map(|anchors| (self.anchors(anchors), anchors.at));
-        let anchored = match (hir.as_ref().filter(|_| lengths.is_some()), stated) {
-            (Some(hir), Some((Some(anchors), at))) => self.lead(hir, anchors, at),
-            (Some(hir), None) => self.derived(hir, raw.pattern.at),
-            _ => None,
-        };
         let boundary = raw.boundary.as_ref().map(|boundary| self.boundary(boundary));
+        // Built-in patterns were measured when they were built in.
+        let is_measured = builtin && self.depth == Depth::Load;
+        let matching = self.matching(raw, boundary.flatten(), is_measured);
         let country = raw.country.as_ref().and_then(|country| self.country(country));
         let country_terms = country
             .as_ref()
@@ -297,9 +289,7 @@ impl Compiler<'_> {
         columns.dedup();
         columns.retain(|column| !column.is_empty());
         let examples = self.examples(&raw.examples);
-        let (max_length, reach) = lengths?;
-        let (anchors, lead) = anchored?;
-        let lead = matching::settled_lead(lead, hir.as_ref()?, max_length, boundary.flatten());
+        let Matching { anchors, lead, max_length, reach } = matching?;
         if let Anchors::Keywords(words) = &anchors {
             self.words.extend(words.iter().map(|word| word.to_ascii_lowercase()));
         }
@@ -343,8 +333,12 @@ impl Compiler<'_> {
             let message = "`of` names no category to rest on";
             self.reporter.report(raw.at, Code::BadCombination, message);
         }
-        if raw.near.is_empty() && raw.terms.is_empty() {
+        let near_nothing = raw.near.is_empty() && raw.terms.is_empty();
+        if near_nothing && raw.values == 0 {
             let message = "`near` names neither categories nor terms";
+            self.reporter.report(raw.at, Code::BadCombination, message);
+        } else if !near_nothing && raw.values > 0 {
+            let message = "`values` counts a column, and leaves no room for `near`";
             self.reporter.report(raw.at, Code::BadCombination, message);
         }
         let terms = self.terms(&raw.terms);
@@ -359,6 +353,7 @@ impl Compiler<'_> {
             near: near.into_iter().collect::<Option<_>>()?,
             terms,
             within: raw.within,
+            values: raw.values,
             likelihood: percent(raw.likelihood.value),
             examples,
             counterexamples: texts(&raw.counterexamples),

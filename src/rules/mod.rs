@@ -20,16 +20,18 @@ mod cost;
 mod lint;
 mod matching;
 mod compile;
-mod lists;
+mod shared;
 
-pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, Lead, Shape};
+pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, LETTERS_LENGTH, Lead, Shape, WORDS_LENGTH};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use source::Source;
 pub use validator::Validator;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use crate::model::{Category, CategoryIndex, Class, RuleIndex, TermIndex};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Category, CategoryIndex, Class, LawSource, RuleIndex, TermIndex};
 
 /// The largest number of bytes that a rule may read from the start of its match: 16 KiB.
 pub const MAX_REACH: usize = 16 * 1024;
@@ -41,14 +43,15 @@ pub const MAX_CONTEXT: usize = 1024;
 pub const MAX_WITHIN: usize = 1024;
 
 /// Categories, in the order of `taxonomy.toml`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taxonomy {
     categories: Vec<Category>,
     by_id: HashMap<String, CategoryIndex>,
+    laws: BTreeMap<String, LawSource>,
 }
 
 /// A checked, immutable set of rules.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleSet {
     /// The categories that rules refer to.
     pub taxonomy: Taxonomy,
@@ -63,7 +66,7 @@ pub struct RuleSet {
 }
 
 /// One rule: what it looks for, where, and how sure it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// Dotted, permanent id: `nat.us-ssn`.
     pub id: String,
@@ -113,7 +116,7 @@ pub struct Rule {
 }
 
 /// Words around a match that speak for or against it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
     /// The terms, sorted, each once; each matches as a whole word, in any case.
     pub terms: Vec<TermIndex>,
@@ -128,7 +131,7 @@ pub struct Context {
 }
 
 /// A payload that holds a finding.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
     /// The payload, without marks.
     pub text: String,
@@ -140,7 +143,7 @@ pub struct Example {
 
 /// A rule that raises a category where findings of other categories stand near each other or
 /// near a term. Its findings have the span of the finding of `of` that they rest on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Combination {
     /// Dotted, permanent id.
     pub id: String,
@@ -160,6 +163,9 @@ pub struct Combination {
     pub terms: Vec<TermIndex>,
     /// The distance in bytes, between the nearest ends; at most [`MAX_WITHIN`].
     pub within: usize,
+    /// Not 0: instead of anything near it, so many findings of one category of `of` in one table
+    /// column or under one JSON key. What is raised stands at the one that makes up the number.
+    pub values: usize,
     /// Likelihood of what it raises.
     pub likelihood: u8,
     /// Payloads that raise it; the span is that of the finding it rests on.
@@ -171,7 +177,7 @@ pub struct Combination {
 }
 
 /// File and line of a definition.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Path or built-in name of the pack.
     pub file: String,
@@ -187,7 +193,7 @@ impl Taxonomy {
             let index = CategoryIndex(u16::try_from(position).unwrap_or(u16::MAX));
             by_id.entry(category.id.clone()).or_insert(index);
         }
-        Taxonomy { categories, by_id }
+        Taxonomy { categories, by_id, laws: BTreeMap::new() }
     }
 
     /// All categories with their positions.
@@ -200,6 +206,11 @@ impl Taxonomy {
         self.categories.get(usize::from(index.0))
     }
 
+    /// Where a law stands that categories name so; none where no pack says it.
+    pub fn law(&self, name: &str) -> Option<&LawSource> {
+        self.laws.get(name)
+    }
+
     /// The position of a category by its id.
     pub fn find(&self, id: &str) -> Option<CategoryIndex> {
         self.by_id.get(id).copied()
@@ -207,20 +218,6 @@ impl Taxonomy {
 }
 
 impl RuleSet {
-    /// The packs and the taxonomy that ship with the program, sorted by name.
-    pub fn builtin_sources() -> Vec<Source> {
-        source::builtin_sources()
-    }
-
-    /// The rules that ship with the program.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with them; a test holds that nothing is.
-    pub fn builtin() -> Result<RuleSet, Diagnostics> {
-        RuleSet::compile(&RuleSet::builtin_sources())
-    }
-
     /// Reads, resolves and checks rule packs. Rules of sources that are not built in add to those
     /// that are, and replace those whose id they share.
     ///
@@ -240,6 +237,17 @@ impl RuleSet {
     /// The combination at a position; none for a plain rule.
     pub fn combination(&self, index: RuleIndex) -> Option<&Combination> {
         self.combinations.get((index.0 as usize).checked_sub(self.rules.len())?)
+    }
+
+    /// The combinations that ask for a number of values of this category in one column.
+    pub fn columns_of(
+        &self,
+        category: CategoryIndex,
+    ) -> impl Iterator<Item = (RuleIndex, &Combination)> {
+        (self.rules.len()..).zip(&self.combinations).filter_map(move |(position, combination)| {
+            let asks = combination.values > 0 && combination.of.contains(&category);
+            Some((RuleIndex(u32::try_from(position).ok()?), combination)).filter(|_| asks)
+        })
     }
 
     /// Id of the rule or combination at a position; empty where there is none.
