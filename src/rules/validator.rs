@@ -84,8 +84,6 @@ validators! {
     NameShape = "name_shape",
     /// Name of a person: as `name_shape`, and one of the words is a frequent given name or surname.
     PersonName = "person_name",
-    /// Name of a person: a frequent given name first, a frequent surname last.
-    FullName = "full_name",
     /// Latitude and longitude in decimal degrees: in range, three decimals and more, no longer list of numbers.
     Coordinates = "coordinates",
     /// One decimal number of degrees, in range, with three decimals and more.

@@ -130,7 +130,6 @@ pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
         Validator::LabelledAddress => address::labelled_address(candidate),
         Validator::NameShape => return person::name_shape(candidate),
         Validator::PersonName => return person::person_name(candidate),
-        Validator::FullName => person::full_name(candidate),
         Validator::Coordinates => location::coordinates(candidate),
         Validator::Degrees => location::degrees(candidate),
         Validator::DegreesMinutes => location::degrees_minutes(value),

@@ -4,7 +4,7 @@ mod names;
 
 use self::names::{GIVEN, SURNAMES};
 use super::contact::one_of;
-use super::{Candidate, Check, Verdict};
+use super::{Candidate, Verdict};
 
 /// Words that begin with a capital, stand behind labels such as `Name:` and are no names: values of
 /// forms, types and words of headings.
@@ -136,21 +136,6 @@ fn shape(candidate: Candidate<'_>, good: impl Fn(&Name) -> bool) -> Verdict {
     }
 }
 
-/// A given name and a surname, both frequent: first and last word.
-pub(super) fn full_name(candidate: Candidate<'_>) -> Check {
-    let mut words = candidate.value().split(|byte| *byte == b' ').filter(|word| !word.is_empty());
-    let (Some(first), Some(last)) = (words.next(), words.next_back()) else {
-        return Check::Invalid;
-    };
-    let listed = |names: &[&str], word: &[u8]| {
-        let word = std::str::from_utf8(word).unwrap_or_default().to_lowercase();
-        names.binary_search(&word.as_str()).is_ok()
-    };
-    let both = listed(GIVEN, first) && listed(SURNAMES, last);
-    let whole = Verdict::Valid { end: candidate.end, published: false };
-    Check::of(both && name_shape(candidate) == whole)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,7 +169,5 @@ mod tests {
         {
             invalid(Validator::NameShape, text);
         }
-        valid(Validator::FullName, "Maria Schneider");
-        invalid(Validator::FullName, "Maria Celeste");
     }
 }
