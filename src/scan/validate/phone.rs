@@ -37,7 +37,8 @@ fn dialled(candidate: Candidate<'_>, at_home: impl Fn(&[u8]) -> bool) -> Check {
         return Check::Invalid;
     };
     let all = digits.as_slice();
-    if uniform(all) || !alone(&candidate) || !plus && date(candidate) == Check::Valid {
+    let decimal = !plus && value.len() == all.len() + 1 && value.contains(&b'.');
+    if uniform(all) || decimal || !alone(&candidate) || !plus && date(candidate) == Check::Valid {
         return Check::Invalid;
     }
     let abroad = all.strip_prefix(&[0, 0]).or(all.strip_prefix(&[0, 1, 1]));
