@@ -58,16 +58,58 @@ validators! {
     // Personal data
     /// E-mail address (RFC 5321): lengths, label grammar, top-level domain shape; example domains (RFC 2606) are published examples.
     Email = "email",
-    /// Telephone number: E.164 length and country code, or North American area and exchange codes; numbers reserved for fiction are published examples.
+    /// Telephone number: country code and number of that country's plan (ITU-T E.164, E.129), a national number with its leading zero, or a North American number; numbers reserved for fiction are published examples.
     Phone = "phone",
-    /// Telephone number behind its label: 7 to 15 digits (an extension apart) that are no date and not one repeated digit.
+    /// Telephone number as `phone`, or a national number of any known plan as it is dialled at home.
+    NationalPhone = "national_phone",
+    /// Telephone number behind its label: 6 to 15 digits (an extension apart) that are no date, no amount and not one repeated digit.
     LabelledPhone = "labelled_phone",
+    /// Fax number: as `labelled_phone`, with one sign between it and its label.
+    Fax = "fax",
     /// IP address, parsed; private, loopback, link-local and documentation ranges are published examples.
     IpAddress = "ip_address",
-    /// Calendar date between 1900 and 2100 in year-month-day, day-month-year or month-day-year order.
+    /// Hardware address (EUI-48, EUI-64 of IEEE 802): even groups, a unicast address, not one repeated digit.
+    Mac = "mac",
+    /// Calendar date between 1900 and 2100 in year-month-day, day-month-year or month-day-year order, or with the month in words.
     Date = "date",
-    /// United States postal address: state abbreviation and ZIP prefix agree.
+    /// Date of birth: as `date`, not in the far future; eight digits may stand in any order.
+    BirthDate = "birth_date",
+    /// United States postal address: state and ZIP prefix agree.
     AddressUs = "address_us",
+    /// United Kingdom postcode at the end of the value: area, district and inward letters (BS 7666).
+    UkPostcode = "uk_postcode",
+    /// Postal address behind its label: a house number and a capitalised word, no network or memory address.
+    LabelledAddress = "labelled_address",
+    /// Name of a person by its shape: one to five capitalised words that are no words of forms or code.
+    NameShape = "name_shape",
+    /// Name of a person: as `name_shape`, and one of the words is a frequent given name or surname.
+    PersonName = "person_name",
+    /// Latitude and longitude in decimal degrees: in range, three decimals and more, no longer list of numbers.
+    Coordinates = "coordinates",
+    /// One decimal number of degrees, in range, with three decimals and more.
+    Degrees = "degrees",
+    /// Latitude and longitude in degrees, minutes and seconds: in range.
+    DegreesMinutes = "degrees_minutes",
+    /// Open Location Code: alphabet, place of the plus sign, range of the first signs.
+    PlusCode = "plus_code",
+    /// Geohash: alphabet, 7 to 12 signs, digits and letters mixed.
+    Geohash = "geohash",
+    /// IMEI (3GPP TS 23.003): reporting body, Luhn check digit where there is one.
+    Imei = "imei",
+    /// MEID (3GPP2 S.R0048): range, and its check digit where there is one.
+    Meid = "meid",
+    /// ICCID (ITU-T E.118): 89 and the Luhn check digit.
+    Iccid = "iccid",
+    /// IMSI (ITU-T E.212): 14 or 15 digits, an assigned mobile country code; the test network is a published example.
+    Imsi = "imsi",
+    /// VIN (49 CFR 565.15): ISO 3779 characters and the check digit mod 11.
+    Vin = "vin",
+    /// VIN of ISO 3779 by its characters, without check digit.
+    VinUnchecked = "vin_unchecked",
+    /// UUID (RFC 9562), not nil.
+    Uuid = "uuid",
+    /// Machine-readable zone (ICAO Doc 9303): all check digits 7-3-1 and the composite one; specimens of Utopia are published examples.
+    Mrz = "mrz",
 
     // National identifiers of the Americas
     /// United States Social Security number: area, group and serial ranges; advertised numbers are published examples.

@@ -4,17 +4,25 @@
 //! once or twice and at most 64 bytes beside it, or, where it reads on to the end of a structure,
 //! each byte up to the candidate's limit once and stops at the first that cannot belong.
 
+mod address;
 mod banking;
 mod cards;
 mod clinical;
 mod contact;
+mod dates;
+mod devices;
 mod digits;
 mod health;
+mod location;
 mod marks;
 mod national;
+mod network;
 mod normal;
+mod person;
+mod phone;
 mod secrets;
 mod special;
+mod travel;
 
 pub use normal::normalise;
 
@@ -111,11 +119,32 @@ pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
 
         // Personal data
         Validator::Email => contact::email(candidate),
-        Validator::Phone => contact::phone(candidate),
-        Validator::LabelledPhone => contact::labelled_phone(candidate),
-        Validator::IpAddress => contact::ip_address(candidate),
-        Validator::Date => contact::date(candidate),
-        Validator::AddressUs => contact::address_us(value),
+        Validator::Phone => phone::phone(candidate),
+        Validator::NationalPhone => phone::national_phone(candidate),
+        Validator::LabelledPhone => phone::labelled_phone(candidate),
+        Validator::Fax => phone::fax(candidate),
+        Validator::IpAddress => network::ip_address(candidate),
+        Validator::Mac => network::mac(candidate),
+        Validator::Date => dates::date(candidate),
+        Validator::BirthDate => dates::birth_date(candidate),
+        Validator::AddressUs => address::address_us(value),
+        Validator::UkPostcode => address::uk_postcode(value),
+        Validator::LabelledAddress => address::labelled_address(candidate),
+        Validator::NameShape => return person::name_shape(candidate),
+        Validator::PersonName => return person::person_name(candidate),
+        Validator::Coordinates => location::coordinates(candidate),
+        Validator::Degrees => location::degrees(candidate),
+        Validator::DegreesMinutes => location::degrees_minutes(value),
+        Validator::PlusCode => location::plus_code(value),
+        Validator::Geohash => location::geohash(candidate),
+        Validator::Imei => devices::imei(candidate),
+        Validator::Meid => devices::meid(candidate),
+        Validator::Iccid => devices::iccid(candidate),
+        Validator::Imsi => devices::imsi(candidate),
+        Validator::Vin => devices::vin(candidate),
+        Validator::VinUnchecked => devices::vin_unchecked(candidate),
+        Validator::Uuid => devices::uuid(candidate),
+        Validator::Mrz => travel::mrz(value),
 
         // National identifiers of the Americas
         Validator::UsSsn => national::us_ssn(candidate),
