@@ -42,6 +42,8 @@ validators! {
     // Payment cards
     /// Payment card number: issuer prefix and length table, and the Luhn check digit (ISO/IEC 7812-1); test numbers of schemes and processors are published examples.
     PaymentCard = "payment_card",
+    /// Number of 12 to 19 digits with a Luhn digit (ISO/IEC 7812-1), of any issuer.
+    CardLike = "card_like",
     /// Magnetic stripe track 1 (ISO/IEC 7813): format B, card number, name, expiry month, Luhn.
     Track1 = "track1",
     /// Magnetic stripe track 2 (ISO/IEC 7813): card number, separator, expiry month, Luhn.

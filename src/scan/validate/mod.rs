@@ -103,6 +103,7 @@ pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
     let check = match validator {
         // Payment cards
         Validator::PaymentCard => cards::payment_card(candidate),
+        Validator::CardLike => cards::card_like(candidate),
         Validator::Track1 => cards::track1(value),
         Validator::Track2 => cards::track2(value),
         Validator::TruncatedCard => cards::truncated_card(candidate),
