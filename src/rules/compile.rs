@@ -5,13 +5,11 @@ use std::collections::{HashMap, HashSet};
 use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Code, Diagnostics};
-use super::pack::{
-    self, MAX_RULES, MAX_TERM, Pack, RawCategory, RawCombination, RawContext, RawRule,
-};
+use super::pack::{self, MAX_RULES, MAX_TERM, Pack, RawCategory, RawCombination, RawRule};
 use super::reader::{Located, Reporter, nearest, shown};
 use super::{
-    Anchors, Combination, Context, Example, Rule, RuleSet, Source, Taxonomy, Validator, lint,
-    matching, normalise_name, normalise_term,
+    Anchors, Combination, Example, Rule, RuleSet, Source, Taxonomy, Validator, lint, matching,
+    normalise_name, normalise_term,
 };
 use crate::model::{Category, CategoryIndex, Class, Law, Sensitivity, TermIndex};
 
@@ -55,6 +53,7 @@ fn compile_within(
         taxonomy: Taxonomy::default(),
         terms: Vec::new(),
         term_index: HashMap::new(),
+        lists: HashMap::new(),
         words: HashSet::new(),
         max_words,
         proof_budget: PROOF_BUDGET,
@@ -62,6 +61,7 @@ fn compile_within(
         reporter,
     };
     compiler.taxonomy(&packs);
+    compiler.lists(&packs);
     let definitions = compiler.definitions(&packs);
 
     let mut rules = Vec::new();
@@ -119,6 +119,8 @@ pub(super) struct Compiler<'a> {
     taxonomy: Taxonomy,
     terms: Vec<String>,
     term_index: HashMap<String, TermIndex>,
+    /// Terms that rules share, by the id of their list; whether the list is built in.
+    pub(super) lists: HashMap<String, (bool, Vec<TermIndex>)>,
     /// Keywords of the rules so far, in lower case.
     words: HashSet<String>,
     max_words: usize,
@@ -279,9 +281,16 @@ impl Compiler<'_> {
         };
         let boundary = raw.boundary.as_ref().map(|boundary| self.boundary(boundary));
         let country = raw.country.as_ref().and_then(|country| self.country(country));
+        let country_terms = country
+            .as_ref()
+            .and_then(|code| self.lists.get(&format!("country.{}", code.to_ascii_lowercase())));
+        let country_terms = country_terms.map(|(_, terms)| terms.clone()).unwrap_or_default();
         let validator = raw.validator.as_ref().map(|validator| self.validator(validator));
         let context = raw.context.as_ref().map(|context| self.context(context));
-        let negative = raw.negative.as_ref().map(|context| self.context(context));
+        let mut negative = raw.negative.as_ref().map(|context| self.context(context));
+        if let (Some(context), Some(negative)) = (&context, &mut negative) {
+            negative.terms.retain(|term| context.terms.binary_search(term).is_err());
+        }
         let mut columns: Vec<String> =
             raw.columns.iter().map(|column| normalise_name(&column.value)).collect();
         columns.sort();
@@ -306,6 +315,7 @@ impl Compiler<'_> {
             why: raw.prose.why.clone(),
             source: raw.prose.source.clone(),
             country,
+            country_terms,
             pattern: raw.pattern.value.clone(),
             anchors,
             lead,
@@ -405,18 +415,8 @@ impl Compiler<'_> {
         validator
     }
 
-    fn context(&mut self, raw: &RawContext) -> Context {
-        Context {
-            terms: self.terms(&raw.terms),
-            before: raw.before,
-            after: raw.after,
-            boost: percent(raw.boost),
-            required: raw.required,
-        }
-    }
-
     /// Terms in their normal form, each once in the table; sorted by their place there.
-    fn terms(&mut self, raw: &[Located<String>]) -> Vec<TermIndex> {
+    pub(super) fn terms(&mut self, raw: &[Located<String>]) -> Vec<TermIndex> {
         let mut indices = Vec::with_capacity(raw.len());
         for term in raw {
             let normal = normalise_term(&term.value);
@@ -443,11 +443,10 @@ impl Compiler<'_> {
                     TermIndex(index)
                 }
             };
-            if !indices.contains(&index) {
-                indices.push(index);
-            }
+            indices.push(index);
         }
         indices.sort_unstable();
+        indices.dedup();
         indices
     }
 
@@ -480,7 +479,7 @@ fn unmarked(marked: &str) -> Option<Example> {
 
 /// Whether an id is two or more parts of lower-case letters, digits and one more kind of byte,
 /// with dots between them.
-fn is_dotted(id: &str, other: impl Fn(u8) -> bool) -> bool {
+pub(super) fn is_dotted(id: &str, other: impl Fn(u8) -> bool) -> bool {
     let part = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
             && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || other(b))
@@ -492,7 +491,7 @@ pub(super) fn texts(located: &[Located<String>]) -> Vec<String> {
     located.iter().map(|text| text.value.clone()).collect()
 }
 
-fn percent(value: usize) -> u8 {
+pub(super) fn percent(value: usize) -> u8 {
     u8::try_from(value.min(100)).unwrap_or(100)
 }
 

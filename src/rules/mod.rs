@@ -20,6 +20,7 @@ mod cost;
 mod lint;
 mod matching;
 mod compile;
+mod lists;
 
 pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, Lead, Shape};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
@@ -76,6 +77,8 @@ pub struct Rule {
     pub source: String,
     /// ISO 3166 alpha-2 code, where the value belongs to one country.
     pub country: Option<String>,
+    /// Terms that name the country, sorted: those of the list `country.xx` for its code.
+    pub country_terms: Vec<TermIndex>,
     /// Linear byte regex (no Unicode mode). A group named `value` bounds the value alone.
     pub pattern: String,
     /// The cheap thing that every match holds.

@@ -22,6 +22,10 @@ const MAX_EXAMPLE: usize = 32 * 1024;
 const MAX_EXAMPLES: usize = 200;
 /// The most terms of a context.
 const MAX_TERMS: usize = 200;
+/// The most terms of a list.
+const MAX_LIST: usize = 2_000;
+/// The most lists of one context.
+const MAX_LISTS: usize = 20;
 /// The longest term in bytes; what the engine keeps to find terms in grows with it.
 pub(super) const MAX_TERM: usize = 64;
 /// The most columns of a rule.
@@ -39,6 +43,13 @@ pub(super) struct Pack {
     pub categories: Vec<RawCategory>,
     pub rules: Vec<RawRule>,
     pub combinations: Vec<RawCombination>,
+    pub lists: Vec<RawList>,
+}
+
+/// Terms that several rules share.
+pub(super) struct RawList {
+    pub id: Located<String>,
+    pub terms: Vec<Located<String>>,
 }
 
 pub(super) struct RawCategory {
@@ -100,6 +111,7 @@ pub(super) struct RawAnchors {
 }
 
 pub(super) struct RawContext {
+    pub lists: Vec<Located<String>>,
     pub terms: Vec<Located<String>>,
     pub before: usize,
     pub after: usize,
@@ -135,9 +147,16 @@ pub(super) fn read(source: &Source, position: usize, reporter: &mut Reporter<'_>
             .into_iter()
             .flatten()
             .collect(),
+        lists: table.tables("list", MAX_RULES, list).into_iter().flatten().collect(),
     };
     table.finish();
     pack
+}
+
+fn list(table: &mut Table<'_, '_, '_>) -> Option<RawList> {
+    let id = table.required_text("id", MAX_ID);
+    let terms = table.texts("terms", MAX_LIST, MAX_TERM);
+    Some(RawList { id: id?, terms })
 }
 
 fn category(table: &mut Table<'_, '_, '_>) -> Option<RawCategory> {
@@ -252,13 +271,16 @@ fn anchors(table: &mut Table<'_, '_, '_>) -> RawAnchors {
 fn context(table: &mut Table<'_, '_, '_>) -> RawContext {
     let (before, after, boost) = window(table, 300, 100, 45);
     let required = table.boolean("required").unwrap_or(false);
-    RawContext { terms: table.texts("terms", MAX_TERMS, MAX_TERM), before, after, boost, required }
+    let lists = table.texts("lists", MAX_LISTS, MAX_ID);
+    let terms = table.texts("terms", MAX_TERMS, MAX_TERM);
+    RawContext { lists, terms, before, after, boost, required }
 }
 
 fn negative_context(table: &mut Table<'_, '_, '_>) -> RawContext {
     let (before, after, boost) = window(table, 100, 50, 40);
+    let lists = table.texts("lists", MAX_LISTS, MAX_ID);
     let terms = table.texts("terms", MAX_TERMS, MAX_TERM);
-    RawContext { terms, before, after, boost, required: false }
+    RawContext { lists, terms, before, after, boost, required: false }
 }
 
 /// `before`, `after` and `boost`, with what they are where they are absent.

@@ -288,6 +288,7 @@ impl Cursor {
             text: view.text,
             base: view.base,
             floor: self.tracker.row_start(span.start).unwrap_or(view.base).max(view.base),
+            value_start: self.tracker.value_start(span.start),
             place: place.as_deref(),
         };
         let nearby = &mut self.nearby;

@@ -422,6 +422,7 @@ fn rules() -> RuleSet {
         why: format!("Why {title} is looked for."),
         source: "made up".to_owned(),
         country: None,
+        country_terms: Vec::new(),
         pattern: "[0-9]{9}".to_owned(),
         anchors: Anchors::Digits { min: 9, max: 9 },
         lead: Lead::Bytes(0),
