@@ -5,10 +5,14 @@ use std::collections::{HashMap, HashSet};
 use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Code, Diagnostics};
+use super::matching::Matching;
 use super::pack::{self, MAX_RULES, MAX_TERM, Pack, RawCategory, RawCombination, RawRule};
+use super::proofs::Proofs;
+#[cfg(test)]
+use super::proofs::Proven;
 use super::reader::{Located, Reporter, nearest, shown};
 use super::{
-    Anchors, Combination, Example, Rule, RuleSet, Source, Taxonomy, Validator, lint, matching,
+    Anchors, Combination, Example, Rule, RuleSet, Source, Taxonomy, Validator, lint,
     normalise_name, normalise_term,
 };
 use crate::model::{Category, CategoryIndex, Class, Law, Sensitivity, TermIndex};
@@ -57,6 +61,7 @@ fn compile_within(
         words: HashSet::new(),
         max_words,
         proof_budget: PROOF_BUDGET,
+        proofs: if depth == Depth::Load { Proofs::builtin() } else { Proofs::default() },
         depth,
         reporter,
     };
@@ -101,6 +106,29 @@ fn compile_within(
     (Some(rules), diagnostics)
 }
 
+/// The lines of `rules/proofs.txt` for these packs, in the order of rule ids.
+#[cfg(test)]
+pub(super) fn proof_lines(sources: &[Source]) -> String {
+    let mut reporter = Reporter::new(sources);
+    let packs: Vec<Pack> = sources
+        .iter()
+        .enumerate()
+        .map(|(position, source)| pack::read(source, position, &mut reporter))
+        .collect();
+    let (rules, _) = compile(sources, Depth::Lint);
+    let rules = rules.unwrap_or_default();
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for raw in packs.iter().flat_map(|pack| &pack.rules) {
+        let rule = rules.rules.iter().find(|rule| rule.id == raw.id.value);
+        let Some(rule) = rule.filter(|_| raw.anchors.is_some()) else { continue };
+        let Rule { lead, max_length, reach, .. } = rule.clone();
+        let line = super::proofs::line(raw, &rule.anchors, &Proven { lead, max_length, reach });
+        lines.push((raw.id.value.clone(), line));
+    }
+    lines.sort();
+    lines.into_iter().map(|(_, line)| line + "\n").collect()
+}
+
 /// SHA-256 over the sorted names and contents, each with its length before it so that no two sets
 /// of sources read the same.
 fn digest(sources: &[Source]) -> [u8; 32] {
@@ -125,6 +153,8 @@ pub(super) struct Compiler<'a> {
     words: HashSet<String>,
     max_words: usize,
     pub(super) proof_budget: usize,
+    /// What was proven of built-in rules when they were written.
+    pub(super) proofs: Proofs,
     depth: Depth,
     pub(super) reporter: Reporter<'a>,
 }
@@ -266,20 +296,9 @@ impl Compiler<'_> {
     fn rule(&mut self, raw: &RawRule, builtin: bool) -> Option<Rule> {
         let category = self.category_of(&raw.category);
         self.rule_id(&raw.id, category);
-        let hir = self.pattern(&raw.pattern);
-        let lengths = hir.as_ref().and_then(|hir| self.lengths(raw, hir));
-        // Built-in patterns were measured when they were written; start-up need not do it again.
-        let measured = lengths.is_some() && (!builtin || self.depth == Depth::Lint);
-        if let Some(hir) = hir.as_ref().filter(|_| measured) {
-            self.automaton_size(&raw.pattern, hir);
-        }
-        let stated = raw.anchors.as_ref().map(|anchors| (self.anchors(anchors), anchors.at));
-        let anchored = match (hir.as_ref().filter(|_| lengths.is_some()), stated) {
-            (Some(hir), Some((Some(anchors), at))) => self.lead(hir, anchors, at),
-            (Some(hir), None) => self.derived(hir, raw.pattern.at),
-            _ => None,
-        };
         let boundary = raw.boundary.as_ref().map(|boundary| self.boundary(boundary));
+        let known = builtin && self.depth == Depth::Load;
+        let matching = self.matching(raw, boundary.flatten(), known);
         let country = raw.country.as_ref().and_then(|country| self.country(country));
         let country_terms = country
             .as_ref()
@@ -297,9 +316,7 @@ impl Compiler<'_> {
         columns.dedup();
         columns.retain(|column| !column.is_empty());
         let examples = self.examples(&raw.examples);
-        let (max_length, reach) = lengths?;
-        let (anchors, lead) = anchored?;
-        let lead = matching::settled_lead(lead, hir.as_ref()?, max_length, boundary.flatten());
+        let Matching { anchors, lead, max_length, reach } = matching?;
         if let Anchors::Keywords(words) = &anchors {
             self.words.extend(words.iter().map(|word| word.to_ascii_lowercase()));
         }

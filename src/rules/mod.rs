@@ -15,6 +15,7 @@ mod pack;
 mod pattern;
 mod requirement;
 mod proof;
+mod proofs;
 mod derive;
 mod cost;
 mod lint;
@@ -22,7 +23,7 @@ mod matching;
 mod compile;
 mod lists;
 
-pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, Lead, Shape};
+pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, LETTERS_LENGTH, Lead, Shape, WORDS_LENGTH};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use source::Source;
 pub use validator::Validator;
