@@ -1,7 +1,7 @@
 //! Payment cards: number, magnetic stripe tracks.
 
 use super::digits::{Digits, luhn, uniform};
-use super::{Candidate, Check, stands_alone};
+use super::{Candidate, Check, Verdict, stands_alone};
 
 /// Issuer prefixes as ranges over `digits` leading digits, with the lengths of their numbers
 /// (ISO/IEC 7812-1 issuer ranges as the schemes publish them).
@@ -300,28 +300,38 @@ pub(super) fn pin_block(value: &[u8]) -> Check {
 }
 
 /// A card number in EMV data objects (EMV Book 3, annexes A and B): tag, length, and a value that
-/// is a number padded with F (5A) or track 2 (57, 9F6B).
-pub(super) fn emv_tlv(candidate: Candidate<'_>) -> Check {
+/// is a number padded with F (5A) or track 2 (57, 9F6B). The value ends where its length says.
+pub(super) fn emv_tlv(candidate: Candidate<'_>) -> Verdict {
+    let text = candidate.text.get(candidate.start..candidate.limit.min(candidate.text.len()));
     let mut compact = [0u8; 48];
-    let mut len = 0;
-    for byte in candidate.value().iter().filter(|byte| **byte != b' ') {
-        let Some(place) = compact.get_mut(len) else { return Check::Invalid };
+    let (mut len, mut end) = (0, candidate.start);
+    let mut wanted = compact.len();
+    for byte in text.unwrap_or_default() {
+        end += 1;
+        if *byte == b' ' {
+            continue;
+        }
+        let Some(place) = compact.get_mut(len).filter(|_| byte.is_ascii_hexdigit()) else {
+            return Verdict::Invalid;
+        };
         *place = byte.to_ascii_uppercase();
         len += 1;
+        let tag = if compact.starts_with(b"9F") { 4 } else { 2 };
+        if len == tag + 2 {
+            let length = compact.get(tag..len).and_then(|it| std::str::from_utf8(it).ok());
+            let Some(bytes) = length.and_then(|it| usize::from_str_radix(it, 16).ok()) else {
+                return Verdict::Invalid;
+            };
+            wanted = len + bytes * 2;
+        }
+        if len == wanted {
+            let value = compact.get(tag + 2..len).unwrap_or_default();
+            let value = value.strip_suffix(b"F").unwrap_or(value);
+            let check = if compact.starts_with(b"5A") { number(value) } else { track2(value) };
+            return check.ending_at(end);
+        }
     }
-    let compact = compact.get(..len).unwrap_or_default();
-    let tag = if compact.starts_with(b"9F") { 4 } else { 2 };
-    let (Some(tag), Some(length), Some(value)) =
-        (compact.get(..tag), compact.get(tag..tag + 2), compact.get(tag + 2..))
-    else {
-        return Check::Invalid;
-    };
-    let length = std::str::from_utf8(length).ok().and_then(|it| usize::from_str_radix(it, 16).ok());
-    if length.is_none_or(|length| value.len() != length * 2) {
-        return Check::Invalid;
-    }
-    let value = value.strip_suffix(b"F").unwrap_or(value);
-    if tag == b"5A" { number(value) } else { track2(value) }
+    Verdict::Invalid
 }
 
 /// Keys of DES that standards and manuals print.

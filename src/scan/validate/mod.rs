@@ -111,7 +111,7 @@ pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
         Validator::CardExpiry => cards::card_expiry(candidate),
         Validator::ExpiryBehindCard => cards::expiry_behind_card(candidate),
         Validator::PinBlock => cards::pin_block(value),
-        Validator::EmvTlv => cards::emv_tlv(candidate),
+        Validator::EmvTlv => return cards::emv_tlv(candidate),
         Validator::PaymentKey => cards::payment_key(value),
 
         // Other financial data

@@ -4,9 +4,11 @@ use super::countries::is_country;
 use super::{Candidate, Check, stands_alone};
 
 /// ISIN prefixes beside the country codes (ISO 6166): international clearing, the European Union,
-/// and the substitute agencies.
-const ISIN_PREFIXES: &[&[u8]] =
-    &[b"XS", b"EU", b"EZ", b"XA", b"XB", b"XC", b"XD", b"XF", b"XT", b"QS", b"QT", b"QW", b"QZ"];
+/// the substitute agencies, and the Netherlands Antilles, whose securities outlive the country.
+const ISIN_PREFIXES: &[&[u8]] = &[
+    b"XS", b"EU", b"EZ", b"XA", b"XB", b"XC", b"XD", b"XF", b"XT", b"QS", b"QT", b"QW", b"QZ",
+    b"AN",
+];
 
 /// The value of a digit or an upper-case letter, `A` being 10.
 fn base_36(byte: u8) -> Option<u32> {
