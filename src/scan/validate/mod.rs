@@ -126,7 +126,7 @@ pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
         Validator::Cusip => securities::cusip(candidate),
         Validator::Sedol => securities::sedol(candidate),
         Validator::Lei => securities::lei(candidate),
-        Validator::SepaCreditorId => securities::sepa_creditor_id(candidate),
+        Validator::SepaCreditorId => return securities::sepa_creditor_id(candidate),
         Validator::BitcoinAddress => wallets::bitcoin_address(value),
         Validator::EthAddress => wallets::eth_address(value),
         Validator::EthChecksumAddress => wallets::eth_checksum_address(value),

@@ -1,7 +1,7 @@
 //! Numbers of securities and of those who issue and trade them.
 
 use super::countries::is_country;
-use super::{Candidate, Check, stands_alone};
+use super::{Candidate, Check, Verdict, stands_alone};
 
 /// ISIN prefixes beside the country codes (ISO 6166): international clearing, the European Union,
 /// the substitute agencies, and the Netherlands Antilles, whose securities outlive the country.
@@ -119,11 +119,29 @@ const CREDITOR_LENGTHS: &[(&[u8; 2], usize)] =
 const SAMPLE_CREDITOR: &[u8] = b"DE98ZZZ09999999999";
 
 /// SEPA creditor identifier (EPC AT-02): country, MOD 97-10 over country, check digits and national
-/// part without the three characters of the business code.
-pub(super) fn sepa_creditor_id(candidate: Candidate<'_>) -> Check {
+/// part without the three characters of the business code. Words behind it are cut off: the value
+/// ends with the longest part that holds.
+pub(super) fn sepa_creditor_id(candidate: Candidate<'_>) -> Verdict {
+    let value = candidate.value();
+    for length in (12..=value.len()).rev() {
+        let next = value.get(length).or(candidate.after().first());
+        let part = value.get(..length).unwrap_or_default();
+        if next.is_some_and(u8::is_ascii_alphanumeric) || part.ends_with(b" ") {
+            continue;
+        }
+        let cut = Candidate { end: candidate.start + length, ..candidate };
+        let check = creditor_id(part);
+        if check != Check::Invalid && stands_alone(&cut) {
+            return check.ending_at(cut.end);
+        }
+    }
+    Verdict::Invalid
+}
+
+fn creditor_id(value: &[u8]) -> Check {
     let mut compact = [0u8; 35];
     let mut len = 0;
-    for byte in candidate.value().iter().filter(|byte| **byte != b' ') {
+    for byte in value.iter().filter(|byte| **byte != b' ') {
         let Some(place) = compact.get_mut(len) else { return Check::Invalid };
         *place = *byte;
         len += 1;
@@ -145,7 +163,7 @@ pub(super) fn sepa_creditor_id(candidate: Candidate<'_>) -> Check {
             // Belgium has identifiers with ten and with thirteen characters behind the code.
             *length == len || (country == b"BE" && len == 20)
         });
-    Check::of(shaped && mod_97(national.iter().chain(head)) == 1 && stands_alone(&candidate))
+    Check::of(shaped && mod_97(national.iter().chain(head)) == 1)
         .published_if(compact == SAMPLE_CREDITOR)
 }
 
