@@ -215,6 +215,7 @@ impl Compiler<'_> {
             }
         }
         self.taxonomy = Taxonomy::new(categories);
+        self.taxonomy.laws = self.laws(packs);
     }
 
     fn category(&mut self, raw: &RawCategory) -> Option<Category> {
@@ -360,8 +361,12 @@ impl Compiler<'_> {
             let message = "`of` names no category to rest on";
             self.reporter.report(raw.at, Code::BadCombination, message);
         }
-        if raw.near.is_empty() && raw.terms.is_empty() {
+        let near_nothing = raw.near.is_empty() && raw.terms.is_empty();
+        if near_nothing && raw.values == 0 {
             let message = "`near` names neither categories nor terms";
+            self.reporter.report(raw.at, Code::BadCombination, message);
+        } else if !near_nothing && raw.values > 0 {
+            let message = "`values` counts a column, and leaves no room for `near`";
             self.reporter.report(raw.at, Code::BadCombination, message);
         }
         let terms = self.terms(&raw.terms);
@@ -376,6 +381,7 @@ impl Compiler<'_> {
             near: near.into_iter().collect::<Option<_>>()?,
             terms,
             within: raw.within,
+            values: raw.values,
             likelihood: percent(raw.likelihood.value),
             examples,
             counterexamples: texts(&raw.counterexamples),

@@ -5,6 +5,7 @@ use toml::de::DeTable;
 use super::diagnostic::Code;
 use super::reader::{Located, Place, Reporter, Table};
 use super::{MAX_CONTEXT, MAX_REACH, MAX_WITHIN, Source};
+use crate::model::LawSource;
 
 /// The largest source: 1 MiB.
 pub(super) const MAX_SOURCE: usize = 1 << 20;
@@ -24,6 +25,8 @@ const MAX_EXAMPLES: usize = 200;
 const MAX_TERMS: usize = 200;
 /// The most terms of a list.
 const MAX_LIST: usize = 2_000;
+/// The most values in a column that a combination may ask for; so many are kept a column.
+const MAX_VALUES: usize = 100;
 /// The most lists of one context.
 const MAX_LISTS: usize = 20;
 /// The longest term in bytes; what the engine keeps to find terms in grows with it.
@@ -44,6 +47,7 @@ pub(super) struct Pack {
     pub rules: Vec<RawRule>,
     pub combinations: Vec<RawCombination>,
     pub lists: Vec<RawList>,
+    pub laws: Vec<(Located<String>, LawSource)>,
 }
 
 /// Terms that several rules share.
@@ -91,6 +95,7 @@ pub(super) struct RawCombination {
     pub near: Vec<Located<String>>,
     pub terms: Vec<Located<String>>,
     pub within: usize,
+    pub values: usize,
     pub likelihood: Located<usize>,
     pub examples: Vec<Located<String>>,
     pub counterexamples: Vec<Located<String>>,
@@ -148,6 +153,7 @@ pub(super) fn read(source: &Source, position: usize, reporter: &mut Reporter<'_>
             .flatten()
             .collect(),
         lists: table.tables("list", MAX_RULES, list).into_iter().flatten().collect(),
+        laws: table.tables("law", MAX_RULES, law).into_iter().flatten().collect(),
     };
     table.finish();
     pack
@@ -179,6 +185,22 @@ fn category(table: &mut Table<'_, '_, '_>) -> Option<RawCategory> {
         regulated,
         laws: laws.into_iter().flatten().collect(),
     })
+}
+
+fn law(table: &mut Table<'_, '_, '_>) -> Option<(Located<String>, LawSource)> {
+    let name = table.required_text("name", MAX_ID);
+    let mut text = |key| table.required_text(key, MAX_TEXT).map(|text| text.value);
+    let [title, jurisdiction, source, checked] =
+        ["title", "jurisdiction", "source", "checked"].map(&mut text);
+    let name = name?;
+    let law = LawSource {
+        name: name.value.clone(),
+        title: title?,
+        jurisdiction: jurisdiction?,
+        source: source?,
+        checked: checked?,
+    };
+    Some((name, law))
 }
 
 fn rule(table: &mut Table<'_, '_, '_>) -> Option<RawRule> {
@@ -230,6 +252,7 @@ fn combination(table: &mut Table<'_, '_, '_>) -> Option<RawCombination> {
         (categories, near.texts("terms", MAX_TERMS, MAX_TERM))
     });
     let (near, terms) = near.unwrap_or_default();
+    let values = table.number("values", 2..MAX_VALUES + 1).map_or(0, |values| values.value);
     let within = table.number("within", 0..MAX_WITHIN + 1).map_or(300, |within| within.value);
     let likelihood = table.required_number("likelihood", 0..101);
     let (examples, counterexamples) = examples(table);
@@ -242,6 +265,7 @@ fn combination(table: &mut Table<'_, '_, '_>) -> Option<RawCombination> {
         near,
         terms,
         within,
+        values,
         likelihood: likelihood?,
         examples,
         counterexamples,

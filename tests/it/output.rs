@@ -455,6 +455,7 @@ fn rules() -> RuleSet {
             near: Vec::new(),
             terms: Vec::new(),
             within: 300,
+            values: 0,
             likelihood: 85,
             examples: Vec::new(),
             counterexamples: Vec::new(),

@@ -1,10 +1,13 @@
-//! Terms of a context: its own and those of the lists that it names.
+//! What rules and categories share: lists of terms, and the laws that categories fall under.
+
+use std::collections::BTreeMap;
 
 use super::Context;
 use super::compile::{Compiler, is_dotted, percent};
 use super::diagnostic::Code;
 use super::pack::{Pack, RawContext};
 use super::reader::{nearest, shown};
+use crate::model::LawSource;
 
 impl Compiler<'_> {
     /// Takes the lists of all packs. A list of a pack that is not built in replaces a built-in one.
@@ -29,6 +32,23 @@ impl Compiler<'_> {
             let terms = self.terms(&raw.terms);
             self.lists.insert(id.clone(), (builtin, terms));
         }
+    }
+
+    /// The laws of all packs by name. One of a pack that is not built in replaces a built-in one.
+    pub(super) fn laws(&mut self, packs: &[(bool, Pack)]) -> BTreeMap<String, LawSource> {
+        let mut laws: BTreeMap<String, (bool, LawSource)> = BTreeMap::new();
+        let all = packs
+            .iter()
+            .flat_map(|(builtin, pack)| pack.laws.iter().map(move |law| (*builtin, law)));
+        for (builtin, (name, law)) in all {
+            if laws.get(&name.value).is_some_and(|(first, _)| *first == builtin) {
+                let message = format!("law `{}` is defined twice", shown(&name.value));
+                self.reporter.report(name.at, Code::DuplicateId, message);
+                continue;
+            }
+            laws.insert(name.value.clone(), (builtin, law.clone()));
+        }
+        laws.into_iter().map(|(name, (_, law))| (name, law)).collect()
     }
 
     /// A context with the terms of its lists.
