@@ -42,18 +42,66 @@ macro_rules! validators {
 
 validators! {
     // Payment cards
-    /// Payment card number: issuer prefix and length table, and the Luhn check digit (ISO/IEC 7812-1).
+    /// Payment card number: issuer prefix and length table, and the Luhn check digit (ISO/IEC 7812-1); test numbers of schemes and processors are published examples.
     PaymentCard = "payment_card",
+    /// Number of 12 to 19 digits with a Luhn digit (ISO/IEC 7812-1), of any issuer.
+    CardLike = "card_like",
     /// Magnetic stripe track 1 (ISO/IEC 7813): format B, card number, name, expiry month, Luhn.
     Track1 = "track1",
     /// Magnetic stripe track 2 (ISO/IEC 7813): card number, separator, expiry month, Luhn.
     Track2 = "track2",
+    /// Payment card number with its middle masked: first 4, 6 or 8 digits of an issuer, or none, and the last four.
+    TruncatedCard = "truncated_card",
+    /// Card verification code: three or four digits that nothing goes on from.
+    CardCode = "card_code",
+    /// Month of expiry: a month from 2000 to 2059.
+    CardExpiry = "card_expiry",
+    /// Month of expiry with a payment card number within forty bytes before it.
+    ExpiryBehindCard = "expiry_behind_card",
+    /// PIN block (ISO 9564-1): eight or sixteen bytes in hexadecimal digits, no filler.
+    PinBlock = "pin_block",
+    /// Card number in EMV data objects (EMV Book 3): tag 5A, 57 or 9F6B, the length, and Luhn of the number inside.
+    EmvTlv = "emv_tlv",
+    /// Payment key or key serial number: 8, 10, 16, 24 or 32 bytes in hexadecimal digits, no filler; keys that standards print are published examples.
+    PaymentKey = "payment_key",
 
     // Other financial data
     /// IBAN (ISO 13616): country, length and shape of the account part, MOD 97-10 (ISO/IEC 7064).
     Iban = "iban",
     /// Bitcoin address: Base58Check with version byte, or Bech32 and Bech32m (BIP 173, BIP 350).
     BitcoinAddress = "bitcoin_address",
+    /// Business identifier code (ISO 9362): four letters, a country, place and branch.
+    Bic = "bic",
+    /// United States bank routing number: Federal Reserve district and weights 3-7-1 mod 10.
+    UsAbaRtn = "us_aba_rtn",
+    /// United Kingdom sort code, alone or with an account number of seven or eight digits: neither is one repeated digit.
+    UkAccount = "uk_account",
+    /// Canadian transit and institution number in cheque or electronic order, by ranges of institutions.
+    CaTransit = "ca_transit",
+    /// Mexican CLABE: bank code and weights 3-7-1, each product mod 10.
+    MxClabe = "mx_clabe",
+    /// Argentine CBU: two check digits with weights 9-7-1-3 mod 10.
+    ArCbu = "ar_cbu",
+    /// ISIN (ISO 6166): country and Luhn over the digits that it spells in base 36.
+    Isin = "isin",
+    /// CUSIP (ANSI X9.6): mod 10 with every second value doubled.
+    Cusip = "cusip",
+    /// SEDOL of the London Stock Exchange: no vowels, weights 1-3-1-7-3-9 mod 10.
+    Sedol = "sedol",
+    /// Legal entity identifier (ISO 17442): MOD 97-10 (ISO/IEC 7064), a letter among its characters.
+    Lei = "lei",
+    /// SEPA creditor identifier (EPC AT-02): country, its length, MOD 97-10 without the business code.
+    SepaCreditorId = "sepa_creditor_id",
+    /// Ethereum address: forty hexadecimal digits whose letters, in mixed case, hold the checksum of ERC-55.
+    EthAddress = "eth_address",
+    /// Ethereum address in mixed case with the checksum of ERC-55.
+    EthChecksumAddress = "eth_checksum_address",
+    /// Bitcoin private key in wallet import format: Base58Check with version 0x80; keys that standards print are published examples.
+    WifKey = "wif_key",
+    /// Extended private key (BIP 32): Base58Check with a version of SLIP 132; the vectors of BIP 32 are published examples.
+    ExtendedKey = "extended_key",
+    /// Recovery phrase (BIP 39): 12 to 24 words of the English list whose last bits are those of SHA-256; the vectors of the standard are published examples.
+    Bip39Mnemonic = "bip39_mnemonic",
 
     // Personal data
     /// E-mail address (RFC 5321): lengths, label grammar, top-level domain shape; example domains (RFC 2606) are published examples.

@@ -11,6 +11,7 @@ mod clinical;
 mod contact;
 mod dates;
 mod devices;
+mod countries;
 mod digits;
 mod health;
 mod location;
@@ -23,6 +24,8 @@ mod phone;
 mod secrets;
 mod special;
 mod travel;
+mod securities;
+mod wallets;
 
 pub use normal::normalise;
 
@@ -110,12 +113,36 @@ pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
     let check = match validator {
         // Payment cards
         Validator::PaymentCard => cards::payment_card(candidate),
+        Validator::CardLike => cards::card_like(candidate),
         Validator::Track1 => cards::track1(value),
         Validator::Track2 => cards::track2(value),
+        Validator::TruncatedCard => cards::truncated_card(candidate),
+        Validator::CardCode => cards::card_code(candidate),
+        Validator::CardExpiry => cards::card_expiry(candidate),
+        Validator::ExpiryBehindCard => cards::expiry_behind_card(candidate),
+        Validator::PinBlock => cards::pin_block(value),
+        Validator::EmvTlv => return cards::emv_tlv(candidate),
+        Validator::PaymentKey => cards::payment_key(value),
 
         // Other financial data
         Validator::Iban => return banking::iban(candidate),
-        Validator::BitcoinAddress => banking::bitcoin_address(value),
+        Validator::Bic => banking::bic(candidate),
+        Validator::UsAbaRtn => banking::us_aba_rtn(candidate),
+        Validator::UkAccount => banking::uk_account(candidate),
+        Validator::CaTransit => banking::ca_transit(candidate),
+        Validator::MxClabe => banking::mx_clabe(candidate),
+        Validator::ArCbu => banking::ar_cbu(candidate),
+        Validator::Isin => securities::isin(candidate),
+        Validator::Cusip => securities::cusip(candidate),
+        Validator::Sedol => securities::sedol(candidate),
+        Validator::Lei => securities::lei(candidate),
+        Validator::SepaCreditorId => return securities::sepa_creditor_id(candidate),
+        Validator::BitcoinAddress => wallets::bitcoin_address(value),
+        Validator::EthAddress => wallets::eth_address(value),
+        Validator::EthChecksumAddress => wallets::eth_checksum_address(value),
+        Validator::WifKey => wallets::wif_key(value),
+        Validator::ExtendedKey => wallets::extended_key(value),
+        Validator::Bip39Mnemonic => return wallets::bip39_mnemonic(candidate),
 
         // Personal data
         Validator::Email => contact::email(candidate),
