@@ -18,13 +18,13 @@ pub use america::*;
 pub use asia::*;
 pub use asia_east::*;
 pub use europe::*;
-pub use latin::*;
-pub use oceania::*;
-pub use us_documents::*;
 pub use europe_east::*;
 pub use europe_north::*;
 pub use europe_south::*;
 pub use europe_west::*;
+pub use latin::*;
+pub use oceania::*;
+pub use us_documents::*;
 
 use super::contact::days_in_month;
 use super::digits::Digits;
