@@ -19,6 +19,7 @@ mod settle;
 pub mod structure;
 pub mod sweep;
 pub mod validate;
+mod watch;
 
 pub use automaton::syntax_config;
 pub use cursor::{Cursor, Progress};
