@@ -3,7 +3,6 @@
 
 use super::keywords::{KeywordTable, Window};
 use super::tile::{Maps, Tile};
-use super::{AnchorKind, LOOK_AHEAD, pack};
 
 /// Whether this CPU has AVX2.
 pub fn is_available() -> bool {
@@ -65,27 +64,15 @@ impl Fingerprints {
         super::portable::classify(tile, maps);
     }
 
-    /// Appends the keywords that begin in the tile.
-    pub fn keywords(&self, tile: &Tile, table: &KeywordTable, found: &mut Vec<u64>) {
-        let buffer = tile.buffer();
-        let origin = Tile::ORIGIN;
-        let mut candidate = |at: usize| {
-            table.at_window(buffer, at, |start, keyword| {
-                if let Some(start) = start.checked_sub(origin)
-                    && start < tile.len()
-                {
-                    found.push(pack(start, AnchorKind::keyword(keyword)));
-                }
-            });
-        };
-        let end = origin + tile.len() + LOOK_AHEAD;
+    /// Says where the window of a keyword may be, one bit a byte from the tile's start on.
+    pub fn candidates(&self, tile: &Tile, maps: &mut Maps) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a `Fingerprints` exists only where AVX2 was detected.
         unsafe {
-            x86::candidates(&self.groups, buffer, origin, end, &mut candidate);
+            x86::candidates(&self.groups, tile, maps);
         }
         #[cfg(not(target_arch = "x86_64"))]
-        (origin..end).for_each(&mut candidate);
+        maps.maybe.fill(!0);
     }
 }
 
@@ -164,30 +151,21 @@ mod x86 {
         _mm256_cmpeq_epi8(_mm256_min_epu8(shifted, _mm256_set1_epi8(span as i8)), shifted)
     }
 
-    /// Calls `candidate` with each position from `from` to at least `to` at which four bytes may be
-    /// a fingerprint.
+    /// Sets the bit of each byte, from the tile's start on, at which a window may begin.
     ///
     /// # Safety
     ///
     /// The CPU must have AVX2.
     #[target_feature(enable = "avx2")]
-    pub unsafe fn candidates(
-        groups: &[Group],
-        buffer: &[u8; BUFFER],
-        from: usize,
-        to: usize,
-        candidate: &mut impl FnMut(usize),
-    ) {
+    pub unsafe fn candidates(groups: &[Group], tile: &Tile, maps: &mut Maps) {
         match groups {
             // SAFETY: the caller has seen to AVX2; so in the next two.
-            [one] => unsafe { run([one], buffer, from, to, candidate) },
+            [one] => unsafe { run([one], tile, maps) },
             // SAFETY: as above.
-            [one, two] => unsafe { run([one, two], buffer, from, to, candidate) },
+            [one, two] => unsafe { run([one, two], tile, maps) },
             // SAFETY: as above.
-            [one, two, three, four] => unsafe {
-                run([one, two, three, four], buffer, from, to, candidate)
-            },
-            _ => (from..to).for_each(candidate),
+            [one, two, three, four] => unsafe { run([one, two, three, four], tile, maps) },
+            _ => maps.maybe.fill(!0),
         }
     }
 
@@ -195,13 +173,7 @@ mod x86 {
     ///
     /// The CPU must have AVX2.
     #[target_feature(enable = "avx2")]
-    unsafe fn run<const GROUPS: usize>(
-        groups: [&Group; GROUPS],
-        buffer: &[u8; BUFFER],
-        from: usize,
-        to: usize,
-        candidate: &mut impl FnMut(usize),
-    ) {
+    unsafe fn run<const GROUPS: usize>(groups: [&Group; GROUPS], tile: &Tile, maps: &mut Maps) {
         let tables = groups.map(|group| {
             let table = |bytes: &[u8; 16]| {
                 // SAFETY: an unaligned load of the 16 bytes that the array holds.
@@ -210,8 +182,8 @@ mod x86 {
             (group.low.each_ref().map(table), group.high.each_ref().map(table))
         });
         let nibble = _mm256_set1_epi8(15);
-        let mut at = from;
-        while at < to && at + 35 <= BUFFER {
+        let buffer = tile.buffer();
+        let half = |at: usize| {
             let mut halves = [(nibble, nibble); 4];
             for (place, half) in halves.iter_mut().enumerate() {
                 // SAFETY: at + place + 32 <= at + 35 <= BUFFER.
@@ -231,13 +203,11 @@ mod x86 {
                 any = _mm256_or_si256(any, buckets);
             }
             let none = _mm256_cmpeq_epi8(any, _mm256_setzero_si256());
-            let mut maybe = !_mm256_movemask_epi8(none).cast_unsigned();
-            while maybe != 0 {
-                let bit = maybe.trailing_zeros() as usize;
-                maybe &= maybe - 1;
-                candidate(at + bit);
-            }
-            at += 32;
+            u64::from(!_mm256_movemask_epi8(none).cast_unsigned())
+        };
+        let used = maps.maybe.iter_mut().take(tile.reached());
+        for (at, maybe) in (Tile::ORIGIN..BUFFER - 66).step_by(64).zip(used) {
+            *maybe = half(at) | half(at + 32) << 32;
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A piece of text with its surroundings, padded so that kernels never read beyond it.
 
+use super::LOOK_AHEAD;
+
 /// Bytes of a tile.
 pub const TILE: usize = 4096;
 
@@ -37,6 +39,9 @@ pub struct Maps {
     pub hex: [u64; WORDS],
     /// Bytes beyond ASCII.
     pub high: [u64; WORDS],
+    /// Where the window of a keyword may begin. Unlike the others its first word is the tile's
+    /// first, and what lies behind [`Tile::reached`] words means nothing.
+    pub maybe: [u64; WORDS],
 }
 
 impl Default for Tile {
@@ -56,6 +61,7 @@ impl Default for Maps {
             colon: [0; WORDS],
             hex: [0; WORDS],
             high: [0; WORDS],
+            maybe: [0; WORDS],
         }
     }
 }
@@ -97,6 +103,11 @@ impl Tile {
     /// Words that the tile's bytes fill; they are words 1 to this one of a bitmap.
     pub fn words(&self) -> usize {
         self.len.div_ceil(64)
+    }
+
+    /// Words from the tile's first on in which the window of one of its keywords can begin.
+    pub fn reached(&self) -> usize {
+        (self.len + LOOK_AHEAD).div_ceil(64)
     }
 
     /// The bits of a word (counted from 1) that are bytes of the tile.
