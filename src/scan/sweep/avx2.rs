@@ -1,7 +1,9 @@
 //! The AVX2 kernel: 32 bytes at a time, the same bitmaps as the reference, and keyword candidates
 //! by nibble shuffles over four-byte fingerprints in 8 buckets a group.
 
+use super::buckets::{Bucket, assign};
 use super::keywords::{KeywordTable, Window};
+use super::pairs::Pairs;
 use super::tile::{Maps, Tile};
 
 /// Whether this CPU has AVX2.
@@ -13,6 +15,123 @@ pub fn is_available() -> bool {
     #[cfg(not(target_arch = "x86_64"))]
     {
         false
+    }
+}
+
+/// The low nibble, and the high one but for the bit that tells the cases of a letter apart, of each
+/// byte of a window; none where every byte counts. Those come first in order, so that other keywords
+/// keep away from their buckets.
+type Features = [Option<(u8, u8)>; 4];
+
+fn features(window: &Window) -> Features {
+    let mut features = [None; 4];
+    for (feature, byte) in features.iter_mut().zip(window.bytes).take(usize::from(window.len)) {
+        *feature = Some((byte & 15, byte >> 4 & 1 | byte >> 5 & 6));
+    }
+    features
+}
+
+/// How often ordinary text has a byte, by its high and low nibble as features have them.
+type Shares = [[f32; 16]; 8];
+
+fn shares(pairs: &Pairs) -> Shares {
+    let mut shares = Shares::default();
+    for byte in (0..=255u8).filter(|byte| byte & 0x20 == 0) {
+        let high = byte >> 4 & 1 | byte >> 5 & 6;
+        shares[usize::from(high)][usize::from(byte & 15)] = pairs.byte(byte);
+    }
+    shares
+}
+
+/// What a bucket holds of one byte of its windows.
+#[derive(Clone, Copy, Default)]
+struct HeldByte {
+    low: [u16; 16],
+    high: [u16; 8],
+    all: u16,
+    /// The share of text by high nibble, whatever it is, with a low one that a keyword has; and the
+    /// other way round.
+    by_high: [f32; 8],
+    by_low: [f32; 16],
+    share: f32,
+}
+
+/// What a bucket holds of each byte of its windows.
+#[derive(Clone)]
+struct Held<'a> {
+    shares: &'a Shares,
+    bytes: [HeldByte; 4],
+}
+
+impl Held<'_> {
+    fn new(shares: &Shares) -> Held<'_> {
+        Held { shares, bytes: [HeldByte::default(); 4] }
+    }
+}
+
+impl HeldByte {
+    fn sum(&mut self, shares: &Shares) {
+        (self.by_high, self.by_low, self.share) = ([0.0; 8], [0.0; 16], 0.0);
+        for (high, row) in shares.iter().enumerate() {
+            for (low, share) in row.iter().enumerate() {
+                let (has_high, has_low) = (self.high[high] > 0, self.low[low] > 0);
+                self.by_high[high] += if has_low { *share } else { 0.0 };
+                self.by_low[low] += if has_high { *share } else { 0.0 };
+                self.share += if has_low && has_high { *share } else { 0.0 };
+            }
+        }
+    }
+}
+
+impl Bucket for Held<'_> {
+    type Features = Features;
+
+    fn cost(&self) -> f32 {
+        self.bytes.iter().map(|held| if held.all > 0 { 1.0 } else { held.share }).product()
+    }
+
+    fn cost_with(&self, keyword: &Features) -> f32 {
+        let mut cost = 1.0;
+        for (held, feature) in self.bytes.iter().zip(keyword) {
+            if let Some((low, high)) = feature
+                && held.all == 0
+            {
+                let (low, high) = (usize::from(*low), usize::from(*high));
+                let mut share = held.share;
+                let (new_low, new_high) = (held.low[low] == 0, held.high[high] == 0);
+                share += if new_low { held.by_low[low] } else { 0.0 };
+                share += if new_high { held.by_high[high] } else { 0.0 };
+                share += if new_low && new_high { self.shares[high][low] } else { 0.0 };
+                cost *= share;
+            }
+        }
+        cost
+    }
+
+    fn add(&mut self, keyword: &Features) {
+        for (held, feature) in self.bytes.iter_mut().zip(keyword) {
+            match feature {
+                Some((low, high)) => {
+                    held.low[usize::from(*low)] += 1;
+                    held.high[usize::from(*high)] += 1;
+                    held.sum(self.shares);
+                }
+                None => held.all += 1,
+            }
+        }
+    }
+
+    fn remove(&mut self, keyword: &Features) {
+        for (held, feature) in self.bytes.iter_mut().zip(keyword) {
+            match feature {
+                Some((low, high)) => {
+                    held.low[usize::from(*low)] -= 1;
+                    held.high[usize::from(*high)] -= 1;
+                    held.sum(self.shares);
+                }
+                None => held.all -= 1,
+            }
+        }
     }
 }
 
@@ -32,23 +151,22 @@ pub struct Fingerprints {
 
 impl Fingerprints {
     /// The tables for these keywords; none where the CPU lacks AVX2.
-    pub fn new(keywords: &KeywordTable) -> Option<Fingerprints> {
+    pub fn new(keywords: &KeywordTable, pairs: &Pairs) -> Option<Fingerprints> {
         if !is_available() {
             return None;
         }
-        let mut windows: Vec<Window> = keywords.windows().to_vec();
-        windows.sort_unstable_by_key(|window| window.bytes);
+        let windows = keywords.windows();
         let count = match windows.len() {
             0..=24 => 1,
             25..=64 => 2,
-            _ => 4,
+            65..=200 => 4,
+            _ => 8,
         };
         let mut groups = vec![Group::default(); count];
-        let in_bucket = windows.len().div_ceil(count * 8).max(1);
-        for (number, bucket) in windows.chunks(in_bucket).enumerate() {
-            for window in bucket {
-                groups[number / 8].add(window, 1 << (number % 8));
-            }
+        let features: Vec<Features> = windows.iter().map(features).collect();
+        let assigned = assign(&features, &Held::new(&shares(pairs)), count * 8);
+        for (window, bucket) in windows.iter().zip(assigned) {
+            groups[bucket / 8].add(window, 1 << (bucket % 8));
         }
         Some(Fingerprints { groups })
     }
@@ -159,12 +277,14 @@ mod x86 {
     #[target_feature(enable = "avx2")]
     pub unsafe fn candidates(groups: &[Group], tile: &Tile, maps: &mut Maps) {
         match groups {
-            // SAFETY: the caller has seen to AVX2; so in the next two.
+            // SAFETY: the caller has seen to AVX2; so in the next ones.
             [one] => unsafe { run([one], tile, maps) },
             // SAFETY: as above.
             [one, two] => unsafe { run([one, two], tile, maps) },
             // SAFETY: as above.
-            [one, two, three, four] => unsafe { run([one, two, three, four], tile, maps) },
+            [a, b, c, d] => unsafe { run([a, b, c, d], tile, maps) },
+            // SAFETY: as above.
+            [a, b, c, d, e, f, g, h] => unsafe { run([a, b, c, d, e, f, g, h], tile, maps) },
             _ => maps.maybe.fill(!0),
         }
     }

@@ -6,10 +6,20 @@
 //! of bits, one looks up which buckets have a keyword with such a feature. A place is a candidate
 //! where one bucket has all of its features.
 
-use super::buckets::{FEATURES, Features, SLOTS, assign};
+use super::buckets::{Bucket, assign};
 use super::keywords::{KeywordTable, Window};
 use super::pairs::{CLASSES, Pairs, class};
 use super::tile::{Maps, Tile};
+
+/// Features of a window.
+const FEATURES: usize = 4;
+
+/// Values of a feature.
+const SLOTS: usize = 64;
+
+/// The features of one keyword; none where every value counts. Those come first in order, so that
+/// other keywords keep away from their buckets.
+type Features = [Option<u8>; FEATURES];
 
 /// Whether this CPU has what the kernel uses.
 pub fn is_available() -> bool {
@@ -114,6 +124,71 @@ fn shares(pairs: &Pairs) -> [[f32; SLOTS]; FEATURES] {
     shares
 }
 
+/// What a bucket holds of each feature.
+#[derive(Clone)]
+struct Held<'a> {
+    shares: &'a [[f32; SLOTS]; FEATURES],
+    /// By feature and value, how many keywords have it.
+    keywords: [[u16; SLOTS]; FEATURES],
+    /// By feature, how many keywords take every value.
+    all: [u16; FEATURES],
+    /// By feature, the share of text that has the value of a keyword.
+    share: [f32; FEATURES],
+}
+
+impl Bucket for Held<'_> {
+    type Features = Features;
+
+    fn cost(&self) -> f32 {
+        let shares = self.share.iter().zip(self.all);
+        shares.map(|(share, all)| if all > 0 { 1.0 } else { *share }).product()
+    }
+
+    fn cost_with(&self, keyword: &Features) -> f32 {
+        let mut cost = 1.0;
+        for (number, feature) in keyword.iter().enumerate() {
+            if let Some(slot) = feature
+                && self.all[number] == 0
+            {
+                let slot = usize::from(*slot);
+                let is_new = self.keywords[number][slot] == 0;
+                let more = if is_new { self.shares[number][slot] } else { 0.0 };
+                cost *= self.share[number] + more;
+            }
+        }
+        cost
+    }
+
+    fn add(&mut self, keyword: &Features) {
+        for (number, feature) in keyword.iter().enumerate() {
+            let Some(slot) = feature else {
+                self.all[number] += 1;
+                continue;
+            };
+            let slot = usize::from(*slot);
+            if self.keywords[number][slot] == 0 {
+                self.share[number] += self.shares[number][slot];
+            }
+            self.keywords[number][slot] += 1;
+        }
+    }
+
+    fn remove(&mut self, keyword: &Features) {
+        for (number, feature) in keyword.iter().enumerate() {
+            let Some(slot) = feature else {
+                self.all[number] -= 1;
+                continue;
+            };
+            let slot = usize::from(*slot);
+            self.keywords[number][slot] -= 1;
+            if self.keywords[number][slot] == 0 {
+                // Rounding may leave less than nothing.
+                self.share[number] = (self.share[number] - self.shares[number][slot]).max(0.0);
+            }
+        }
+    }
+}
+
 /// For each feature and each of its values: which of 8 buckets hold a keyword with it.
 #[derive(Clone, Debug)]
 struct Group {
@@ -140,7 +215,14 @@ impl Fingerprints {
             _ => 8,
         };
         let mut groups = vec![Group { buckets: [[0; SLOTS]; FEATURES] }; count];
-        let assigned = assign(&features, &shares(pairs), count * 8);
+        let shares = shares(pairs);
+        let empty = Held {
+            shares: &shares,
+            keywords: [[0; SLOTS]; FEATURES],
+            all: [0; FEATURES],
+            share: [0.0; FEATURES],
+        };
+        let assigned = assign(&features, &empty, count * 8);
         for (features, bucket) in features.iter().zip(assigned) {
             let bit = 1 << (bucket % 8);
             for (buckets, feature) in groups[bucket / 8].buckets.iter_mut().zip(features) {

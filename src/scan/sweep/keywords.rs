@@ -89,23 +89,17 @@ impl KeywordTable {
     pub fn confirm(&self, tile: &Tile, maps: &Maps, room: &mut Vec<u16>, found: &mut Vec<u64>) {
         let buffer = tile.buffer();
         let origin = Tile::ORIGIN;
+        room.resize(BUFFER + 64, 0);
+        let count = places(maps, tile.reached(), room);
         // Without a branch on what is found: most candidates end here, but none knows which.
-        room.resize(BUFFER, 0);
         let mut left = 0;
-        for (word, maybe) in maps.maybe.iter().take(tile.reached()).enumerate() {
-            let mut maybe = *maybe;
-            while maybe != 0 {
-                let at = origin + word * 64 + maybe.trailing_zeros() as usize;
-                maybe &= maybe - 1;
-                let key = u32::from_le_bytes([
-                    buffer[at],
-                    buffer[at + 1],
-                    buffer[at + 2],
-                    buffer[at + 3],
-                ]) | FOLDED;
-                room[left] = at as u16;
-                left += usize::from(self.four.may_hold(key) | self.three.may_hold(three_of(key)));
-            }
+        for place in 0..count {
+            let at = usize::from(room[place]);
+            let key =
+                u32::from_le_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]])
+                    | FOLDED;
+            room[left] = at as u16;
+            left += usize::from(self.four.may_hold(key) | self.three.may_hold(three_of(key)));
         }
         for at in &room[..left] {
             let at = usize::from(*at);
@@ -156,6 +150,29 @@ impl KeywordTable {
             }
         }
     }
+}
+
+/// Writes where in the buffer the candidates are, and says how many. How many a word holds is hard
+/// to foresee: the first few are written without asking.
+fn places(maps: &Maps, words: usize, room: &mut [u16]) -> usize {
+    let mut count = 0;
+    for (word, maybe) in maps.maybe.iter().take(words).enumerate() {
+        let mut maybe = *maybe;
+        let from = count;
+        count += maybe.count_ones() as usize;
+        let origin = Tile::ORIGIN + word * 64;
+        let mut write = |room: &mut [u16]| {
+            for place in room {
+                *place = (origin + maybe.trailing_zeros() as usize) as u16;
+                maybe &= maybe.wrapping_sub(1);
+            }
+        };
+        write(&mut room[from..from + 4]);
+        if count > from + 4 {
+            write(&mut room[from + 4..count]);
+        }
+    }
+    count
 }
 
 /// Letters of both cases, and a few other pairs, become one byte; a full comparison follows.

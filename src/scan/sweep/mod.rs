@@ -200,7 +200,7 @@ impl Sweep {
         #[cfg(feature = "hyperscan")]
         let kernel = if hyperscan.is_some() { Kernel::Avx2 } else { kernel };
         let vectors = match kernel {
-            Kernel::Avx2 => avx2::Fingerprints::new(&keywords).map(Vectors::Avx2),
+            Kernel::Avx2 => avx2::Fingerprints::new(&keywords, &pairs).map(Vectors::Avx2),
             Kernel::Avx512 => avx512::Fingerprints::new(&keywords, &pairs).map(Vectors::Avx512),
             _ => None,
         };
@@ -308,9 +308,13 @@ fn pack(at: usize, kind: AnchorKind) -> u64 {
 fn shapes(tile: &Tile, maps: &Maps, found: &mut Vec<u64>) {
     let words = tile.words();
     for word in 1..=words {
-        let live = tile.live(word);
         let digit = maps.digit[word];
-        let alnum = digit | maps.letter[word];
+        // Of tokens, a digit may be among the ten bytes behind this word.
+        let near = digit | maps.digit[word + 1] & 0x3ff;
+        if near | maps.at[word] | maps.colon[word] == 0 {
+            continue;
+        }
+        let live = tile.live(word);
         if digit != 0 {
             let before_digit = before(&maps.digit, word);
             let digits = digit & !before_digit & number_run(maps, word) & live;
@@ -336,7 +340,8 @@ fn shapes(tile: &Tile, maps: &Maps, found: &mut Vec<u64>) {
                 }
             }
         }
-        if alnum != 0 {
+        if near != 0 {
+            let alnum = digit | maps.letter[word];
             let start = alnum & !(before(&maps.digit, word) | before(&maps.letter, word)) & live;
             if start == 0 {
                 continue;
