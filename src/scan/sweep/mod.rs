@@ -24,10 +24,10 @@ pub use keywords::KeywordTable;
 use pairs::Pairs;
 use tile::{Maps, TILE, Tile, WORDS};
 
-use crate::rules::Shape;
+use crate::rules::{LETTERS_LENGTH, Shape, WORDS_LENGTH};
 
 /// Bytes behind an anchor's first byte that the sweep may have to see to recognise it.
-pub const LOOK_AHEAD: usize = 32;
+pub const LOOK_AHEAD: usize = 48;
 
 /// Bytes before an anchor that the sweep may have to see to recognise it.
 pub const LOOK_BEHIND: usize = 8;
@@ -46,7 +46,7 @@ pub struct Anchor {
 pub struct AnchorKind(u16);
 
 /// Number of shapes; keywords are numbered behind them.
-const SHAPES: u16 = 5;
+const SHAPES: u16 = 7;
 
 impl AnchorKind {
     /// The kind of a shape.
@@ -57,6 +57,8 @@ impl AnchorKind {
             Shape::LettersDigits => 2,
             Shape::Token => 3,
             Shape::HexColon => 4,
+            Shape::Letters => 5,
+            Shape::Words => 6,
         })
     }
 
@@ -307,7 +309,15 @@ fn pack(at: usize, kind: AnchorKind) -> u64 {
 /// Finds the shapes by arithmetic on the bitmaps.
 fn shapes(tile: &Tile, maps: &Maps, found: &mut Vec<u64>) {
     let words = tile.words();
+    let mut full = full_blocks(run(maps, 1));
     for word in 1..=words {
+        let next = full_blocks(run(maps, word + 1));
+        // Of 47 bytes that begin in this word, two neighbouring blocks are full.
+        let two = full & full >> 16 | full >> 48 & next & 1 | next & next >> 16 & 1;
+        full = next;
+        if two != 0 {
+            runs(tile, maps, word, found);
+        }
         let digit = maps.digit[word];
         // Of tokens, a digit may be among the ten bytes behind this word.
         let near = digit | maps.digit[word + 1] & 0x3ff;
@@ -358,6 +368,64 @@ fn shapes(tile: &Tile, maps: &Maps, found: &mut Vec<u64>) {
             }
         }
     }
+}
+
+/// The separators of numbers but for `-`.
+fn breaks(maps: &Maps, word: usize) -> u64 {
+    maps.number[word] & !maps.token[word]
+}
+
+/// What long runs are made of: letters and breaks.
+fn run(maps: &Maps, word: usize) -> u64 {
+    maps.letter[word] | breaks(maps, word)
+}
+
+/// The lowest bit of each of the four blocks of 16 bits that is all set.
+fn full_blocks(bits: u64) -> u64 {
+    let two = bits & bits >> 1;
+    let four = two & two >> 2;
+    let eight = four & four >> 4;
+    eight & eight >> 8 & 0x0001_0001_0001_0001
+}
+
+/// Finds long runs of letters, and of lower-case words.
+fn runs(tile: &Tile, maps: &Maps, word: usize, found: &mut Vec<u64>) {
+    let live = tile.live(word);
+    let letter = maps.letter[word];
+    let letters = letter & !before(&maps.letter, word) & live;
+    if letters != 0 {
+        let long = letters & all_of(wide(&maps.letter, word), LETTERS_LENGTH as u32);
+        emit(long, word, Shape::Letters, found);
+    }
+    let starts = letter & !before(&maps.letter, word) & !before(&maps.digit, word) & live;
+    let both = u128::from(run(maps, word)) | u128::from(run(maps, word + 1)) << 64;
+    let mut words = starts & all_of(both, WORDS_LENGTH as u32);
+    if words == 0 {
+        return;
+    }
+    let last = word - 1;
+    let break_before = breaks(maps, word) << 1 | breaks(maps, last) >> 63;
+    let word_like = |word: usize| run(maps, word) | maps.digit[word];
+    let second = word_like(word) << 2 | word_like(last) >> 62;
+    words &= !(break_before & second);
+    while words != 0 {
+        let bit = words.trailing_zeros() as usize;
+        words &= words - 1;
+        let at = last * 64 + bit;
+        if tile.is_words(at) {
+            found.push(pack(at, AnchorKind::shape(Shape::Words)));
+        }
+    }
+}
+
+/// Bit p says whether bits p to p + length - 1 are all set; length 33 to 64.
+fn all_of(one: u128, length: u32) -> u64 {
+    let two = one & one >> 1;
+    let four = two & two >> 2;
+    let eight = four & four >> 4;
+    let sixteen = eight & eight >> 8;
+    let thirty_two = sixteen & sixteen >> 16;
+    (thirty_two & thirty_two >> (length - 32)) as u64
 }
 
 fn emit(mut bits: u64, word: usize, shape: Shape, found: &mut Vec<u64>) {
@@ -461,6 +529,22 @@ mod tests {
                     add(Shape::HexColon);
                 }
             }
+            let run = |length: usize, is: fn(&u8) -> bool| {
+                text[at..].get(..length).is_some_and(|run| run.iter().all(is))
+            };
+            if !before(at).is_ascii_alphabetic() && run(48, u8::is_ascii_alphabetic) {
+                add(Shape::Letters);
+            }
+            let breaks = |byte: u8| b" ./()".contains(&byte);
+            let edge = before(at);
+            let second = if at > 1 { byte(at - 2) } else { 0 };
+            if here.is_ascii_lowercase()
+                && run(47, |byte| byte.is_ascii_lowercase() || *byte == b' ')
+                && !edge.is_ascii_alphanumeric()
+                && !(breaks(edge) && (second.is_ascii_alphanumeric() || breaks(second)))
+            {
+                add(Shape::Words);
+            }
             for (number, keyword) in KEYWORDS.iter().enumerate() {
                 if text[at..]
                     .get(..keyword.len())
@@ -493,6 +577,8 @@ mod tests {
             b"GB",
             b"z9",
             b"eyJ",
+            b"abandon ability able about above absent",
+            b"ACGTacgtACGTacgtACGTacgtACGT",
             b"AKIA",
             b"PassWord",
             b"-----BEGIN",
