@@ -4,7 +4,7 @@
 use super::buckets::{Bucket, assign};
 use super::keywords::{KeywordTable, Window};
 use super::pairs::Pairs;
-use super::tile::{Maps, Tile};
+use super::tile::{Maps, ROOM, Tile};
 
 /// Whether this CPU has AVX2.
 pub fn is_available() -> bool {
@@ -182,15 +182,16 @@ impl Fingerprints {
         super::portable::classify(tile, maps);
     }
 
-    /// Says where the window of a keyword may be, one bit a byte from the tile's start on.
-    pub fn candidates(&self, tile: &Tile, maps: &mut Maps) {
+    /// Writes where in the tile's buffer the window of a keyword may be, and says how many places
+    /// these are. There is room for all.
+    pub fn candidates(&self, tile: &Tile, room: &mut [u16; ROOM]) -> usize {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a `Fingerprints` exists only where AVX2 was detected.
         unsafe {
-            x86::candidates(&self.groups, tile, maps);
+            x86::candidates(&self.groups, tile, room)
         }
         #[cfg(not(target_arch = "x86_64"))]
-        maps.maybe.fill(!0);
+        super::tile::every_place(tile, room)
     }
 }
 
@@ -215,7 +216,7 @@ impl Group {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::super::tile::{BUFFER, Maps, Tile};
+    use super::super::tile::{BUFFER, Maps, ROOM, Tile, every_place};
     use super::Group;
 
     /// # Safety
@@ -269,23 +270,23 @@ mod x86 {
         _mm256_cmpeq_epi8(_mm256_min_epu8(shifted, _mm256_set1_epi8(span as i8)), shifted)
     }
 
-    /// Sets the bit of each byte, from the tile's start on, at which a window may begin.
+    /// Writes the places from the tile's start on at which a window may begin, and counts them.
     ///
     /// # Safety
     ///
     /// The CPU must have AVX2.
     #[target_feature(enable = "avx2")]
-    pub unsafe fn candidates(groups: &[Group], tile: &Tile, maps: &mut Maps) {
+    pub unsafe fn candidates(groups: &[Group], tile: &Tile, room: &mut [u16; ROOM]) -> usize {
         match groups {
             // SAFETY: the caller has seen to AVX2; so in the next ones.
-            [one] => unsafe { run([one], tile, maps) },
+            [one] => unsafe { run([one], tile, room) },
             // SAFETY: as above.
-            [one, two] => unsafe { run([one, two], tile, maps) },
+            [one, two] => unsafe { run([one, two], tile, room) },
             // SAFETY: as above.
-            [a, b, c, d] => unsafe { run([a, b, c, d], tile, maps) },
+            [a, b, c, d] => unsafe { run([a, b, c, d], tile, room) },
             // SAFETY: as above.
-            [a, b, c, d, e, f, g, h] => unsafe { run([a, b, c, d, e, f, g, h], tile, maps) },
-            _ => maps.maybe.fill(!0),
+            [a, b, c, d, e, f, g, h] => unsafe { run([a, b, c, d, e, f, g, h], tile, room) },
+            _ => every_place(tile, room),
         }
     }
 
@@ -293,7 +294,11 @@ mod x86 {
     ///
     /// The CPU must have AVX2.
     #[target_feature(enable = "avx2")]
-    unsafe fn run<const GROUPS: usize>(groups: [&Group; GROUPS], tile: &Tile, maps: &mut Maps) {
+    unsafe fn run<const GROUPS: usize>(
+        groups: [&Group; GROUPS],
+        tile: &Tile,
+        room: &mut [u16; ROOM],
+    ) -> usize {
         let tables = groups.map(|group| {
             let table = |bytes: &[u8; 16]| {
                 // SAFETY: an unaligned load of the 16 bytes that the array holds.
@@ -325,10 +330,25 @@ mod x86 {
             let none = _mm256_cmpeq_epi8(any, _mm256_setzero_si256());
             u64::from(!_mm256_movemask_epi8(none).cast_unsigned())
         };
-        let used = maps.maybe.iter_mut().take(tile.reached());
-        for (at, maybe) in (Tile::ORIGIN..BUFFER - 66).step_by(64).zip(used) {
-            *maybe = half(at) | half(at + 32) << 32;
+        let mut count = 0;
+        for at in (Tile::ORIGIN..BUFFER - 66).step_by(64).take(tile.reached()) {
+            let mut maybe = half(at) | half(at + 32) << 32;
+            let found = maybe.count_ones() as usize;
+            let Some(free) = room.get_mut(count..count + 64) else { break };
+            let mut write = |places: &mut [u16]| {
+                for place in places {
+                    *place = (at + maybe.trailing_zeros() as usize) as u16;
+                    maybe &= maybe.wrapping_sub(1);
+                }
+            };
+            // How many there are is hard to foresee: some are written without asking.
+            write(&mut free[..8]);
+            if found > 8 {
+                write(&mut free[8..found]);
+            }
+            count += found;
         }
+        count
     }
 }
 

@@ -9,7 +9,7 @@
 use super::buckets::{Bucket, assign};
 use super::keywords::{KeywordTable, Window};
 use super::pairs::{CLASSES, Pairs, class};
-use super::tile::{Maps, Tile};
+use super::tile::{Maps, ROOM, Tile};
 
 /// Features of a window.
 const FEATURES: usize = 4;
@@ -26,7 +26,11 @@ pub fn is_available() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::is_x86_feature_detected as has;
-        has!("avx512f") && has!("avx512bw") && has!("avx512vbmi") && has!("gfni")
+        has!("avx512f")
+            && has!("avx512bw")
+            && has!("avx512vbmi")
+            && has!("avx512vbmi2")
+            && has!("gfni")
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
@@ -246,15 +250,16 @@ impl Fingerprints {
         super::portable::classify(tile, maps);
     }
 
-    /// Says where the window of a keyword may be, one bit a byte from the tile's start on.
-    pub fn candidates(&self, tile: &Tile, maps: &mut Maps) {
+    /// Writes where in the tile's buffer the window of a keyword may be, and says how many places
+    /// these are. There is room for all.
+    pub fn candidates(&self, tile: &Tile, room: &mut [u16; ROOM]) -> usize {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a `Fingerprints` exists only where the CPU's features were detected.
         unsafe {
-            x86::candidates(&self.groups, tile, maps);
+            x86::candidates(&self.groups, tile, room)
         }
         #[cfg(not(target_arch = "x86_64"))]
-        maps.maybe.fill(!0);
+        super::tile::every_place(tile, room)
     }
 }
 
@@ -262,7 +267,7 @@ impl Fingerprints {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::super::tile::{BUFFER, Maps, Tile};
+    use super::super::tile::{BUFFER, Maps, ROOM, Tile, every_place};
     use super::{FEATURES, Group, MATRICES, Rows};
 
     /// A matrix as the instruction wants it: the row of the lowest bit in the highest byte.
@@ -315,31 +320,35 @@ mod x86 {
         _mm512_cmple_epu8_mask(shifted, _mm512_set1_epi8(span.cast_signed()))
     }
 
-    /// Sets the bit of each byte, from the tile's start on, at which a window may begin.
+    /// Writes the places from the tile's start on at which a window may begin, and counts them.
     ///
     /// # Safety
     ///
-    /// The CPU must have AVX-512 F, BW and VBMI, and GFNI.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,gfni")]
-    pub unsafe fn candidates(groups: &[Group], tile: &Tile, maps: &mut Maps) {
+    /// The CPU must have AVX-512 F, BW, VBMI and VBMI2, and GFNI.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,gfni")]
+    pub unsafe fn candidates(groups: &[Group], tile: &Tile, room: &mut [u16; ROOM]) -> usize {
         match groups {
             // SAFETY: the caller has seen to the CPU's features; so in the next ones.
-            [a] => unsafe { run([a], tile, maps) },
+            [a] => unsafe { run([a], tile, room) },
             // SAFETY: as above.
-            [a, b] => unsafe { run([a, b], tile, maps) },
+            [a, b] => unsafe { run([a, b], tile, room) },
             // SAFETY: as above.
-            [a, b, c, d] => unsafe { run([a, b, c, d], tile, maps) },
+            [a, b, c, d] => unsafe { run([a, b, c, d], tile, room) },
             // SAFETY: as above.
-            [a, b, c, d, e, f, g, h] => unsafe { run([a, b, c, d, e, f, g, h], tile, maps) },
-            _ => maps.maybe.fill(!0),
+            [a, b, c, d, e, f, g, h] => unsafe { run([a, b, c, d, e, f, g, h], tile, room) },
+            _ => every_place(tile, room),
         }
     }
 
     /// # Safety
     ///
-    /// The CPU must have AVX-512 F, BW and VBMI, and GFNI.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,gfni")]
-    unsafe fn run<const GROUPS: usize>(groups: [&Group; GROUPS], tile: &Tile, maps: &mut Maps) {
+    /// The CPU must have AVX-512 F, BW, VBMI and VBMI2, and GFNI.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,gfni")]
+    unsafe fn run<const GROUPS: usize>(
+        groups: [&Group; GROUPS],
+        tile: &Tile,
+        room: &mut [u16; ROOM],
+    ) -> usize {
         let tables = groups.map(|group| {
             group.buckets.each_ref().map(|table| {
                 // SAFETY: an unaligned load of the 64 bytes that the array holds.
@@ -352,8 +361,11 @@ mod x86 {
             _mm512_gf2p8affine_epi64_epi8::<0>(bytes, matrices[feature][place])
         };
         let buffer = tile.buffer();
-        let used = maps.maybe.iter_mut().take(tile.reached());
-        for (at, maybe) in (Tile::ORIGIN..BUFFER - 66).step_by(64).zip(used) {
+        let numbers: [u8; 64] = std::array::from_fn(|number| number as u8);
+        // SAFETY: an unaligned load of the 64 bytes that the array holds.
+        let numbers = unsafe { _mm512_loadu_si512(numbers.as_ptr().cast()) };
+        let mut count = 0;
+        for at in (Tile::ORIGIN..BUFFER - 66).step_by(64).take(tile.reached()) {
             let load = |place: usize| {
                 // SAFETY: at + place + 64 <= at + 67 <= BUFFER.
                 unsafe { _mm512_loadu_si512(buffer.as_ptr().add(at + place).cast()) }
@@ -373,8 +385,28 @@ mod x86 {
                 // any | three & the fourth
                 any = _mm512_ternarylogic_epi64::<0xf8>(any, three, by(3));
             }
-            *maybe = _mm512_test_epi8_mask(any, any);
+            let maybe = _mm512_test_epi8_mask(any, any);
+            let packed = _mm512_maskz_compress_epi8(maybe, numbers);
+            let origin = _mm512_set1_epi16(at as i16);
+            let wide = |half: __m256i| _mm512_add_epi16(_mm512_cvtepu8_epi16(half), origin);
+            let found = maybe.count_ones() as usize;
+            let Some(free) = room.get_mut(count..count + 64) else { break };
+            // How many there are is hard to foresee: 32 are written without asking.
+            // SAFETY: 32 of the 64 places of two bytes.
+            unsafe {
+                let half = _mm512_castsi512_si256(packed);
+                _mm512_storeu_si512(free.as_mut_ptr().cast(), wide(half));
+            }
+            if found > 32 {
+                // SAFETY: the other 32 places.
+                unsafe {
+                    let half = _mm512_extracti64x4_epi64::<1>(packed);
+                    _mm512_storeu_si512(free.as_mut_ptr().add(32).cast(), wide(half));
+                }
+            }
+            count += found;
         }
+        count
     }
 }
 

@@ -1,7 +1,7 @@
 //! The keywords, and a hash table over a window of each.
 
 use super::pairs::Pairs;
-use super::tile::{BUFFER, Maps, Tile};
+use super::tile::{ROOM, Tile};
 use super::{AnchorKind, pack};
 
 /// Keywords in lower case, with the window of four bytes (three for the shortest) that stands for
@@ -84,16 +84,14 @@ impl KeywordTable {
         &self.windows
     }
 
-    /// Appends the keywords that begin in the tile and whose window is at one of the places that
-    /// `maps.maybe` has left. `room` is worked in.
-    pub fn confirm(&self, tile: &Tile, maps: &Maps, room: &mut Vec<u16>, found: &mut Vec<u64>) {
+    /// Appends the keywords that begin in the tile and whose window is at one of the first `count`
+    /// places of the buffer in `room`, which is worked in.
+    pub fn confirm(&self, tile: &Tile, room: &mut [u16; ROOM], count: usize, found: &mut Vec<u64>) {
         let buffer = tile.buffer();
         let origin = Tile::ORIGIN;
-        room.resize(BUFFER + 64, 0);
-        let count = places(maps, tile.reached(), room);
         // Without a branch on what is found: most candidates end here, but none knows which.
         let mut left = 0;
-        for place in 0..count {
+        for place in 0..count.min(ROOM) {
             let at = usize::from(room[place]);
             let key =
                 u32::from_le_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]])
@@ -150,29 +148,6 @@ impl KeywordTable {
             }
         }
     }
-}
-
-/// Writes where in the buffer the candidates are, and says how many. How many a word holds is hard
-/// to foresee: the first few are written without asking.
-fn places(maps: &Maps, words: usize, room: &mut [u16]) -> usize {
-    let mut count = 0;
-    for (word, maybe) in maps.maybe.iter().take(words).enumerate() {
-        let mut maybe = *maybe;
-        let from = count;
-        count += maybe.count_ones() as usize;
-        let origin = Tile::ORIGIN + word * 64;
-        let mut write = |room: &mut [u16]| {
-            for place in room {
-                *place = (origin + maybe.trailing_zeros() as usize) as u16;
-                maybe &= maybe.wrapping_sub(1);
-            }
-        };
-        write(&mut room[from..from + 4]);
-        if count > from + 4 {
-            write(&mut room[from + 4..count]);
-        }
-    }
-    count
 }
 
 /// Letters of both cases, and a few other pairs, become one byte; a full comparison follows.

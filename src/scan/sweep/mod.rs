@@ -22,7 +22,7 @@ mod tile;
 
 pub use keywords::KeywordTable;
 use pairs::Pairs;
-use tile::{Maps, TILE, Tile, WORDS};
+use tile::{Maps, ROOM, TILE, Tile, WORDS};
 
 use crate::rules::{LETTERS_LENGTH, Shape, WORDS_LENGTH};
 
@@ -85,7 +85,7 @@ pub enum Kernel {
     Portable,
     /// 32 bytes at a time; needs a CPU with AVX2.
     Avx2,
-    /// 64 bytes at a time; needs a CPU with AVX-512 F, BW and VBMI, and GFNI.
+    /// 64 bytes at a time; needs a CPU with AVX-512 F, BW, VBMI and VBMI2, and GFNI.
     Avx512,
     /// Keywords by the C library Hyperscan, the rest as on a CPU without it; needs SSSE3. Never
     /// chosen by itself.
@@ -162,23 +162,35 @@ impl Vectors {
         }
     }
 
-    fn candidates(&self, tile: &Tile, maps: &mut Maps) {
+    fn candidates(&self, tile: &Tile, room: &mut [u16; ROOM]) -> usize {
         match self {
-            Vectors::Avx2(tables) => tables.candidates(tile, maps),
-            Vectors::Avx512(tables) => tables.candidates(tile, maps),
+            Vectors::Avx2(tables) => tables.candidates(tile, room),
+            Vectors::Avx512(tables) => tables.candidates(tile, room),
         }
     }
 }
 
 /// Room that a sweep works in; one for each thread or stream.
-#[derive(Default)]
 pub struct Scratch {
     tile: Box<Tile>,
     maps: Box<Maps>,
     found: Vec<u64>,
-    places: Vec<u16>,
+    places: Box<[u16; ROOM]>,
     #[cfg(feature = "hyperscan")]
     hyperscan: hyperscan::Room,
+}
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch {
+            tile: Box::default(),
+            maps: Box::default(),
+            found: Vec::new(),
+            places: Box::new([0; ROOM]),
+            #[cfg(feature = "hyperscan")]
+            hyperscan: hyperscan::Room::default(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Scratch {
@@ -287,8 +299,8 @@ impl Sweep {
             _ if done => {}
             (Some(literals), _) => literals.keywords(tile, &self.keywords, found),
             (None, Some(vectors)) => {
-                vectors.candidates(tile, maps);
-                self.keywords.confirm(tile, maps, places, found);
+                let count = vectors.candidates(tile, places);
+                self.keywords.confirm(tile, places, count, found);
             }
             (None, None) => {}
         }

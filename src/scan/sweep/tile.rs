@@ -15,6 +15,17 @@ pub const WORDS: usize = TILE / 64 + 2;
 /// Bytes of the buffer: the tile, both margins, and room for a vector load that starts inside.
 pub const BUFFER: usize = MARGIN + TILE + MARGIN + 64;
 
+/// Places of a buffer that a kernel may write: all at which a window can begin, and 64 more.
+pub const ROOM: usize = (TILE + LOOK_AHEAD).div_ceil(64) * 64 + 64;
+
+/// Writes all places from the tile's start on at which a window can begin, and counts them.
+pub fn every_place(tile: &Tile, room: &mut [u16; ROOM]) -> usize {
+    let count = tile.reached() * 64;
+    let places = (Tile::ORIGIN..).zip(room.iter_mut().take(count));
+    places.for_each(|(at, place)| *place = at as u16);
+    count
+}
+
 /// Up to [`TILE`] bytes of text between two margins. What is no text is 0.
 pub struct Tile {
     buffer: [u8; BUFFER],
@@ -40,9 +51,6 @@ pub struct Maps {
     pub hex: [u64; WORDS],
     /// Bytes beyond ASCII.
     pub high: [u64; WORDS],
-    /// Where the window of a keyword may begin. Unlike the others its first word is the tile's
-    /// first, and what lies behind [`Tile::reached`] words means nothing.
-    pub maybe: [u64; WORDS],
 }
 
 impl Default for Tile {
@@ -62,7 +70,6 @@ impl Default for Maps {
             colon: [0; WORDS],
             hex: [0; WORDS],
             high: [0; WORDS],
-            maybe: [0; WORDS],
         }
     }
 }
