@@ -11,6 +11,7 @@ mod automaton;
 mod context;
 mod cursor;
 mod names;
+mod phrases;
 mod plan;
 mod position;
 #[cfg(test)]
