@@ -24,7 +24,7 @@ use sluicegate::model::Place;
 use sluicegate::rules::Anchors;
 use sluicegate::scan::Plan;
 use sluicegate::scan::structure::Tracker;
-use sluicegate::scan::sweep::{Kernel, Scratch};
+use sluicegate::scan::sweep::{Kernel, Scratch, Sweep};
 use sluicegate::{Classified, RuleSet, Scanner};
 
 const KB: usize = 1 << 10;
@@ -216,28 +216,29 @@ fn sweeps(criterion: &mut Criterion, files: &[Vec<u8>]) {
         if payload.is_empty() {
             continue;
         }
-        let mut expected = None;
         group.throughput(Throughput::Bytes(payload.len() as u64));
-        for kernel in Kernel::available() {
-            let plan = Plan::new(rules(), kernel);
-            let (mut scratch, mut anchors) = (Scratch::default(), Vec::new());
-            group.bench_function(BenchmarkId::new(format!("{kernel:?}"), name), |bencher| {
-                bencher.iter(|| {
-                    let mut count = 0;
-                    for from in (0..payload.len()).step_by(64 * KB) {
-                        anchors.clear();
-                        plan.sweep().find(
-                            payload,
-                            from,
-                            from + 64 * KB,
-                            &mut scratch,
-                            &mut anchors,
-                        );
-                        count += anchors.len();
-                    }
-                    assert_eq!(*expected.get_or_insert(count), count, "{kernel:?}");
+        for (rules, keywords) in
+            [("", None), (", 700 keywords", Some(payloads::many_keywords(700)))]
+        {
+            let mut expected = None;
+            for kernel in Kernel::available() {
+                let of_rules = Plan::new(self::rules(), kernel);
+                let of_keywords = keywords.clone().map(|keywords| Sweep::new(keywords, kernel));
+                let sweep = of_keywords.as_ref().unwrap_or(of_rules.sweep());
+                let (mut scratch, mut anchors) = (Scratch::default(), Vec::new());
+                let id = BenchmarkId::new(format!("{kernel:?}"), format!("{name}{rules}"));
+                group.bench_function(id, |bencher| {
+                    bencher.iter(|| {
+                        let mut count = 0;
+                        for from in (0..payload.len()).step_by(64 * KB) {
+                            anchors.clear();
+                            sweep.find(payload, from, from + 64 * KB, &mut scratch, &mut anchors);
+                            count += anchors.len();
+                        }
+                        assert_eq!(*expected.get_or_insert(count), count, "{kernel:?}");
+                    });
                 });
-            });
+            }
         }
     }
 }

@@ -230,3 +230,56 @@ fn walk(folder: &Path, extension: &str, paths: &mut Vec<PathBuf>) {
         }
     }
 }
+
+/// Keywords of a rule set that has grown: prefixes of providers, labels in eight languages, names of
+/// drugs, and made-up ones of the same kinds, to a number.
+pub fn many_keywords(count: usize) -> Vec<String> {
+    let mut keywords: Vec<String> = KEYWORDS.split_whitespace().map(str::to_string).collect();
+    let heads = ["ab", "cor", "den", "fal", "gri", "hux", "imo", "jor", "kel", "mor", "oxi", "qui"];
+    let tails = [
+        "statin", "mab", "pril", "sartan", "azole", "cillin", "tinib", "_live_", "_key_", "-pat-",
+        "_secret", "nummer", "ausweis", "numero",
+    ];
+    let mut numbers = Numbers::new();
+    while keywords.len() < count {
+        let mut part =
+            |parts: &[&str]| parts[numbers.below(parts.len() as u64) as usize].to_string();
+        let word = part(&heads) + &part(&["", "a", "e", "i", "o"]) + &part(&heads) + &part(&tails);
+        if !keywords.contains(&word) {
+            keywords.push(word);
+        }
+    }
+    keywords.truncate(count);
+    keywords
+}
+
+const KEYWORDS: &str = "\
+    ghp_ gho_ ghu_ ghs_ ghr_ glpat- glrt- gldt- glcbt- sk_live_ sk_test_ rk_live_ pk_live_ \
+    whsec_ xoxb- xoxp- xapp- akia asia aroa aida dop_v1_ doo_v1_ dor_v1_ shpat_ shpss_ \
+    shpca_ shppa_ hooks.slack.com discord.com/api/webhooks npm_ pypi- rubygems_ sk-ant- \
+    sk-proj- hf_ lin_api_ figd_ ntn_ secret_ sg. key- pat- atatt3 bbdc- ccipat_ circle- \
+    dckr_pat_ dapi eaac eyj fio-u- flwseck fm- gcpsa glsa_ hvs. hvb. pscale_ phc_ pul- r8_ \
+    rdme_ sl. sq0atp- sq0csp- tfp_ tskey- v1.0- vercel_ xkeysib- ya29. aiza gocspx- 1// \
+    amzn.mws. lc_ nrak- nrjs- pnu- postman pmak- sbp_ supabase sentry sntrys_ snyk_ sonar \
+    sqp_ squ_ sumologic telegram tk- twilio uat. yc_ zapier zd- -----begin age-secret-key- \
+    putty-user-key client_secret access_token auth_token refresh_token bearer authorization: \
+    basic api_key apikey api-key secret_key private_key passwd password passwort kennwort \
+    contraseña motdepasse senha wachtwoord hasło lösenord parola steuernummer steuer-id \
+    sozialversicherung personalausweis reisepass führerschein krankenversicherung numéro \
+    sécurité carte vitale numero identificación pasaporte cédula documento codice fiscale \
+    tessera partita iva burgerservicenummer rijbewijs paszport pesel dowód osobisty \
+    personnummer körkort número contribuinte cartão cidadão passeport permis conduire \
+    adresse naissance geburtsdatum nacimiento nascita geboortedatum urodzenia födelse \
+    kontonummer bankleitzahl iban swift bic routing account sort code policy claim member \
+    patient diagnosis prescription allergy metformin lisinopril atorvastatin amlodipine \
+    omeprazole losartan albuterol gabapentin sertraline simvastatin montelukast escitalopram \
+    rosuvastatin bupropion furosemide trazodone fluticasone tamsulosin fluoxetine carvedilol \
+    duloxetine meloxicam clopidogrel prednisone citalopram potassium pravastatin tramadol \
+    venlafaxine alprazolam warfarin clonazepam zolpidem cyclobenzaprine methylphenidate \
+    oxycodone hydrocodone lamotrigine quetiapine aripiprazole risperidone olanzapine lithium \
+    clozapine haloperidol insulin semaglutide tirzepatide empagliflozin sitagliptin \
+    pioglitazone glipizide methotrexate adalimumab etanercept infliximab rituximab tenofovir \
+    emtricitabine efavirenz dolutegravir raltegravir darunavir ritonavir sofosbuvir \
+    ledipasvir buprenorphine naloxone naltrexone methadone suboxone disulfiram acamprosate \
+    levothyroxine finasteride sildenafil tadalafil estradiol testosterone progesterone \
+    letrozole anastrozole tamoxifen imatinib bevacizumab trastuzumab pembrolizumab nivolumab";

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
-use regex_automata::nfa::thompson::{self, WhichCaptures, pikevm};
+use regex_automata::nfa::thompson::{self, NFA, WhichCaptures, pikevm};
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind};
 
@@ -150,20 +150,14 @@ impl Shared {
     /// The most rules of one automaton.
     pub const MAX_RULES: usize = RuleBits::BITS as usize;
 
-    /// An automaton of these rules, at most [`Shared::MAX_RULES`].
-    pub fn new(rules: &[&Rule]) -> Option<Shared> {
-        let patterns: Vec<&str> = rules.iter().map(|rule| rule.pattern.as_str()).collect();
+    /// An automaton of these rules, at most [`Shared::MAX_RULES`], from that of their patterns.
+    pub fn new(nfa: NFA, rules: &[&Rule]) -> Option<Shared> {
         let config = DFA::config()
             .match_kind(MatchKind::All)
             .cache_capacity(CACHE_BYTES)
             .skip_cache_capacity_check(true)
             .prefilter(None);
-        let dfa = DFA::builder()
-            .syntax(syntax_config())
-            .thompson(thompson::Config::new().utf8(false).which_captures(WhichCaptures::None))
-            .configure(config)
-            .build_many(&patterns)
-            .ok()?;
+        let dfa = DFA::builder().configure(config).build_from_nfa(nfa).ok()?;
         let limit = rules.iter().map(|rule| rule.max_length).max()?;
         (rules.len() <= Shared::MAX_RULES).then_some(Shared { dfa, limit })
     }

@@ -5,8 +5,7 @@
 //! Letters beyond ASCII count as letters in UTF-8 and Latin-1 alike, and each term is known in both.
 //! Between the words of a term may stand a space, `_`, `-` or nothing.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-
+use super::phrases::Phrases;
 use crate::model::TermIndex;
 use crate::rules::{MAX_CONTEXT, RuleSet};
 
@@ -19,10 +18,10 @@ const STEP: u64 = 512;
 /// How much farther away a term behind a match counts: a label stands before its value.
 const BEHIND: u64 = 24;
 
-/// The terms of a rule set as one automaton.
+/// The terms of a rule set, in all their forms.
 #[derive(Debug)]
 pub struct Terms {
-    automaton: Option<AhoCorasick>,
+    phrases: Phrases,
     of_pattern: Vec<TermIndex>,
 }
 
@@ -71,12 +70,7 @@ impl Terms {
             of_pattern.extend(forms.iter().map(|_| TermIndex(number)));
             patterns.append(&mut forms);
         }
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(&patterns);
-        Terms { automaton: automaton.ok(), of_pattern }
+        Terms { phrases: Phrases::new(patterns), of_pattern }
     }
 
     /// Calls `found` with start, end and term of each whole-word term in `text[from..to]`.
@@ -87,14 +81,18 @@ impl Terms {
         to: usize,
         mut found: impl FnMut(usize, usize, TermIndex),
     ) {
-        let (Some(automaton), Some(part)) = (&self.automaton, text.get(from..to)) else { return };
-        for matched in automaton.find_overlapping_iter(part) {
-            let (start, end) = (from + matched.start(), from + matched.end());
-            if let Some(term) = self.of_pattern.get(matched.pattern().as_usize())
-                && is_whole_word(text, start, end)
-            {
-                found(start, end, *term);
+        for start in from..to {
+            let Some(part) = text.get(start..to) else { return };
+            if is_inside_word(text, start) {
+                continue;
             }
+            self.phrases.at(part, |pattern, length| {
+                if let Some(term) = self.of_pattern.get(pattern)
+                    && is_whole_word(text, start, start + length)
+                {
+                    found(start, start + length, *term);
+                }
+            });
         }
     }
 
@@ -208,6 +206,15 @@ impl Nearby {
 const UNSURE: u64 = MAX_TERM as u64 + 4;
 
 const _: () = assert!(MAX_TERM < MAX_CONTEXT && UNSURE <= STEP / 2);
+
+/// Whether ASCII bytes on both sides say that no term begins here; the others are seldom in a word.
+fn is_inside_word(text: &[u8], at: usize) -> bool {
+    let bytes = (at.checked_sub(1).and_then(|before| text.get(before)), text.get(at));
+    let (Some(left), Some(right)) = bytes else { return false };
+    left.is_ascii_alphanumeric()
+        && right.is_ascii_alphanumeric()
+        && !(left.is_ascii_lowercase() && right.is_ascii_uppercase())
+}
 
 /// Whether neither side of the term continues a word.
 fn is_whole_word(text: &[u8], start: usize, end: usize) -> bool {

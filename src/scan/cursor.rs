@@ -6,8 +6,6 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use regex_automata::hybrid::dfa::Cache;
-
 use super::Sink;
 use super::automaton::{Automaton, RuleBits, Workspace};
 use super::context::Nearby;
@@ -16,8 +14,9 @@ use super::position::Positions;
 use super::score::{Surroundings, score};
 use super::settle::{Retained, Scored, Settling};
 use super::structure::Tracker;
-use super::sweep::{Anchor, AnchorKind, LOOK_AHEAD, LOOK_BEHIND, Scratch};
+use super::sweep::{Anchor, LOOK_AHEAD, LOOK_BEHIND, Scratch};
 use super::validate::{self, Candidate, Verdict};
+use super::watch::{Group, GroupState};
 use crate::model::{RuleIndex, Span};
 use crate::rules::{Lead, Rule};
 
@@ -37,13 +36,16 @@ pub struct Cursor {
     tracker: Tracker,
     positions: Positions,
     workspaces: Vec<Option<Box<Workspace>>>,
-    shared_workspaces: Vec<Option<Box<Cache>>>,
+    /// By group of rules.
+    groups: Vec<Option<Box<GroupState>>>,
     /// By rule, for rules whose matches begin before their anchors.
     starts: Vec<Starts>,
+    /// Rules and groups that were tried in this view: only theirs is to be put back for the next.
+    tried: Vec<usize>,
+    tried_groups: Vec<usize>,
     scratch: Scratch,
     anchors: Vec<Anchor>,
     bytes_read: Vec<u64>,
-    shared_bytes_read: u64,
 }
 
 /// How far a scan has come.
@@ -90,12 +92,13 @@ impl Cursor {
             tracker,
             positions,
             workspaces: (0..rules).map(|_| None).collect(),
-            shared_workspaces: (0..plan.kinds()).map(|_| None).collect(),
+            groups: (0..plan.groups()).map(|_| None).collect(),
             starts: vec![Starts::default(); rules],
+            tried: Vec::new(),
+            tried_groups: Vec::new(),
             scratch: Scratch::default(),
             anchors: Vec::new(),
             bytes_read: vec![0; rules],
-            shared_bytes_read: 0,
         }
     }
 
@@ -104,13 +107,23 @@ impl Cursor {
         self.own = own;
         self.swept = start;
         self.pending.clear();
-        self.settling = Settling::default();
+        self.settling.clear();
         self.nearby.clear();
         self.tracker = tracker;
         self.positions = positions;
-        self.bytes_read.fill(0);
-        self.shared_bytes_read = 0;
-        self.starts.iter_mut().for_each(Starts::clear);
+        for position in self.tried.drain(..) {
+            if let Some(starts) = self.starts.get_mut(position) {
+                starts.clear();
+            }
+            if let Some(read) = self.bytes_read.get_mut(position) {
+                *read = 0;
+            }
+        }
+        for number in self.tried_groups.drain(..) {
+            if let Some(Some(state)) = self.groups.get_mut(number) {
+                state.restart();
+            }
+        }
     }
 
     /// Bytes that each rule's automaton has read so far, by position of the rule.
@@ -120,7 +133,7 @@ impl Cursor {
 
     /// Bytes that the automata which rules share have read so far.
     pub fn shared_bytes_read(&self) -> u64 {
-        self.shared_bytes_read
+        self.groups.iter().flatten().map(|state| state.read).sum()
     }
 
     /// Scans as far as the text permits. `text` begins at offset `base`, which is not above the
@@ -211,40 +224,37 @@ impl Cursor {
             }
             self.pending.pop_front();
             let index = view.index(at);
-            let candidates = match watch.shared.is_empty() {
-                true => 0,
-                false => self.shared_candidates(plan, view, anchor.kind, index),
-            };
-            let alone = watch.alone_at(view.text, index);
-            // Past the bits there are, all are tried.
-            let chosen = |bits: RuleBits, bit: usize| {
-                bits.checked_shr(bit as u32).is_none_or(|it| it & 1 == 1)
-            };
-            let shared =
-                watch.shared.iter().enumerate().filter(|(bit, _)| chosen(candidates, *bit));
-            let alone = watch.alone.iter().enumerate().filter(|(bit, _)| chosen(alone, *bit));
-            for (_, position) in shared.chain(alone) {
-                let Some(rule) = plan.rules().rules.get(*position) else { continue };
-                self.try_rule(plan, view, *position, rule, index);
+            for group in &watch.groups {
+                let mut left = self.candidates(plan, view, group, index);
+                for position in &group.rules {
+                    if left & 1 == 1
+                        && let Some(rule) = plan.rules().rules.get(*position)
+                    {
+                        self.try_rule(plan, view, *position, rule, index);
+                    }
+                    left >>= 1;
+                    if left == 0 {
+                        break;
+                    }
+                }
             }
         }
     }
 
-    /// The rules sharing an automaton that may match at an anchor, one bit each.
-    fn shared_candidates(
+    /// The rules of a group that may match at an anchor, one bit each.
+    fn candidates(
         &mut self,
         plan: &Plan,
         view: View<'_>,
-        kind: AnchorKind,
+        group: &Group,
         anchor: usize,
     ) -> RuleBits {
-        // Without an automaton, or room for one, each rule is tried by itself.
-        let Some(shared) = plan.shared(kind) else { return RuleBits::MAX };
-        let Some(slot) = self.shared_workspaces.get_mut(kind.index()) else { return RuleBits::MAX };
-        let workspace = slot.get_or_insert_with(|| Box::new(shared.workspace()));
-        let (candidates, read) = shared.candidates(workspace, view.text, anchor);
-        self.shared_bytes_read += read as u64;
-        candidates
+        let Some(slot) = self.groups.get_mut(group.number) else { return RuleBits::MAX };
+        let state = slot.get_or_insert_with(|| Box::new(group.state()));
+        if state.is_fresh() {
+            self.tried_groups.push(group.number);
+        }
+        group.candidates(plan.rules(), state, view.text, view.base, anchor)
     }
 
     /// Tries one rule at one anchor.
@@ -260,6 +270,10 @@ impl Cursor {
         let Some(slot) = self.workspaces.get_mut(position) else { return };
         let workspace = slot.get_or_insert_with(|| Box::new(automaton.workspace()));
         let Some(starts) = self.starts.get_mut(position) else { return };
+        if !starts.is_tried {
+            starts.is_tried = true;
+            self.tried.push(position);
+        }
         let (matched, read) = find_match(rule, automaton, workspace, starts, view, anchor);
         if let Some(counter) = self.bytes_read.get_mut(position) {
             *counter += read as u64;
@@ -326,6 +340,8 @@ impl View<'_> {
 /// starts, and what is at a start does not depend on the anchor: it is tried once.
 #[derive(Clone, Debug, Default)]
 struct Starts {
+    /// Whether the rule was tried at all.
+    is_tried: bool,
     /// Starts below this offset were tried, as far back as any anchor to come can reach.
     tried_to: u64,
     /// Those at which there is a match, with its length.
@@ -334,6 +350,7 @@ struct Starts {
 
 impl Starts {
     fn clear(&mut self) {
+        self.is_tried = false;
         self.tried_to = 0;
         self.matches.clear();
     }

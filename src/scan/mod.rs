@@ -11,6 +11,7 @@ mod automaton;
 mod context;
 mod cursor;
 mod names;
+mod phrases;
 mod plan;
 mod position;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod settle;
 pub mod structure;
 pub mod sweep;
 pub mod validate;
+mod watch;
 
 pub use automaton::syntax_config;
 pub use cursor::{Cursor, Progress};

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use super::automaton::{Automaton, RuleBits, Shared, first_bytes};
+use super::automaton::Automaton;
 use super::context::{MAX_TERM, Terms};
 use super::sweep::{AnchorKind, Kernel, Sweep};
+use super::watch::{self, Watch};
 use crate::model::{CategoryIndex, Class, RuleIndex, Sensitivity};
-use crate::rules::{Anchors, Combination, Lead, Rule, RuleSet, Shape};
+use crate::rules::{Anchors, Combination, Rule, RuleSet, Shape};
 
 /// What all scans of one rule set share. Automata and context terms are built when they are first
 /// needed.
@@ -17,7 +18,7 @@ pub struct Plan {
     sweep: Sweep,
     by_kind: Vec<Watch>,
     automata: Vec<OnceLock<Option<Automaton>>>,
-    shared: Vec<OnceLock<Option<Shared>>>,
+    groups: usize,
     terms: OnceLock<Terms>,
     facts: Vec<Facts>,
     combinations_of: HashMap<CategoryIndex, Vec<usize>>,
@@ -25,61 +26,6 @@ pub struct Plan {
     max_before: u64,
     neighbourhood: u64,
 }
-
-/// The rules that one kind of anchor sets off.
-#[derive(Clone, Debug, Default)]
-pub struct Watch {
-    /// The positions of those that share an automaton: their matches begin at the anchor. At most
-    /// as many as that can hold.
-    pub shared: Vec<usize>,
-    /// The positions of the others.
-    pub alone: Vec<usize>,
-    /// Which of those can begin a match where; absent for keywords, which are rare enough.
-    starts: Option<Box<Starts>>,
-    /// Bytes from the anchor on that must be there to decide all of them.
-    pub need: u64,
-}
-
-/// The bytes around an anchor that rules can begin a match with; one bit a rule.
-#[derive(Clone, Debug)]
-struct Starts {
-    /// By byte: the rules whose matches can begin with it.
-    by_byte: [RuleBits; 256],
-    /// By distance before the anchor: the rules whose matches can begin so far before it.
-    by_distance: Vec<RuleBits>,
-}
-
-impl Starts {
-    fn new(rules: &[&Rule]) -> Starts {
-        let longest = rules.iter().map(|rule| rule.lead.max()).max().unwrap_or(0);
-        let mut starts = Starts { by_byte: [0; 256], by_distance: vec![0; longest + 1] };
-        for (bit, rule) in rules.iter().enumerate() {
-            let first = first_bytes(&rule.pattern);
-            for (byte, rules) in (0..=255u8).zip(&mut starts.by_byte) {
-                *rules |= u64::from(first.contains(byte)) << bit;
-            }
-            let reached = starts.by_distance.iter_mut().take(rule.lead.max() + 1);
-            reached.for_each(|rules| *rules |= 1 << bit);
-        }
-        starts
-    }
-}
-
-impl Watch {
-    /// Those of the rules tried alone that can begin a match at or before this anchor, one bit
-    /// each.
-    pub fn alone_at(&self, text: &[u8], anchor: usize) -> RuleBits {
-        let Some(starts) = &self.starts else { return RuleBits::MAX };
-        let before = text.get(..=anchor).unwrap_or_default().iter().rev();
-        before.zip(&starts.by_distance).fold(0, |rules, (byte, reached)| {
-            let begun = starts.by_byte.get(usize::from(*byte)).copied().unwrap_or(RuleBits::MAX);
-            rules | begun & reached
-        })
-    }
-}
-
-/// From this many rules on a shared automaton costs less than those of the rules.
-const WORTH_SHARING: usize = 3;
 
 /// What overlap resolution and output compare of a rule or combination.
 #[derive(Clone, Copy, Debug)]
@@ -118,24 +64,28 @@ impl Plan {
                 Anchors::Shape(shape) => kinds.push((AnchorKind::shape(*shape), position)),
             }
         }
-        let mut by_kind = vec![Watch::default(); AnchorKind::count(keywords.len())];
+        let mut of_kind = vec![(Vec::new(), 0); AnchorKind::count(keywords.len())];
         for (kind, position) in kinds {
-            if let (Some(watch), Some(rule)) =
-                (by_kind.get_mut(kind.index()), rules.rules.get(position))
-                && !watch.shared.contains(&position)
+            if let (Some((positions, need)), Some(rule)) =
+                (of_kind.get_mut(kind.index()), rules.rules.get(position))
+                && !positions.contains(&position)
             {
-                watch.shared.push(position);
-                watch.need = watch.need.max(bytes_needed(rule));
+                positions.push(position);
+                *need = bytes_needed(rule).max(*need);
             }
         }
-        by_kind.iter_mut().for_each(|watch| set_apart(watch, &rules));
+        let mut groups = 0;
+        let by_kind = of_kind
+            .iter()
+            .map(|(positions, need)| watch::arrange(positions, &rules, *need, &mut groups))
+            .collect();
         let max = |of: fn(&Rule) -> usize| rules.rules.iter().map(of).max().unwrap_or(0) as u64;
         let within = rules.combinations.iter().map(|combination| combination.within).max();
         Plan {
             sweep: Sweep::new(keywords, kernel),
             automata: rules.rules.iter().map(|_| OnceLock::new()).collect(),
-            shared: by_kind.iter().map(|_| OnceLock::new()).collect(),
             by_kind,
+            groups,
             terms: OnceLock::new(),
             facts: facts(&rules),
             combinations_of: combinations_of(&rules),
@@ -163,9 +113,9 @@ impl Plan {
         &self.sweep
     }
 
-    /// Number of kinds of anchors.
-    pub fn kinds(&self) -> usize {
-        self.by_kind.len()
+    /// Number of groups of rules.
+    pub fn groups(&self) -> usize {
+        self.groups
     }
 
     /// The rules that a kind of anchor sets off.
@@ -177,20 +127,6 @@ impl Plan {
     pub fn automaton(&self, position: usize) -> Option<&Automaton> {
         let rule = self.rules.rules.get(position)?;
         self.automata.get(position)?.get_or_init(|| Automaton::new(rule)).as_ref()
-    }
-
-    /// The automaton of the rules that share one at a kind of anchor.
-    pub fn shared(&self, kind: AnchorKind) -> Option<&Shared> {
-        let watch = self.watch(kind)?;
-        let build = || {
-            let rules: Vec<&Rule> = watch
-                .shared
-                .iter()
-                .filter_map(|position| self.rules.rules.get(*position))
-                .collect();
-            Shared::new(&rules)
-        };
-        self.shared.get(kind.index())?.get_or_init(build).as_ref()
     }
 
     /// All context terms.
@@ -238,25 +174,6 @@ impl Plan {
         // Twice: what is found at a place, and what is found around that.
         2 * (need + self.max_lead + self.look_behind() + self.neighbourhood + MAX_TERM as u64 + 64)
     }
-}
-
-/// Sets apart the rules of a kind that cannot share an automaton, or all where sharing pays not.
-fn set_apart(watch: &mut Watch, rules: &RuleSet) {
-    let begins_at_anchor = |position: &usize| {
-        rules.rules.get(*position).is_some_and(|rule| rule.lead == Lead::Bytes(0))
-    };
-    let (mut shared, mut alone): (Vec<usize>, Vec<usize>) =
-        std::mem::take(&mut watch.shared).into_iter().partition(begins_at_anchor);
-    let together = if shared.len() < WORTH_SHARING { 0 } else { Shared::MAX_RULES };
-    alone.extend(shared.drain(shared.len().min(together)..));
-    let has_keywords = |rule: &&Rule| matches!(rule.anchors, Anchors::Keywords(_));
-    let tried: Vec<&Rule> =
-        alone.iter().filter_map(|position| rules.rules.get(*position)).collect();
-    // Past the bits there are, all are tried.
-    if tried.len() <= Shared::MAX_RULES && !tried.iter().any(has_keywords) {
-        watch.starts = Some(Box::new(Starts::new(&tried)));
-    }
-    (watch.shared, watch.alone) = (shared, alone);
 }
 
 /// The words in lower case, without those that begin with another: where one of them is, the

@@ -59,6 +59,14 @@ impl Settling {
         self.scored.push(scored);
     }
 
+    /// Forgets everything: the next view begins.
+    pub fn clear(&mut self) {
+        self.scored.clear();
+        self.survivors.clear();
+        (self.emitted, self.longest) = (0, 0);
+        self.nearby.clear();
+    }
+
     /// Whether a rule has already found this value, among matches not yet compared.
     pub fn has(&self, rule: RuleIndex, span: Span) -> bool {
         self.scored.iter().rev().take(64).any(|it| it.rule == rule && it.span == span)

@@ -1,9 +1,10 @@
 //! The AVX2 kernel: 32 bytes at a time, the same bitmaps as the reference, and keyword candidates
 //! by nibble shuffles over four-byte fingerprints in 8 buckets a group.
 
+use super::buckets::{Bucket, assign};
 use super::keywords::{KeywordTable, Window};
-use super::tile::{Maps, Tile};
-use super::{AnchorKind, LOOK_AHEAD, pack};
+use super::pairs::Pairs;
+use super::tile::{Maps, ROOM, Tile};
 
 /// Whether this CPU has AVX2.
 pub fn is_available() -> bool {
@@ -14,6 +15,123 @@ pub fn is_available() -> bool {
     #[cfg(not(target_arch = "x86_64"))]
     {
         false
+    }
+}
+
+/// The low nibble, and the high one but for the bit that tells the cases of a letter apart, of each
+/// byte of a window; none where every byte counts. Those come first in order, so that other keywords
+/// keep away from their buckets.
+type Features = [Option<(u8, u8)>; 4];
+
+fn features(window: &Window) -> Features {
+    let mut features = [None; 4];
+    for (feature, byte) in features.iter_mut().zip(window.bytes).take(usize::from(window.len)) {
+        *feature = Some((byte & 15, byte >> 4 & 1 | byte >> 5 & 6));
+    }
+    features
+}
+
+/// How often ordinary text has a byte, by its high and low nibble as features have them.
+type Shares = [[f32; 16]; 8];
+
+fn shares(pairs: &Pairs) -> Shares {
+    let mut shares = Shares::default();
+    for byte in (0..=255u8).filter(|byte| byte & 0x20 == 0) {
+        let high = byte >> 4 & 1 | byte >> 5 & 6;
+        shares[usize::from(high)][usize::from(byte & 15)] = pairs.byte(byte);
+    }
+    shares
+}
+
+/// What a bucket holds of one byte of its windows.
+#[derive(Clone, Copy, Default)]
+struct HeldByte {
+    low: [u16; 16],
+    high: [u16; 8],
+    all: u16,
+    /// The share of text by high nibble, whatever it is, with a low one that a keyword has; and the
+    /// other way round.
+    by_high: [f32; 8],
+    by_low: [f32; 16],
+    share: f32,
+}
+
+/// What a bucket holds of each byte of its windows.
+#[derive(Clone)]
+struct Held<'a> {
+    shares: &'a Shares,
+    bytes: [HeldByte; 4],
+}
+
+impl Held<'_> {
+    fn new(shares: &Shares) -> Held<'_> {
+        Held { shares, bytes: [HeldByte::default(); 4] }
+    }
+}
+
+impl HeldByte {
+    fn sum(&mut self, shares: &Shares) {
+        (self.by_high, self.by_low, self.share) = ([0.0; 8], [0.0; 16], 0.0);
+        for (high, row) in shares.iter().enumerate() {
+            for (low, share) in row.iter().enumerate() {
+                let (has_high, has_low) = (self.high[high] > 0, self.low[low] > 0);
+                self.by_high[high] += if has_low { *share } else { 0.0 };
+                self.by_low[low] += if has_high { *share } else { 0.0 };
+                self.share += if has_low && has_high { *share } else { 0.0 };
+            }
+        }
+    }
+}
+
+impl Bucket for Held<'_> {
+    type Features = Features;
+
+    fn cost(&self) -> f32 {
+        self.bytes.iter().map(|held| if held.all > 0 { 1.0 } else { held.share }).product()
+    }
+
+    fn cost_with(&self, keyword: &Features) -> f32 {
+        let mut cost = 1.0;
+        for (held, feature) in self.bytes.iter().zip(keyword) {
+            if let Some((low, high)) = feature
+                && held.all == 0
+            {
+                let (low, high) = (usize::from(*low), usize::from(*high));
+                let mut share = held.share;
+                let (new_low, new_high) = (held.low[low] == 0, held.high[high] == 0);
+                share += if new_low { held.by_low[low] } else { 0.0 };
+                share += if new_high { held.by_high[high] } else { 0.0 };
+                share += if new_low && new_high { self.shares[high][low] } else { 0.0 };
+                cost *= share;
+            }
+        }
+        cost
+    }
+
+    fn add(&mut self, keyword: &Features) {
+        for (held, feature) in self.bytes.iter_mut().zip(keyword) {
+            match feature {
+                Some((low, high)) => {
+                    held.low[usize::from(*low)] += 1;
+                    held.high[usize::from(*high)] += 1;
+                    held.sum(self.shares);
+                }
+                None => held.all += 1,
+            }
+        }
+    }
+
+    fn remove(&mut self, keyword: &Features) {
+        for (held, feature) in self.bytes.iter_mut().zip(keyword) {
+            match feature {
+                Some((low, high)) => {
+                    held.low[usize::from(*low)] -= 1;
+                    held.high[usize::from(*high)] -= 1;
+                    held.sum(self.shares);
+                }
+                None => held.all -= 1,
+            }
+        }
     }
 }
 
@@ -33,23 +151,22 @@ pub struct Fingerprints {
 
 impl Fingerprints {
     /// The tables for these keywords; none where the CPU lacks AVX2.
-    pub fn new(keywords: &KeywordTable) -> Option<Fingerprints> {
+    pub fn new(keywords: &KeywordTable, pairs: &Pairs) -> Option<Fingerprints> {
         if !is_available() {
             return None;
         }
-        let mut windows: Vec<Window> = keywords.windows().to_vec();
-        windows.sort_unstable_by_key(|window| window.bytes);
+        let windows = keywords.windows();
         let count = match windows.len() {
             0..=24 => 1,
             25..=64 => 2,
-            _ => 4,
+            65..=200 => 4,
+            _ => 8,
         };
         let mut groups = vec![Group::default(); count];
-        let in_bucket = windows.len().div_ceil(count * 8).max(1);
-        for (number, bucket) in windows.chunks(in_bucket).enumerate() {
-            for window in bucket {
-                groups[number / 8].add(window, 1 << (number % 8));
-            }
+        let features: Vec<Features> = windows.iter().map(features).collect();
+        let assigned = assign(&features, &Held::new(&shares(pairs)), count * 8);
+        for (window, bucket) in windows.iter().zip(assigned) {
+            groups[bucket / 8].add(window, 1 << (bucket % 8));
         }
         Some(Fingerprints { groups })
     }
@@ -65,27 +182,16 @@ impl Fingerprints {
         super::portable::classify(tile, maps);
     }
 
-    /// Appends the keywords that begin in the tile.
-    pub fn keywords(&self, tile: &Tile, table: &KeywordTable, found: &mut Vec<u64>) {
-        let buffer = tile.buffer();
-        let origin = Tile::ORIGIN;
-        let mut candidate = |at: usize| {
-            table.at_window(buffer, at, |start, keyword| {
-                if let Some(start) = start.checked_sub(origin)
-                    && start < tile.len()
-                {
-                    found.push(pack(start, AnchorKind::keyword(keyword)));
-                }
-            });
-        };
-        let end = origin + tile.len() + LOOK_AHEAD;
+    /// Writes where in the tile's buffer the window of a keyword may be, and says how many places
+    /// these are. There is room for all.
+    pub fn candidates(&self, tile: &Tile, room: &mut [u16; ROOM]) -> usize {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a `Fingerprints` exists only where AVX2 was detected.
         unsafe {
-            x86::candidates(&self.groups, buffer, origin, end, &mut candidate);
+            x86::candidates(&self.groups, tile, room)
         }
         #[cfg(not(target_arch = "x86_64"))]
-        (origin..end).for_each(&mut candidate);
+        super::tile::every_place(tile, room)
     }
 }
 
@@ -110,7 +216,7 @@ impl Group {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::super::tile::{BUFFER, Maps, Tile};
+    use super::super::tile::{BUFFER, Maps, ROOM, Tile, every_place};
     use super::Group;
 
     /// # Safety
@@ -164,30 +270,23 @@ mod x86 {
         _mm256_cmpeq_epi8(_mm256_min_epu8(shifted, _mm256_set1_epi8(span as i8)), shifted)
     }
 
-    /// Calls `candidate` with each position from `from` to at least `to` at which four bytes may be
-    /// a fingerprint.
+    /// Writes the places from the tile's start on at which a window may begin, and counts them.
     ///
     /// # Safety
     ///
     /// The CPU must have AVX2.
     #[target_feature(enable = "avx2")]
-    pub unsafe fn candidates(
-        groups: &[Group],
-        buffer: &[u8; BUFFER],
-        from: usize,
-        to: usize,
-        candidate: &mut impl FnMut(usize),
-    ) {
+    pub unsafe fn candidates(groups: &[Group], tile: &Tile, room: &mut [u16; ROOM]) -> usize {
         match groups {
-            // SAFETY: the caller has seen to AVX2; so in the next two.
-            [one] => unsafe { run([one], buffer, from, to, candidate) },
+            // SAFETY: the caller has seen to AVX2; so in the next ones.
+            [one] => unsafe { run([one], tile, room) },
             // SAFETY: as above.
-            [one, two] => unsafe { run([one, two], buffer, from, to, candidate) },
+            [one, two] => unsafe { run([one, two], tile, room) },
             // SAFETY: as above.
-            [one, two, three, four] => unsafe {
-                run([one, two, three, four], buffer, from, to, candidate)
-            },
-            _ => (from..to).for_each(candidate),
+            [a, b, c, d] => unsafe { run([a, b, c, d], tile, room) },
+            // SAFETY: as above.
+            [a, b, c, d, e, f, g, h] => unsafe { run([a, b, c, d, e, f, g, h], tile, room) },
+            _ => every_place(tile, room),
         }
     }
 
@@ -197,11 +296,9 @@ mod x86 {
     #[target_feature(enable = "avx2")]
     unsafe fn run<const GROUPS: usize>(
         groups: [&Group; GROUPS],
-        buffer: &[u8; BUFFER],
-        from: usize,
-        to: usize,
-        candidate: &mut impl FnMut(usize),
-    ) {
+        tile: &Tile,
+        room: &mut [u16; ROOM],
+    ) -> usize {
         let tables = groups.map(|group| {
             let table = |bytes: &[u8; 16]| {
                 // SAFETY: an unaligned load of the 16 bytes that the array holds.
@@ -210,8 +307,8 @@ mod x86 {
             (group.low.each_ref().map(table), group.high.each_ref().map(table))
         });
         let nibble = _mm256_set1_epi8(15);
-        let mut at = from;
-        while at < to && at + 35 <= BUFFER {
+        let buffer = tile.buffer();
+        let half = |at: usize| {
             let mut halves = [(nibble, nibble); 4];
             for (place, half) in halves.iter_mut().enumerate() {
                 // SAFETY: at + place + 32 <= at + 35 <= BUFFER.
@@ -231,14 +328,27 @@ mod x86 {
                 any = _mm256_or_si256(any, buckets);
             }
             let none = _mm256_cmpeq_epi8(any, _mm256_setzero_si256());
-            let mut maybe = !_mm256_movemask_epi8(none).cast_unsigned();
-            while maybe != 0 {
-                let bit = maybe.trailing_zeros() as usize;
-                maybe &= maybe - 1;
-                candidate(at + bit);
+            u64::from(!_mm256_movemask_epi8(none).cast_unsigned())
+        };
+        let mut count = 0;
+        for at in (Tile::ORIGIN..BUFFER - 66).step_by(64).take(tile.reached()) {
+            let mut maybe = half(at) | half(at + 32) << 32;
+            let found = maybe.count_ones() as usize;
+            let Some(free) = room.get_mut(count..count + 64) else { break };
+            let mut write = |places: &mut [u16]| {
+                for place in places {
+                    *place = (at + maybe.trailing_zeros() as usize) as u16;
+                    maybe &= maybe.wrapping_sub(1);
+                }
+            };
+            // How many there are is hard to foresee: some are written without asking.
+            write(&mut free[..8]);
+            if found > 8 {
+                write(&mut free[8..found]);
             }
-            at += 32;
+            count += found;
         }
+        count
     }
 }
 

@@ -1,5 +1,9 @@
 //! The keywords, and a hash table over a window of each.
 
+use super::pairs::Pairs;
+use super::tile::{ROOM, Tile};
+use super::{AnchorKind, pack};
+
 /// Keywords in lower case, with the window of four bytes (three for the shortest) that stands for
 /// each in kernels that compare fingerprints first.
 #[derive(Debug)]
@@ -7,12 +11,10 @@ pub struct KeywordTable {
     keywords: Vec<Box<[u8]>>,
     windows: Vec<Window>,
     slots: Vec<Slot>,
-    /// One bit for each hash of a key, so that a table that does not hold it is seldom searched.
-    filter: Box<[u64; FILTER_BITS / 64]>,
-    has_short: bool,
+    /// The keys of windows of four bytes, and of those of three.
+    four: Filter,
+    three: Filter,
 }
-
-const FILTER_BITS: usize = 1 << 15;
 
 /// The part of a keyword that a kernel looks for.
 #[derive(Clone, Copy, Debug)]
@@ -34,26 +36,26 @@ struct Slot {
 
 impl KeywordTable {
     /// A table of these keywords.
-    pub fn new(keywords: Vec<String>) -> KeywordTable {
+    pub fn new(keywords: Vec<String>, pairs: &Pairs) -> KeywordTable {
         let keywords: Vec<Box<[u8]>> = keywords
             .into_iter()
             .map(|keyword| keyword.to_ascii_lowercase().into_bytes().into_boxed_slice())
             .collect();
-        let windows: Vec<Window> = keywords.iter().map(|keyword| rarest_window(keyword)).collect();
-        let mut filter = Box::new([0; FILTER_BITS / 64]);
+        let windows: Vec<Window> =
+            keywords.iter().map(|keyword| rarest_window(keyword, pairs)).collect();
+        let (mut four, mut three) = (Filter::new(), Filter::new());
         let size = (keywords.len() * 4).next_power_of_two().max(64);
         let mut slots = vec![Slot::default(); size];
         for (position, window) in windows.iter().enumerate() {
-            let key = key_of(window.bytes, window.len);
-            filter[filter_bit(key) / 64] |= 1 << (filter_bit(key) % 64);
+            let key = key_of(window);
+            if window.len == 3 { &mut three } else { &mut four }.add(key);
             let mut at = hash(key, size);
             while slots[at].keyword != 0 {
                 at = (at + 1) & (size - 1);
             }
             slots[at] = Slot { key, keyword: u16::try_from(position + 1).unwrap_or(0) };
         }
-        let has_short = windows.iter().any(|window| window.len == 3);
-        KeywordTable { keywords, windows, slots, filter, has_short }
+        KeywordTable { keywords, windows, slots, four, three }
     }
 
     /// The keywords by position.
@@ -82,28 +84,40 @@ impl KeywordTable {
         &self.windows
     }
 
-    /// Calls `found` with the start and position of each keyword whose window is at `at` of
-    /// `buffer`; both reach at least 32 bytes beyond `at`.
-    #[inline]
-    pub fn at_window(&self, buffer: &[u8], at: usize, mut found: impl FnMut(usize, usize)) {
-        let [a, b, c, d] = [buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]].map(fold);
-        let key = key_of([a, b, c, d], 4);
-        if self.may_hold(key) {
-            self.probe(key, buffer, at, &mut found);
+    /// Appends the keywords that begin in the tile and whose window is at one of the first `count`
+    /// places of the buffer in `room`, which is worked in.
+    pub fn confirm(&self, tile: &Tile, room: &mut [u16; ROOM], count: usize, found: &mut Vec<u64>) {
+        let buffer = tile.buffer();
+        let origin = Tile::ORIGIN;
+        // Without a branch on what is found: most candidates end here, but none knows which.
+        let mut left = 0;
+        for place in 0..count.min(ROOM) {
+            let at = usize::from(room[place]);
+            let key =
+                u32::from_le_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]])
+                    | FOLDED;
+            room[left] = at as u16;
+            left += usize::from(self.four.may_hold(key) | self.three.may_hold(three_of(key)));
         }
-        if self.has_short {
-            let key = key_of([a, b, c, 0], 3);
-            if self.may_hold(key) {
-                self.probe(key, buffer, at, &mut found);
+        for at in &room[..left] {
+            let at = usize::from(*at);
+            let [a, b, c, d] =
+                [buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]].map(fold);
+            let mut add = |start: usize, keyword: usize| {
+                if let Some(start) = start.checked_sub(origin)
+                    && start < tile.len()
+                {
+                    found.push(pack(start, AnchorKind::keyword(keyword)));
+                }
+            };
+            let key = u32::from_le_bytes([a, b, c, d]);
+            if self.four.may_hold(key) {
+                self.probe(key, buffer, at, &mut add);
+            }
+            if self.three.may_hold(three_of(key)) {
+                self.probe(three_of(key), buffer, at, &mut add);
             }
         }
-    }
-
-    /// Whether the key may be in the table: most candidates end here.
-    #[inline]
-    fn may_hold(&self, key: u32) -> bool {
-        let bit = filter_bit(key);
-        self.filter[bit / 64] >> (bit % 64) & 1 == 1
     }
 
     #[inline(never)]
@@ -141,28 +155,59 @@ pub fn fold(byte: u8) -> u8 {
     byte | 0x20
 }
 
-/// Windows of four bytes use all bits; those of three have the last byte free for their length.
-fn key_of(bytes: [u8; 4], len: u8) -> u32 {
-    let [a, b, c, d] = bytes;
-    u32::from_le_bytes([a, b, c, if len == 3 { 1 } else { d }])
+/// The bits that [`fold`] sets, in four bytes.
+const FOLDED: u32 = 0x2020_2020;
+
+/// The key of a window. Those of four bytes use all bits; those of three have the last byte free
+/// for their length.
+fn key_of(window: &Window) -> u32 {
+    let key = u32::from_le_bytes(window.bytes);
+    if window.len == 3 { three_of(key) } else { key }
 }
 
-fn filter_bit(key: u32) -> usize {
-    (key.wrapping_mul(0x85eb_ca6b) >> 17) as usize
+/// The key of the three bytes that a window of four begins with.
+fn three_of(key: u32) -> u32 {
+    key & 0x00ff_ffff | 1 << 24
+}
+
+/// One bit for each hash of a key, so that a table that does not hold it is seldom searched.
+#[derive(Debug)]
+struct Filter(Box<[u64; FILTER_BITS / 64]>);
+
+const FILTER_BITS: usize = 1 << 16;
+
+impl Filter {
+    fn new() -> Filter {
+        Filter(Box::new([0; FILTER_BITS / 64]))
+    }
+
+    fn bit(key: u32) -> usize {
+        (key.wrapping_mul(0x85eb_ca6b) >> 16) as usize
+    }
+
+    fn add(&mut self, key: u32) {
+        self.0[Filter::bit(key) / 64] |= 1 << (Filter::bit(key) % 64);
+    }
+
+    #[inline]
+    fn may_hold(&self, key: u32) -> bool {
+        let bit = Filter::bit(key);
+        self.0[bit / 64] >> (bit % 64) & 1 == 1
+    }
 }
 
 fn hash(key: u32, size: usize) -> usize {
     (key.wrapping_mul(0x9e37_79b1) >> 12) as usize & (size - 1)
 }
 
-/// The window of a keyword that ordinary text holds least often, by how common its bytes are.
-fn rarest_window(keyword: &[u8]) -> Window {
+/// The window of a keyword that ordinary text holds least often.
+fn rarest_window(keyword: &[u8], pairs: &Pairs) -> Window {
     let len = keyword.len().min(4);
-    let mut best = (u32::MAX, 0);
+    let mut best = (f32::INFINITY, 0);
     for (offset, window) in keyword.windows(len.max(1)).enumerate() {
-        let common = window.iter().map(|byte| commonness(*byte)).sum();
-        if common < best.0 {
-            best = (common, offset);
+        let share = pairs.text(window);
+        if share < best.0 {
+            best = (share, offset);
         }
     }
     let mut bytes = [0; 4];
@@ -170,18 +215,4 @@ fn rarest_window(keyword: &[u8]) -> Window {
         *to = fold(*from);
     }
     Window { offset: best.1 as u8, bytes, len: len as u8 }
-}
-
-/// How common a byte is in English text, markup and code, on a logarithmic scale from 1 to 10.
-fn commonness(byte: u8) -> u32 {
-    match byte.to_ascii_lowercase() {
-        b' ' | b'e' | b't' => 10,
-        b'a' | b'i' | b'n' | b'o' | b'r' | b's' => 9,
-        b'c' | b'd' | b'l' | b'p' | b'u' | b'm' | b'h' => 8,
-        b'f' | b'g' | b'b' | b'y' | b'<' | b'>' | b'"' | b'/' | b'=' | b'.' | b'_' | b'-' => 7,
-        b'w' | b'v' | b'k' | b'x' | b':' | b'0' | b'1' | b',' | b'(' | b')' => 5,
-        b'2'..=b'9' | b'j' | b'q' | b'z' | b';' => 4,
-        0x20..0x7f => 3,
-        _ => 1,
-    }
 }

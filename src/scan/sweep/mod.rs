@@ -11,14 +11,18 @@
 )]
 
 mod avx2;
+mod avx512;
+mod buckets;
 #[cfg(feature = "hyperscan")]
 mod hyperscan;
 mod keywords;
+mod pairs;
 mod portable;
 mod tile;
 
 pub use keywords::KeywordTable;
-use tile::{Maps, TILE, Tile, WORDS};
+use pairs::Pairs;
+use tile::{Maps, ROOM, TILE, Tile, WORDS};
 
 use crate::rules::{LETTERS_LENGTH, Shape, WORDS_LENGTH};
 
@@ -81,6 +85,8 @@ pub enum Kernel {
     Portable,
     /// 32 bytes at a time; needs a CPU with AVX2.
     Avx2,
+    /// 64 bytes at a time; needs a CPU with AVX-512 F, BW, VBMI and VBMI2, and GFNI.
+    Avx512,
     /// Keywords by the C library Hyperscan, the rest as on a CPU without it; needs SSSE3. Never
     /// chosen by itself.
     #[cfg(feature = "hyperscan")]
@@ -90,7 +96,9 @@ pub enum Kernel {
 impl Kernel {
     /// The fastest kernel that this CPU runs.
     pub fn best() -> Kernel {
-        if Kernel::Avx2.is_available() { Kernel::Avx2 } else { Kernel::Portable }
+        let fastest_first = [Kernel::Avx512, Kernel::Avx2];
+        let runs = fastest_first.into_iter().find(|kernel| kernel.is_available());
+        runs.unwrap_or(Kernel::Portable)
     }
 
     /// Whether this CPU runs it.
@@ -98,6 +106,7 @@ impl Kernel {
         match self {
             Kernel::Portable => true,
             Kernel::Avx2 => avx2::is_available(),
+            Kernel::Avx512 => avx512::is_available(),
             #[cfg(feature = "hyperscan")]
             Kernel::Hyperscan => hyperscan::is_available(),
         }
@@ -108,6 +117,7 @@ impl Kernel {
         match self {
             Kernel::Portable => "portable",
             Kernel::Avx2 => "avx2",
+            Kernel::Avx512 => "avx512",
             #[cfg(feature = "hyperscan")]
             Kernel::Hyperscan => "hyperscan",
         }
@@ -118,6 +128,7 @@ impl Kernel {
         let all = [
             Kernel::Portable,
             Kernel::Avx2,
+            Kernel::Avx512,
             #[cfg(feature = "hyperscan")]
             Kernel::Hyperscan,
         ];
@@ -129,21 +140,57 @@ impl Kernel {
 #[derive(Debug)]
 pub struct Sweep {
     keywords: KeywordTable,
-    avx2: Option<avx2::Fingerprints>,
+    vectors: Option<Vectors>,
     /// There wherever another kernel is not, or may fail.
     portable: Option<portable::Literals>,
     #[cfg(feature = "hyperscan")]
     hyperscan: Option<hyperscan::Literals>,
 }
 
+/// The tables of a kernel that looks for the windows of keywords.
+#[derive(Debug)]
+enum Vectors {
+    Avx2(avx2::Fingerprints),
+    Avx512(avx512::Fingerprints),
+}
+
+impl Vectors {
+    fn classify(&self, tile: &Tile, maps: &mut Maps) {
+        match self {
+            Vectors::Avx2(tables) => tables.classify(tile, maps),
+            Vectors::Avx512(tables) => tables.classify(tile, maps),
+        }
+    }
+
+    fn candidates(&self, tile: &Tile, room: &mut [u16; ROOM]) -> usize {
+        match self {
+            Vectors::Avx2(tables) => tables.candidates(tile, room),
+            Vectors::Avx512(tables) => tables.candidates(tile, room),
+        }
+    }
+}
+
 /// Room that a sweep works in; one for each thread or stream.
-#[derive(Default)]
 pub struct Scratch {
     tile: Box<Tile>,
     maps: Box<Maps>,
     found: Vec<u64>,
+    places: Box<[u16; ROOM]>,
     #[cfg(feature = "hyperscan")]
     hyperscan: hyperscan::Room,
+}
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch {
+            tile: Box::default(),
+            maps: Box::default(),
+            found: Vec::new(),
+            places: Box::new([0; ROOM]),
+            #[cfg(feature = "hyperscan")]
+            hyperscan: hyperscan::Room::default(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Scratch {
@@ -157,22 +204,28 @@ impl Sweep {
     /// that the CPU lacks, or that cannot take the keywords, is replaced by the portable one;
     /// [`Sweep::kernel`] says so.
     pub fn new(keywords: Vec<String>, kernel: Kernel) -> Sweep {
-        let keywords = KeywordTable::new(keywords);
+        let pairs = Pairs::read();
+        let keywords = KeywordTable::new(keywords, &pairs);
         #[cfg(feature = "hyperscan")]
         let hyperscan = match kernel {
             Kernel::Hyperscan => hyperscan::Literals::new(&keywords),
             _ => None,
         };
         #[cfg(feature = "hyperscan")]
-        let vectors = kernel == Kernel::Avx2 || hyperscan.is_some();
+        let kernel = if hyperscan.is_some() { Kernel::Avx2 } else { kernel };
+        let vectors = match kernel {
+            Kernel::Avx2 => avx2::Fingerprints::new(&keywords, &pairs).map(Vectors::Avx2),
+            Kernel::Avx512 => avx512::Fingerprints::new(&keywords, &pairs).map(Vectors::Avx512),
+            _ => None,
+        };
+        #[cfg(feature = "hyperscan")]
+        let needs_portable = vectors.is_none() || hyperscan.is_some();
         #[cfg(not(feature = "hyperscan"))]
-        let vectors = kernel == Kernel::Avx2;
-        let avx2 = vectors.then(|| avx2::Fingerprints::new(&keywords)).flatten();
-        let needs_portable = avx2.is_none() || kernel != Kernel::Avx2;
+        let needs_portable = vectors.is_none();
         let portable = needs_portable.then(|| portable::Literals::new(&keywords));
         Sweep {
             keywords,
-            avx2,
+            vectors,
             portable,
             #[cfg(feature = "hyperscan")]
             hyperscan,
@@ -185,7 +238,11 @@ impl Sweep {
         if self.hyperscan.is_some() {
             return Kernel::Hyperscan;
         }
-        if self.avx2.is_some() { Kernel::Avx2 } else { Kernel::Portable }
+        match self.vectors {
+            Some(Vectors::Avx512(_)) => Kernel::Avx512,
+            Some(Vectors::Avx2(_)) => Kernel::Avx2,
+            None => Kernel::Portable,
+        }
     }
 
     /// The keywords.
@@ -221,11 +278,11 @@ impl Sweep {
         scratch: &mut Scratch,
         anchors: &mut Vec<Anchor>,
     ) {
-        let Scratch { tile, maps, found, .. } = scratch;
+        let Scratch { tile, maps, found, places, .. } = scratch;
         found.clear();
         tile.load(text, start, end);
-        match &self.avx2 {
-            Some(fingerprints) => fingerprints.classify(tile, maps),
+        match &self.vectors {
+            Some(vectors) => vectors.classify(tile, maps),
             None => portable::classify(tile, maps),
         }
         #[cfg(feature = "hyperscan")]
@@ -238,10 +295,13 @@ impl Sweep {
         });
         #[cfg(not(feature = "hyperscan"))]
         let done = false;
-        match (&self.portable, &self.avx2) {
+        match (&self.portable, &self.vectors) {
             _ if done => {}
             (Some(literals), _) => literals.keywords(tile, &self.keywords, found),
-            (None, Some(fingerprints)) => fingerprints.keywords(tile, &self.keywords, found),
+            (None, Some(vectors)) => {
+                let count = vectors.candidates(tile, places);
+                self.keywords.confirm(tile, places, count, found);
+            }
             (None, None) => {}
         }
         shapes(tile, maps, found);
@@ -261,10 +321,22 @@ fn pack(at: usize, kind: AnchorKind) -> u64 {
 /// Finds the shapes by arithmetic on the bitmaps.
 fn shapes(tile: &Tile, maps: &Maps, found: &mut Vec<u64>) {
     let words = tile.words();
+    let mut full = full_blocks(run(maps, 1));
     for word in 1..=words {
-        let live = tile.live(word);
+        let next = full_blocks(run(maps, word + 1));
+        // Of 47 bytes that begin in this word, two neighbouring blocks are full.
+        let two = full & full >> 16 | full >> 48 & next & 1 | next & next >> 16 & 1;
+        full = next;
+        if two != 0 {
+            runs(tile, maps, word, found);
+        }
         let digit = maps.digit[word];
-        let alnum = digit | maps.letter[word];
+        // Of tokens, a digit may be among the ten bytes behind this word.
+        let near = digit | maps.digit[word + 1] & 0x3ff;
+        if near | maps.at[word] | maps.colon[word] == 0 {
+            continue;
+        }
+        let live = tile.live(word);
         if digit != 0 {
             let before_digit = before(&maps.digit, word);
             let digits = digit & !before_digit & number_run(maps, word) & live;
@@ -290,8 +362,8 @@ fn shapes(tile: &Tile, maps: &Maps, found: &mut Vec<u64>) {
                 }
             }
         }
-        runs(tile, maps, word, found);
-        if alnum != 0 {
+        if near != 0 {
+            let alnum = digit | maps.letter[word];
             let start = alnum & !(before(&maps.digit, word) | before(&maps.letter, word)) & live;
             if start == 0 {
                 continue;
@@ -310,17 +382,26 @@ fn shapes(tile: &Tile, maps: &Maps, found: &mut Vec<u64>) {
     }
 }
 
+/// The separators of numbers but for `-`.
+fn breaks(maps: &Maps, word: usize) -> u64 {
+    maps.number[word] & !maps.token[word]
+}
+
+/// What long runs are made of: letters and breaks.
+fn run(maps: &Maps, word: usize) -> u64 {
+    maps.letter[word] | breaks(maps, word)
+}
+
+/// The lowest bit of each of the four blocks of 16 bits that is all set.
+fn full_blocks(bits: u64) -> u64 {
+    let two = bits & bits >> 1;
+    let four = two & two >> 2;
+    let eight = four & four >> 4;
+    eight & eight >> 8 & 0x0001_0001_0001_0001
+}
+
 /// Finds long runs of letters, and of lower-case words.
 fn runs(tile: &Tile, maps: &Maps, word: usize, found: &mut Vec<u64>) {
-    let breaks = |word: usize| maps.number[word] & !maps.token[word];
-    let run = |word: usize| maps.letter[word] | breaks(word);
-    let here = run(word);
-    // A run of 47 bytes has sixteen in one word, or fills the low half of the next.
-    let four = here & here >> 1 & here >> 2 & here >> 3;
-    let sixteen = four & four >> 4 & four >> 8 & four >> 12;
-    if sixteen == 0 && run(word + 1) as u32 != u32::MAX {
-        return;
-    }
     let live = tile.live(word);
     let letter = maps.letter[word];
     let letters = letter & !before(&maps.letter, word) & live;
@@ -329,14 +410,14 @@ fn runs(tile: &Tile, maps: &Maps, word: usize, found: &mut Vec<u64>) {
         emit(long, word, Shape::Letters, found);
     }
     let starts = letter & !before(&maps.letter, word) & !before(&maps.digit, word) & live;
-    let both = u128::from(here) | u128::from(run(word + 1)) << 64;
+    let both = u128::from(run(maps, word)) | u128::from(run(maps, word + 1)) << 64;
     let mut words = starts & all_of(both, WORDS_LENGTH as u32);
     if words == 0 {
         return;
     }
     let last = word - 1;
-    let break_before = breaks(word) << 1 | breaks(last) >> 63;
-    let word_like = |word: usize| maps.letter[word] | maps.digit[word] | breaks(word);
+    let break_before = breaks(maps, word) << 1 | breaks(maps, last) >> 63;
+    let word_like = |word: usize| run(maps, word) | maps.digit[word];
     let second = word_like(word) << 2 | word_like(last) >> 62;
     words &= !(break_before & second);
     while words != 0 {
@@ -523,6 +604,99 @@ mod tests {
             1 => any::<u8>().prop_map(|byte| vec![byte]),
         ];
         proptest::collection::vec(piece, 0..600).prop_map(|pieces| pieces.concat())
+    }
+
+    /// Hundreds of keywords of 3 to 32 bytes, some made of others.
+    fn many() -> impl Strategy<Value = Vec<String>> {
+        let letters = "[a-d_:/ .é0-9-]{3,31}|[a-z]{3,8}|(pass|key|tok|sk_)[a-z_]{0,9}|[a-c]{3}";
+        let words = proptest::collection::btree_set(letters, 1..400);
+        words.prop_map(|words| words.into_iter().filter(|word| word.len() <= 32).collect())
+    }
+
+    fn keywords_naive(keywords: &[String], text: &[u8]) -> Vec<Anchor> {
+        let mut anchors = Vec::new();
+        for at in 0..text.len() {
+            for (number, keyword) in keywords.iter().enumerate() {
+                let head = text[at..].get(..keyword.len());
+                if head.is_some_and(|head| head.eq_ignore_ascii_case(keyword.as_bytes())) {
+                    anchors.push(Anchor { at, kind: AnchorKind::keyword(number) });
+                }
+            }
+        }
+        anchors
+    }
+
+    fn keywords_found(sweep: &Sweep, text: &[u8], cuts: &[usize]) -> Vec<Anchor> {
+        let mut anchors = Vec::new();
+        let (mut from, mut scratch) = (0, Scratch::default());
+        for to in cuts.iter().copied().chain([text.len()]) {
+            sweep.find(text, from, to, &mut scratch, &mut anchors);
+            from = to;
+        }
+        anchors.retain(|anchor| anchor.kind.index() >= usize::from(SHAPES));
+        anchors
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_kernel_finds_all_of_many_keywords(
+            keywords in many(),
+            pad in prop_oneof![0usize..200, 3900usize..4200],
+            pieces in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>(), any::<bool>()), 1..60),
+            cut in any::<proptest::sample::Index>(),
+        ) {
+            prop_assume!(!keywords.is_empty());
+            let mut text = vec![b'x'; pad];
+            for (index, byte, upper) in pieces {
+                let word = index.get(&keywords);
+                let word = if upper { word.to_ascii_uppercase() } else { word.clone() };
+                // Cut off, changed, doubled, or whole.
+                let part = word.len().min(usize::from(byte % 40) + 2);
+                text.extend_from_slice(&word.as_bytes()[..part]);
+                if byte > 150 {
+                    text.push(byte);
+                }
+            }
+            let expected = keywords_naive(&keywords, &text);
+            for kernel in Kernel::available() {
+                let sweep = Sweep::new(keywords.clone(), kernel);
+                prop_assert_eq!(&keywords_found(&sweep, &text, &[]), &expected, "{:?}", kernel);
+                let cut = cut.index(text.len());
+                prop_assert_eq!(&keywords_found(&sweep, &text, &[cut]), &expected, "{:?}", kernel);
+            }
+        }
+    }
+
+    /// Each keyword alone in a text, at every place of a block.
+    #[test]
+    fn no_kernel_loses_a_keyword_of_any_length() {
+        let mut state = 7u32;
+        let mut next = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) % below
+        };
+        let letters: Vec<char> = "abcdefghijklmnopqrstuvwxyz0123456789_-./: |".chars().collect();
+        let mut keywords = std::collections::BTreeSet::new();
+        while keywords.len() < 900 {
+            let len = 3 + keywords.len() % 30;
+            let word: String =
+                (0..len).map(|_| letters[next(letters.len() as u32) as usize]).collect();
+            keywords.insert(word);
+        }
+        let keywords: Vec<String> = keywords.into_iter().collect();
+        for kernel in Kernel::available() {
+            let sweep = Sweep::new(keywords.clone(), kernel);
+            for (number, keyword) in keywords.iter().enumerate() {
+                let mut text = vec![0xff; 4040 + number % 64];
+                text.extend_from_slice(keyword.to_ascii_uppercase().as_bytes());
+                let at = text.len() - keyword.len();
+                let found = keywords_found(&sweep, &text, &[]);
+                let anchor = Anchor { at, kind: AnchorKind::keyword(number) };
+                assert!(found.contains(&anchor), "{keyword:?} by {kernel:?}");
+            }
+        }
     }
 
     proptest! {

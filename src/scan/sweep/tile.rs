@@ -1,5 +1,6 @@
 //! A piece of text with its surroundings, padded so that kernels never read beyond it.
 
+use super::LOOK_AHEAD;
 use crate::rules::WORDS_LENGTH;
 
 /// Bytes of a tile.
@@ -13,6 +14,17 @@ pub const WORDS: usize = TILE / 64 + 2;
 
 /// Bytes of the buffer: the tile, both margins, and room for a vector load that starts inside.
 pub const BUFFER: usize = MARGIN + TILE + MARGIN + 64;
+
+/// Places of a buffer that a kernel may write: all at which a window can begin, and 64 more.
+pub const ROOM: usize = (TILE + LOOK_AHEAD).div_ceil(64) * 64 + 64;
+
+/// Writes all places from the tile's start on at which a window can begin, and counts them.
+pub fn every_place(tile: &Tile, room: &mut [u16; ROOM]) -> usize {
+    let count = tile.reached() * 64;
+    let places = (Tile::ORIGIN..).zip(room.iter_mut().take(count));
+    places.for_each(|(at, place)| *place = at as u16);
+    count
+}
 
 /// Up to [`TILE`] bytes of text between two margins. What is no text is 0.
 pub struct Tile {
@@ -99,6 +111,11 @@ impl Tile {
     /// Words that the tile's bytes fill; they are words 1 to this one of a bitmap.
     pub fn words(&self) -> usize {
         self.len.div_ceil(64)
+    }
+
+    /// Words from the tile's first on in which the window of one of its keywords can begin.
+    pub fn reached(&self) -> usize {
+        (self.len + LOOK_AHEAD).div_ceil(64)
     }
 
     /// The bits of a word (counted from 1) that are bytes of the tile.

@@ -1,0 +1,158 @@
+//! Thousands of phrases, looked for at single places of a text.
+//!
+//! Text from a place on comes in, the phrases that it begins with go out, ASCII letters in any case.
+//! Made in the time it takes to hash the phrases, unlike an automaton of all of them.
+
+/// Lengths of heads. A phrase is filed under its first bytes, as many as the largest of these that
+/// it has.
+const HEADS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
+
+/// The phrases, filed by their heads.
+#[derive(Debug)]
+pub struct Phrases {
+    phrases: Vec<Vec<u8>>,
+    /// By hash of a head: one more than the phrase filed there last, or 0.
+    slots: Vec<u32>,
+    /// By phrase: the same of the one filed in its slot before.
+    next: Vec<u32>,
+    /// By hash of the first two bytes: which lengths of heads there are, one bit each.
+    begun: Vec<u8>,
+}
+
+impl Phrases {
+    /// Files phrases; none may be empty.
+    pub fn new(phrases: Vec<Vec<u8>>) -> Phrases {
+        let size = (phrases.len() * 2).next_power_of_two().max(64);
+        let mut slots = vec![0; size];
+        let mut next = Vec::with_capacity(phrases.len());
+        let mut begun = vec![0; PAIRS];
+        for (number, phrase) in (1..).zip(&phrases) {
+            let length = length_of(phrase);
+            let slot = slots.get_mut(slot_of(head(phrase), length, size));
+            next.push(slot.map_or(0, |slot| std::mem::replace(slot, number)));
+            let first = phrase.first().copied().unwrap_or(0);
+            let seconds = match phrase.get(1) {
+                Some(second) => *second..=*second,
+                None => 0..=u8::MAX,
+            };
+            for second in seconds {
+                if let Some(lengths) = begun.get_mut(pair(first, second)) {
+                    *lengths |= 1 << length;
+                }
+            }
+        }
+        Phrases { phrases, slots, next, begun }
+    }
+
+    /// Calls `found` with number and length of each phrase that the text begins with.
+    #[inline]
+    pub fn at(&self, text: &[u8], mut found: impl FnMut(usize, usize)) {
+        let Some(first) = text.first() else { return };
+        let second = text.get(1).copied().unwrap_or(0);
+        let mut lengths = self.begun.get(pair(*first, second)).copied().unwrap_or(0);
+        if lengths == 0 {
+            return;
+        }
+        let head = head(text);
+        while lengths != 0 {
+            let length = lengths.trailing_zeros() as usize;
+            lengths &= lengths - 1;
+            let slot = self.slots.get(slot_of(head, length, self.slots.len()));
+            let mut filed = slot.copied().unwrap_or(0) as usize;
+            while let Some(number) = filed.checked_sub(1)
+                && let Some(phrase) = self.phrases.get(number)
+            {
+                // Heads of other lengths may be in the slot, which is asked for those by itself.
+                if text.get(..phrase.len()).is_some_and(|it| it.eq_ignore_ascii_case(phrase))
+                    && length_of(phrase) == length
+                {
+                    found(number, phrase.len());
+                }
+                filed = self.next.get(number).copied().unwrap_or(0) as usize;
+            }
+        }
+    }
+}
+
+/// The place in [`HEADS`] of the length of a phrase's head.
+fn length_of(phrase: &[u8]) -> usize {
+    HEADS.iter().rposition(|head| *head <= phrase.len()).unwrap_or(0)
+}
+
+/// Hashes of two bytes.
+const PAIRS: usize = 4096;
+
+/// A hash of two bytes that is the same in either case.
+fn pair(first: u8, second: u8) -> usize {
+    (usize::from(first | 0x20) * 67 + usize::from(second | 0x20)) % PAIRS
+}
+
+/// The first 16 bytes, those behind the text 0, without what tells the cases of a letter apart.
+fn head(text: &[u8]) -> u128 {
+    let bytes = match text.first_chunk::<16>() {
+        Some(bytes) => *bytes,
+        None => {
+            let mut bytes = [0; 16];
+            bytes.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+            bytes
+        }
+    };
+    u128::from_le_bytes(bytes) | u128::from_le_bytes([0x20; 16])
+}
+
+/// The slot of a head of the length at this place of [`HEADS`], of so many.
+fn slot_of(head: u128, length: usize, slots: usize) -> usize {
+    let bytes = HEADS.get(length).copied().unwrap_or(1);
+    let head = head & u128::MAX >> (128 - 8 * bytes);
+    let folded = head as u64 ^ ((head >> 64) as u64).rotate_left(23) ^ (length as u64) << 59;
+    (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (slots - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn words() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let word = prop_oneof![
+            "[ab]{1,20}",
+            "[a-cA-C_ ]{1,9}",
+            "[aé號]{1,8}",
+            "(national|identification)[ _-]?[a-d]{0,3}",
+        ];
+        proptest::collection::vec(word.prop_map(String::into_bytes), 0..200)
+    }
+
+    proptest! {
+        #[test]
+        fn all_phrases_are_found_where_they_stand(
+            words in words(),
+            parts in proptest::collection::vec((any::<proptest::sample::Index>(), any::<bool>()), 0..20),
+        ) {
+            let phrases = Phrases::new(words.clone());
+            let mut text = Vec::new();
+            for (index, upper) in parts {
+                if !words.is_empty() {
+                    let word = index.get(&words).clone();
+                    text.extend(if upper { word.to_ascii_uppercase() } else { word });
+                }
+            }
+            for at in 0..=text.len() {
+                let mut found = Vec::new();
+                phrases.at(&text[at..], |number, length| found.push((number, length)));
+                found.sort_unstable();
+                let stands = |word: &Vec<u8>| {
+                    text[at..].get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word))
+                };
+                let expected: Vec<(usize, usize)> = words
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, word)| stands(word))
+                    .map(|(number, word)| (number, word.len()))
+                    .collect();
+                prop_assert_eq!(found, expected);
+            }
+        }
+    }
+}
