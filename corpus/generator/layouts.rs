@@ -48,6 +48,8 @@ impl Spec {
 pub fn words(label: &str) -> Vec<String> {
     let plain: String = label
         .chars()
+        // Points of abbreviations and apostrophes join, they do not part.
+        .filter(|c| !matches!(c, '.' | '\''))
         .map(|c| match c {
             'ä' | 'à' | 'á' | 'â' | 'ã' | 'å' | 'ą' | 'Ä' => 'a',
             'é' | 'è' | 'ê' | 'ë' | 'ę' | 'É' => 'e',

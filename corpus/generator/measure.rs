@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sluicegate::model::Band;
+use sluicegate::{RuleSet, Scanner};
+
 use super::Document;
 use super::catalogue::REGIONS;
 
@@ -217,4 +220,40 @@ fn beside(truth: &str, found: &str) -> bool {
         "nat.us_ein" | "nat.br_cnpj" => found == "nat.us_ein",
         _ => class(truth) == "sec" && class(found) == "sec",
     }
+}
+
+/// Categories of tier 1 that a rule looks for.
+pub fn measured(rules: &RuleSet) -> BTreeSet<String> {
+    let of_rules = rules.rules.iter().map(|rule| rule.category);
+    let of_combinations = rules.combinations.iter().map(|combination| combination.category);
+    let taxonomy: toml::Table =
+        toml::from_str(include_str!("../../rules/taxonomy.toml")).expect("the taxonomy");
+    let first: BTreeSet<&str> = taxonomy["category"]
+        .as_array()
+        .expect("categories")
+        .iter()
+        .filter(|category| category.get("tier").and_then(toml::Value::as_integer) == Some(1))
+        .filter_map(|category| category["id"].as_str())
+        .collect();
+    of_rules
+        .chain(of_combinations)
+        .filter_map(|index| Some(rules.taxonomy.get(index)?.id.clone()))
+        .filter(|id| first.contains(id.as_str()) && !id.starts_with("ai."))
+        .collect()
+}
+
+/// What a scanner finds in a document, likely and up.
+pub fn found(scanner: &Scanner, document: &Document) -> Vec<Found> {
+    let rules = scanner.rules();
+    scanner
+        .scan(document.text.as_bytes())
+        .findings
+        .iter()
+        .filter(|finding| finding.likelihood.band() >= Band::Likely)
+        .map(|finding| Found {
+            category: rules.taxonomy.get(finding.category).expect("a category").id.clone(),
+            start: finding.span.start as usize,
+            end: finding.span.end as usize,
+        })
+        .collect()
 }
