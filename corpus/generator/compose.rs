@@ -79,6 +79,17 @@ fn document(r: &mut Random, languages: &[Language], subject: &str, set: Set) -> 
             w.allowed.push((0, end, category));
         }
     }
+    // A token whose sum fails is no token of its issuer, and may yet be somebody's secret.
+    for near in &w.near_misses {
+        let is_token = near.kind.starts_with("failing sec.")
+            && !["sec.password_assign", "sec.uri_password", "sec.conn_string", "sec.http_auth"]
+                .iter()
+                .any(|category| near.kind.ends_with(category));
+        if is_token {
+            w.allowed.push((near.start, near.end, "sec.password_assign"));
+            w.allowed.push((near.start, near.end, "sec.generic_entropy"));
+        }
+    }
     if ["csv", "json", "ndjson", "table", "html", "sql"].contains(&kind) {
         w.allowed.push((0, end, "pii.bulk_table"));
     }
@@ -132,6 +143,11 @@ fn fields(
     let secret = kind.shape == Shape::Secret;
     let mut specs = Vec::new();
     specs.extend(spec(r, l, kind, Source::True(kind)));
+    // These are what they are beside a card number.
+    if matches!(kind.category, "pci.expiry" | "pci.cvv") && r.chance(70) {
+        let card = catalogue::of("pci.pan").expect("cards are made");
+        specs.extend(spec(r, l, card, Source::True(card)));
+    }
     if kind.wrong(r, l).is_some() && r.chance(70) {
         specs.extend(spec(r, l, kind, Source::Wrong(kind)));
     }
@@ -147,7 +163,8 @@ fn fields(
             }
         }
     }
-    shuffle(r, &mut specs);
+    let beside = usize::from(specs.len() > 1 && kind.category.starts_with("pci."));
+    shuffle(r, &mut specs[beside * 2..]);
     // A name stands once in a table or a record.
     let mut seen = Vec::new();
     specs.retain(|spec| {

@@ -6,11 +6,15 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use super::Set;
+use super::random::Random;
 
 #[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Language {
     pub code: String,
+    /// Whether it belongs to the set that is kept back.
+    #[serde(skip)]
+    pub held_out: bool,
     /// Given and family names.
     pub first: Vec<String>,
     pub last: Vec<String>,
@@ -68,16 +72,22 @@ pub fn languages(set: Set) -> &'static [Language] {
             .collect()
         }),
         Set::HeldOut => HELD_OUT.get_or_init(|| {
-            let file: HeldOut =
+            let mut file: HeldOut =
                 toml::from_str(include_str!("held-out.toml")).expect("the held-out file");
+            file.language.iter_mut().for_each(|language| language.held_out = true);
             file.language
         }),
     }
 }
 
 impl Language {
+    /// One of these phrases: the first list is open, the second kept back.
+    pub fn one_of(&self, random: &mut Random, open: &[&str], kept: &[&str]) -> String {
+        (*random.pick(if self.held_out { kept } else { open })).to_owned()
+    }
+
     /// A name of two parts.
-    pub fn person(&self, random: &mut super::random::Random) -> String {
+    pub fn person(&self, random: &mut Random) -> String {
         format!("{} {}", random.pick(&self.first), random.pick(&self.last))
     }
 }

@@ -187,7 +187,10 @@ pub fn paragraph(w: &mut Writer, r: &mut Random, l: &Language) {
 }
 
 pub fn form(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) {
-    let joint = *r.pick(&[": ", ":\t", " : ", ": ", " = ", ":   ", " - "]);
+    let joint = match l.code.as_str() {
+        "other" => *r.pick(&[": ", "：", "：", ":", " "]),
+        _ => *r.pick(&[": ", ":\t", " : ", ": ", " = ", ":   ", " - "]),
+    };
     if r.chance(50) {
         paragraph(w, r, l);
         w.put("\n");

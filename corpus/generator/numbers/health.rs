@@ -1,5 +1,6 @@
 //! Health: identifiers, codes and prescriptions.
 
+use super::super::languages::Language;
 use super::super::random::Random;
 use super::{forms, grouped, luhn, until, values, verhoeff, weighted};
 
@@ -83,7 +84,10 @@ pub fn de_kvnr(r: &mut Random) -> String {
     format!("{letter}{body}{}", sum % 10)
 }
 
-pub fn icd10(r: &mut Random) -> String {
+pub fn icd10(r: &mut Random, l: &Language) -> String {
+    if l.held_out {
+        return r.word("C34.90 E66.01 F33.1 G40.909 H25.13 I48.91 J18.9 K50.90 M17.11 N39.0 R10.9 T78.40XA Z00.00 O24.410 D64.9");
+    }
     r.word("E11.9 I10 J45.909 F32.1 F41.1 M54.5 K21.9 E78.5 N18.3 C50.911 G43.909 B20 I25.10 J44.9 F10.20 O80 L40.0 R07.9 S72.001A Z79.4")
 }
 
@@ -115,7 +119,20 @@ pub fn loinc_snomed(r: &mut Random) -> String {
     }
 }
 
-pub fn rx(r: &mut Random) -> String {
+pub fn rx(r: &mut Random, l: &Language) -> String {
+    if l.held_out {
+        let drug = r.word("Losartan Simvastatin Citalopram Doxycycline Pantoprazole Furosemide Metoprolol Hydrochlorothiazide Fluoxetine Clopidogrel Lamotrigine Oxycodone");
+        let dose = r.word("10mg 20mg 25mg 40mg 75mg 150mg");
+        let sig = *r.pick(&[
+            "PO daily",
+            "BID",
+            "q12h",
+            "at bedtime",
+            "TID with meals",
+            "one tablet daily",
+        ]);
+        return format!("{drug} {dose} {sig}");
+    }
     let drug = r.word("Metformin Lisinopril Atorvastatin Sertraline Amoxicillin Omeprazole Levothyroxine Amlodipine Gabapentin Ibuprofen Warfarin Prednisone Escitalopram Tramadol");
     let dose = r.word("5 10 20 25 50 100 250 500 850 1000");
     let sig = *r.pick(&[

@@ -1,22 +1,32 @@
 //! Marks, messages and special categories: texts of one or several lines.
 
+use super::super::languages::Language;
 use super::super::random::Random;
-use super::health::{icd10, mrn};
+use super::health::mrn;
 use super::world::us_ssn;
 
-pub fn us_classified(r: &mut Random) -> String {
-    r.pick(&[
-        "TOP SECRET//SI//NOFORN",
-        "SECRET//NOFORN",
-        "TOP SECRET//SI/TK//NOFORN",
-        "SECRET//REL TO USA, FVEY",
-        "CONFIDENTIAL//NOFORN",
-        "TOP SECRET//HCS//NOFORN",
-        "SECRET//ORCON/NOFORN",
-        "TOP SECRET//SI//ORCON/NOFORN",
-        "SECRET//REL TO USA, GBR, CAN",
-    ])
-    .to_string()
+pub fn us_classified(r: &mut Random, l: &Language) -> String {
+    l.one_of(
+        r,
+        &[
+            "TOP SECRET//SI//NOFORN",
+            "SECRET//NOFORN",
+            "TOP SECRET//SI/TK//NOFORN",
+            "SECRET//REL TO USA, FVEY",
+            "CONFIDENTIAL//NOFORN",
+            "TOP SECRET//HCS//NOFORN",
+            "SECRET//ORCON/NOFORN",
+            "TOP SECRET//SI//ORCON/NOFORN",
+            "SECRET//REL TO USA, GBR, CAN",
+        ],
+        &[
+            "TOP SECRET//SI-G//ORCON/NOFORN",
+            "SECRET//FGI GBR//NOFORN",
+            "CONFIDENTIAL//REL TO USA, AUS, NZL",
+            "TOP SECRET//TK//NOFORN",
+            "SECRET//SI//REL TO USA, FVEY",
+        ],
+    )
 }
 
 pub fn us_classified_bad(r: &mut Random) -> String {
@@ -56,18 +66,27 @@ pub fn us_portion_bad(r: &mut Random) -> String {
     .to_string()
 }
 
-pub fn cui(r: &mut Random) -> String {
-    r.pick(&[
-        "CUI//SP-CTI",
-        "CUI//SP-PRVCY",
-        "CUI//SP-EXPT//NOFORN",
-        "CUI//PRVCY",
-        "CONTROLLED//SP-PROPIN//FEDCON",
-        "CUI//SP-CTI//NOFORN",
-        "CUI//SP-HLTH",
-        "CUI//SP-CTI//FED ONLY",
-    ])
-    .to_string()
+pub fn cui(r: &mut Random, l: &Language) -> String {
+    l.one_of(
+        r,
+        &[
+            "CUI//SP-CTI",
+            "CUI//SP-PRVCY",
+            "CUI//SP-EXPT//NOFORN",
+            "CUI//PRVCY",
+            "CONTROLLED//SP-PROPIN//FEDCON",
+            "CUI//SP-CTI//NOFORN",
+            "CUI//SP-HLTH",
+            "CUI//SP-CTI//FED ONLY",
+        ],
+        &[
+            "CUI//SP-PROCURE",
+            "CUI//SP-TAX//NOFORN",
+            "CUI//SP-INTEL",
+            "CUI//CTI//FEDCON",
+            "CONTROLLED//SP-PRVCY",
+        ],
+    )
 }
 
 pub fn cui_bad(r: &mut Random) -> String {
@@ -93,15 +112,14 @@ pub fn fouo_les(r: &mut Random) -> String {
     .to_string()
 }
 
-pub fn itar(r: &mut Random) -> String {
-    r.pick(&[
+pub fn itar(r: &mut Random, l: &Language) -> String {
+    l.one_of(r, &[
         "WARNING - This document contains technical data whose export is restricted by the Arms Export Control Act (Title 22, U.S.C., Sec 2751, et seq.)",
         "This document contains technical data subject to the International Traffic in Arms Regulations (ITAR), 22 CFR 120-130.",
         "ITAR controlled technical data - USML Category XI(d)",
         "Contains ITAR-controlled information; no release to foreign persons without authorization.",
         "Export of this information is controlled by the International Traffic in Arms Regulations.",
-    ])
-    .to_string()
+    ], &["The technical data herein is ITAR-controlled and may not be exported or released to a foreign person.", "Export controlled - International Traffic in Arms Regulations (22 CFR 120-130)", "ITAR RESTRICTED - USML Category VIII(h)", "This drawing contains technical data as defined in the ITAR; unauthorized export is a crime."])
 }
 
 pub fn itar_bad(r: &mut Random) -> String {
@@ -124,15 +142,14 @@ pub fn eccn_bad(r: &mut Random) -> String {
     r.word("pending none n/a XA001 3Z901 33A01 A3001 unknown 3A1")
 }
 
-pub fn distribution(r: &mut Random) -> String {
-    r.pick(&[
+pub fn distribution(r: &mut Random, l: &Language) -> String {
+    l.one_of(r, &[
         "DISTRIBUTION STATEMENT D. Distribution authorized to the Department of Defense and U.S. DoD contractors only",
         "DISTRIBUTION STATEMENT C. Distribution authorized to U.S. Government agencies and their contractors",
         "DISTRIBUTION STATEMENT B. Distribution authorized to U.S. Government agencies only",
         "Distribution Statement E. Distribution authorized to DoD Components only",
         "DISTRIBUTION STATEMENT F. Further dissemination only as directed by",
-    ])
-    .to_string()
+    ], &["DISTRIBUTION STATEMENT C: U.S. Government agencies and their contractors; export controlled", "DISTRIBUTION STATEMENT E - DoD Components only", "Distribution Statement D: Distribution authorized to DoD and U.S. DoD contractors"])
 }
 
 pub fn distribution_bad(r: &mut Random) -> String {
@@ -197,8 +214,27 @@ pub fn mip_label_bad(r: &mut Random) -> String {
     .to_string()
 }
 
-pub fn company(r: &mut Random, language: &str) -> String {
-    let marks: &[&str] = match language {
+pub fn company(r: &mut Random, l: &Language) -> String {
+    if l.held_out {
+        let marks: &[&str] = match l.code.as_str() {
+            "de" => &[
+                "Vertraulich - nur für internen Gebrauch",
+                "STRENG VERTRAULICH",
+                "Nur intern verwenden",
+            ],
+            _ => &[
+                "COMPANY CONFIDENTIAL",
+                "For Internal Use Only",
+                "Confidential - do not distribute",
+                "STRICTLY CONFIDENTIAL",
+                "CONFIDENTIAL AND PROPRIETARY",
+                "Do not forward or distribute",
+                "Internal - not for external distribution",
+            ],
+        };
+        return r.pick(marks).to_string();
+    }
+    let marks: &[&str] = match l.code.as_str() {
         "de" => &[
             "Streng vertraulich",
             "Nur für den internen Gebrauch",
@@ -242,18 +278,27 @@ pub fn company_bad(r: &mut Random) -> String {
     .to_string()
 }
 
-pub fn privileged(r: &mut Random) -> String {
-    r.pick(&[
-        "Attorney-Client Privileged",
-        "ATTORNEY-CLIENT PRIVILEGED",
-        "Privileged and Confidential - Attorney-Client Communication",
-        "Attorney Work Product",
-        "PRIVILEGED & CONFIDENTIAL",
-        "Attorney-client privileged communication",
-        "ATTORNEY WORK PRODUCT",
-        "Attorney-Client Privileged / Attorney Work Product",
-    ])
-    .to_string()
+pub fn privileged(r: &mut Random, l: &Language) -> String {
+    l.one_of(
+        r,
+        &[
+            "Attorney-Client Privileged",
+            "ATTORNEY-CLIENT PRIVILEGED",
+            "Privileged and Confidential - Attorney-Client Communication",
+            "Attorney Work Product",
+            "PRIVILEGED & CONFIDENTIAL",
+            "Attorney-client privileged communication",
+            "ATTORNEY WORK PRODUCT",
+            "Attorney-Client Privileged / Attorney Work Product",
+        ],
+        &[
+            "PRIVILEGED AND CONFIDENTIAL: ATTORNEY-CLIENT COMMUNICATION",
+            "Attorney-Client Communication - Privileged",
+            "ATTORNEY-CLIENT PRIVILEGED COMMUNICATION",
+            "Subject to attorney-client privilege",
+            "Attorney work product - prepared in anticipation of litigation",
+        ],
+    )
 }
 
 pub fn privileged_bad(r: &mut Random) -> String {
@@ -303,7 +348,7 @@ pub fn hl7(r: &mut Random) -> String {
         lines.push(format!("PV1|1|I|ICU^{}^A||||1234^SMITH^ALAN", r.number(3)));
     }
     if r.chance(40) {
-        lines.push(format!("DG1|1|ICD10|{}||20250304|A", icd10(r)));
+        lines.push(format!("DG1|1|ICD10|{}||20250304|A", r.word("E11.9 I10 N18.3 J44.9")));
     }
     lines.join(separator)
 }
@@ -338,7 +383,7 @@ pub fn fhir(r: &mut Random) -> String {
         _ => format!(
             "{{\"resourceType\":\"Condition\",\"subject\":{{\"reference\":\"Patient/{}\"}},\"code\":{{\"coding\":[{{\"system\":\"http://hl7.org/fhir/sid/icd-10\",\"code\":\"{}\"}}]}}}}",
             r.number(6),
-            icd10(r)
+            r.word("E11.9 I10 N18.3 J44.9")
         ),
     }
 }
@@ -371,8 +416,21 @@ pub fn dicom(r: &mut Random) -> String {
     )
 }
 
-pub fn ethnicity(r: &mut Random, language: &str) -> String {
-    let words: &[&str] = match language {
+pub fn ethnicity(r: &mut Random, l: &Language) -> String {
+    if l.held_out && l.code == "en" {
+        return r
+            .pick(&[
+                "Latino",
+                "Black British",
+                "South Asian",
+                "Caucasian",
+                "White",
+                "Alaska Native",
+                "Mixed - White and Asian",
+            ])
+            .to_string();
+    }
+    let words: &[&str] = match l.code.as_str() {
         "de" => &["türkisch", "afrodeutsch", "arabisch", "Roma", "kurdisch"],
         "fr" => &["maghrébine", "subsaharienne", "arabe", "berbère", "asiatique"],
         "es" => &["gitana", "latina", "afrodescendiente", "árabe", "asiática"],
@@ -395,8 +453,22 @@ pub fn ethnicity(r: &mut Random, language: &str) -> String {
     r.pick(words).to_string()
 }
 
-pub fn religion(r: &mut Random, language: &str) -> String {
-    let words: &[&str] = match language {
+pub fn religion(r: &mut Random, l: &Language) -> String {
+    if l.held_out && l.code == "en" {
+        return r
+            .pick(&[
+                "Lutheran",
+                "Anglican",
+                "Sunni Muslim",
+                "Greek Orthodox",
+                "Presbyterian",
+                "Jehovah's Witness",
+                "Mormon",
+                "Shia Muslim",
+            ])
+            .to_string();
+    }
+    let words: &[&str] = match l.code.as_str() {
         "de" => &[
             "evangelisch",
             "römisch-katholisch",
@@ -427,8 +499,11 @@ pub fn religion(r: &mut Random, language: &str) -> String {
     r.pick(words).to_string()
 }
 
-pub fn sex_life(r: &mut Random, language: &str) -> String {
-    let words: &[&str] = match language {
+pub fn sex_life(r: &mut Random, l: &Language) -> String {
+    if l.held_out && l.code == "en" {
+        return r.pick(&["gay man", "lesbian woman", "pansexual", "bi"]).to_string();
+    }
+    let words: &[&str] = match l.code.as_str() {
         "de" => &["homosexuell", "bisexuell", "heterosexuell", "lesbisch"],
         "fr" => &["homosexuel", "bisexuelle", "hétérosexuel", "lesbienne"],
         "es" => &["homosexual", "bisexual", "heterosexual", "lesbiana"],

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::super::languages::Language;
 use super::super::random::Random;
 use super::europe::italian_control;
 use super::{forms, grouped, luhn, modulo, until, values, weighted};
@@ -408,15 +409,23 @@ pub fn bip39_mnemonic_bad(r: &mut Random) -> String {
     (*r.pick(&phrases)).to_owned()
 }
 
-pub fn mnpi(r: &mut Random) -> String {
-    r.pick(&[
-        "material non-public information",
-        "Material Non-Public Information (MNPI)",
-        "insider list",
-        "material nonpublic information",
-        "contains inside information",
-    ])
-    .to_string()
+pub fn mnpi(r: &mut Random, l: &Language) -> String {
+    l.one_of(
+        r,
+        &[
+            "material non-public information",
+            "Material Non-Public Information (MNPI)",
+            "insider list",
+            "material nonpublic information",
+            "contains inside information",
+        ],
+        &[
+            "MNPI - do not trade",
+            "This memo contains material non-public information",
+            "Insider List",
+            "material, nonpublic information",
+        ],
+    )
 }
 
 /// Any one of the forms of an account number that belongs to no scheme.
