@@ -369,7 +369,7 @@ pub fn log_lines(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) {
             r.pick(&["validated", "updating", "found", "received"])
         ));
         w.put(&spec.label);
-        w.put(*r.pick(&[" ", ": ", "=", " -> "]));
+        w.put(r.text(&[" ", ": ", "=", " -> "]));
         w.item(&spec.item(r, l));
         w.put("\n");
     }
@@ -563,7 +563,7 @@ pub fn ticket(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) {
         if r.chance(50) {
             w.put("- ");
             w.put(&spec.label);
-            w.put(*r.pick(&[": ", " ", " is ", "= "]));
+            w.put(r.text(&[": ", " ", " is ", "= "]));
             w.item(&spec.item(r, l));
         } else {
             sentence(w, r, l, spec);

@@ -38,6 +38,11 @@ impl Random {
         choices.get(at).expect("a choice below their number")
     }
 
+    /// One of these texts.
+    pub fn text<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+        self.pick::<&'a str>(choices)
+    }
+
     /// One of these words.
     pub fn word(&mut self, words: &str) -> String {
         let words: Vec<&str> = words.split_whitespace().collect();

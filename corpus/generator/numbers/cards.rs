@@ -126,19 +126,17 @@ pub fn emv_tlv(r: &mut Random) -> String {
         }
     };
     let expiry = format!("{:02}{:02}", r.between(26, 33), r.between(1, 12));
-    let track = format!("{value}D{expiry}201{}F", r.digits(10));
-    let padded =
-        if track.len() % 2 == 1 { track[..track.len() - 2].to_owned() + "F" } else { track };
-    let padded = if padded.len() % 2 == 1 { padded.replace('F', "") + "0F" } else { padded };
+    // 34 digits: an even number needs no padding.
+    let track = format!("{value}D{expiry}201{}", r.digits(10));
     format!(
-        "5A08{value}5F2403{expiry}3157{:02X}{padded}9F02060000000{}00",
-        padded.len() / 2,
-        r.digits(3)
+        "5A08{value}5F2403{expiry}3157{:02X}{track}9F0206000000{}00",
+        track.len() / 2,
+        r.number(4)
     )
 }
 
 fn odd_parity(byte: u8) -> u8 {
-    if byte.count_ones() % 2 == 0 { byte ^ 1 } else { byte }
+    if byte.count_ones().is_multiple_of(2) { byte ^ 1 } else { byte }
 }
 
 /// A DES key of 16 or 24 bytes, each of odd parity.

@@ -22,7 +22,7 @@ fn account_part(r: &mut Random, country: &str) -> String {
             let account = until(|| {
                 let account = format!("0{}", r.number(9));
                 let sum = weighted(&account, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
-                (sum % 11 == 0).then_some(account)
+                sum.is_multiple_of(11).then_some(account)
             });
             r.word("INGB ABNA RABO SNSB TRIO") + &account
         }

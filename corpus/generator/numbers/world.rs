@@ -408,7 +408,9 @@ pub fn au_tfn(r: &mut Random) -> String {
     let value = until(|| {
         let body = r.number(8);
         let sum = weighted(&body, &[1, 4, 3, 7, 5, 8, 6, 9]);
-        (0..10).find(|digit| (sum + digit * 10) % 11 == 0).map(|digit| format!("{body}{digit}"))
+        (0..10)
+            .find(|digit| (sum + digit * 10).is_multiple_of(11))
+            .map(|digit| format!("{body}{digit}"))
     });
     forms(r, &value, &[3, 3, 3], &[" ", " ", ""])
 }
