@@ -4,6 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use super::volume::Volume;
 use super::{Classified, Inner};
 use crate::classify::LabelBuilder;
 use crate::decode::Format;
@@ -20,6 +21,8 @@ pub struct Collector {
     pub(super) findings: Vec<Finding>,
     pub(super) truncated: u64,
     pub(super) max_findings: usize,
+    pub(super) volume: Volume,
+    is_part: bool,
     key: Option<Hmac<Sha256>>,
     rules: std::sync::Arc<RuleSet>,
     normal: Vec<u8>,
@@ -42,12 +45,30 @@ impl Collector {
             findings: Vec::new(),
             truncated: 0,
             max_findings: inner.options.max_findings,
+            volume: Volume::default(),
+            is_part: false,
             key: inner
                 .options
                 .fingerprint_key
                 .and_then(|key| Hmac::<Sha256>::new_from_slice(&key).ok()),
             rules: inner.plan.rules().clone(),
             normal: Vec::new(),
+        }
+    }
+
+    /// For a part of a payload: what fills a column is known when the parts are joined.
+    pub(super) fn of_part(inner: &Inner) -> Collector {
+        Collector { is_part: true, ..Collector::new(inner) }
+    }
+
+    pub(super) fn merge_volume(&mut self, other: Volume) {
+        self.volume.merge(&self.rules, other);
+    }
+
+    /// Takes what all full columns raise.
+    pub(super) fn raise_all(&mut self) {
+        for finding in self.volume.raised(&self.rules) {
+            self.raise(finding);
         }
     }
 
@@ -60,13 +81,15 @@ impl Collector {
         std::hash::Hasher::write(&mut hasher, &self.normal);
         let value = hasher.finish128().as_u128();
         self.label.add(found.category, found.likelihood, value);
-        if self.findings.len() >= self.max_findings {
+        // What is past the cap is only counted, unless it may fill a column.
+        let counts = self.rules.columns_of(found.category).next().is_some();
+        if self.findings.len() >= self.max_findings && !counts {
             self.truncated += 1;
             return;
         }
         let fingerprint =
             self.key.as_ref().map(|key| fingerprint(key, found.category.0, &self.normal));
-        self.findings.push(Finding {
+        let finding = Finding {
             rule: found.rule,
             category: found.category,
             span,
@@ -79,7 +102,37 @@ impl Collector {
             masked: mask(found.value),
             fingerprint,
             context_hash: found.context_hash,
-        });
+        };
+        let raised = self.volume.add(&self.rules, &finding);
+        self.insert(finding);
+        if !self.is_part {
+            raised.into_iter().for_each(|finding| self.raise(finding));
+        }
+    }
+
+    /// Takes what a full column raises.
+    pub(super) fn raise(&mut self, finding: Finding) {
+        let mut hasher = SipHasher13::new();
+        std::hash::Hasher::write_u64(&mut hasher, finding.span.start);
+        self.label.add(finding.category, finding.likelihood, hasher.finish128().as_u128());
+        self.insert(finding);
+    }
+
+    /// Puts a finding where it belongs in the order, and cuts what the cap leaves no room for.
+    fn insert(&mut self, finding: Finding) {
+        let order = |it: &Finding| (it.span, self.rules.rule_id(it.rule));
+        match self.findings.last() {
+            Some(last) if order(last) > order(&finding) => {
+                let is_before = |other: &Finding| order(other) <= order(&finding);
+                let at = self.findings.partition_point(is_before);
+                self.findings.insert(at, finding);
+            }
+            _ => self.findings.push(finding),
+        }
+        if self.findings.len() > self.max_findings {
+            self.findings.pop();
+            self.truncated += 1;
+        }
     }
 
     pub(super) fn finish(self, format: Format, coverage: Coverage) -> Classified {

@@ -7,6 +7,7 @@
 mod collect;
 mod segments;
 mod stream;
+mod volume;
 
 pub use segments::{Join, Part, Segment, Splitter};
 pub use stream::Stream;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::collect::Collector;
+use super::volume::Volume;
 use super::{Classified, Scanner, opaque_coverage};
 use crate::classify::LabelBuilder;
 use crate::decode::{Encoding, Format};
@@ -67,6 +68,7 @@ pub struct Part {
     label: LabelBuilder,
     findings: Vec<Finding>,
     truncated: u64,
+    volume: Volume,
 }
 
 impl Scanner {
@@ -96,11 +98,11 @@ impl Scanner {
         let Segment { text, base, own, tracker, positions, is_last } = segment;
         let start = own.start;
         let mut cursor = self.cursor_for(tracker, positions, base, own);
-        let mut collector = Collector::new(&self.inner);
+        let mut collector = Collector::of_part(&self.inner);
         cursor.advance(&self.inner.plan, &text, base, is_last, &mut collector);
         self.rest(cursor);
-        let Collector { label, findings, truncated, .. } = collector;
-        Part { start, label, findings, truncated }
+        let Collector { label, findings, truncated, volume, .. } = collector;
+        Part { start, label, findings, truncated, volume }
     }
 
     /// Joins the parts of one payload, in any order, into the answer that a scan of the whole gives.
@@ -131,6 +133,7 @@ impl Join {
     pub fn take(&mut self, part: Part) {
         self.whole.label.merge(part.label);
         self.whole.truncated += part.truncated;
+        self.whole.merge_volume(part.volume);
         self.kept.entry(part.start).or_default().extend(part.findings);
         // Parts that are still to come can only push those behind them further back.
         let mut room = self.whole.max_findings;
@@ -145,6 +148,7 @@ impl Join {
     /// The answer. `coverage` says whether all of the payload came.
     pub fn finish(mut self, mut coverage: Coverage) -> Classified {
         self.whole.findings = self.kept.into_values().flatten().collect();
+        self.whole.raise_all();
         coverage.join(&opaque_coverage(self.format));
         self.whole.finish(self.format, coverage)
     }
@@ -348,5 +352,40 @@ mod tests {
         let text: Vec<u8> = "plain words".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert!(scanner.split(&text, 1000).is_none());
         assert!(scanner.split(b"plain words", 1000).is_some());
+    }
+
+    /// The value that fills a column may stand in any segment, and the cap may cut it off.
+    #[test]
+    fn full_columns_are_the_same_in_segments() {
+        let number = ("nat.a", r"\b[0-9]{9}\b", "context = { terms = [\"name\"] }");
+        let table = format!(
+            "[[combination]]\nid = \"nat.table\"\ncategory = \"nat.y\"\nof = [\"nat.x\"]\n\
+             values = 7\nlikelihood = 90\n{}",
+            sample::PROSE
+        );
+        let rules = sample::rules(&[number], &table);
+        let mut payload = String::from("id,name a,name b,name c\n");
+        for row in 0..300 {
+            let number = |column: u32| match (row + column) % (20 * column + 1) {
+                0 => format!("{}", 100_000_000 + row),
+                _ => String::from("-"),
+            };
+            payload.push_str(&format!("{row},{},{},{}\n", number(1), number(2), number(0)));
+        }
+        for max_findings in [5, 20, 21, 22, 100_000] {
+            let options = Options { max_findings, ..Options::default() };
+            let scanner = Scanner::new(rules.clone(), options);
+            let whole = scanner.scan(payload.as_bytes());
+            for segment in [50, 777, 5000, 1 << 20] {
+                let parts = segmented(&scanner, payload.as_bytes(), segment);
+                assert_eq!(parts, whole, "segments of {segment}, {max_findings} findings");
+            }
+            let raised = whole.findings.iter().filter(|it| it.evidence.rests_on.is_some()).count();
+            assert_eq!(raised == 0, max_findings < 7, "{max_findings}");
+        }
+        let all = Scanner::new(rules, Options::default()).scan(payload.as_bytes());
+        let raised: Vec<_> =
+            all.findings.iter().filter(|it| it.evidence.rests_on.is_some()).collect();
+        assert_eq!(raised.len(), 3);
     }
 }

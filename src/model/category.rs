@@ -95,6 +95,21 @@ pub struct Law {
     pub part: String,
 }
 
+/// Where a law, standard or contract stands, and whether what is said of it was compared with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LawSource {
+    /// The short name that categories use.
+    pub name: String,
+    /// Its full title.
+    pub title: String,
+    /// The country, union or body that made it.
+    pub jurisdiction: String,
+    /// Where its text is published.
+    pub source: String,
+    /// What was compared with the text, and when; or that nothing was.
+    pub checked: String,
+}
+
 /// A kind of data that a rule can find, as the taxonomy defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Category {

@@ -71,6 +71,8 @@ pub struct Evidence {
     pub context: Option<TermIndex>,
     /// The nearest term that speaks against the finding.
     pub negative: Option<TermIndex>,
+    /// Beside other evidence: a term that names the country of the rule.
+    pub country: Option<TermIndex>,
     /// A number that its issuer published as an example or reserved for tests and private use.
     pub published_example: bool,
     /// For a combination: the rule whose finding it rests on.

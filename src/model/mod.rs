@@ -13,7 +13,7 @@ mod place;
 mod report;
 mod span;
 
-pub use category::{Category, CategoryIndex, Class, Law, Sensitivity};
+pub use category::{Category, CategoryIndex, Class, Law, LawSource, Sensitivity};
 pub use coverage::{Coverage, Reason};
 pub use effect::{Cause, Effect};
 pub use finding::{Band, Evidence, Finding, Fingerprint, Likelihood, RuleIndex, TermIndex};

@@ -132,6 +132,7 @@ impl<'a> Shaper<'a> {
         if evidence.column {
             words.push("column".to_owned());
         }
+        words.extend(evidence.country.map(|index| format!("country:{}", term(index))));
         words.extend(evidence.negative.map(|index| format!("negative:{}", term(index))));
         if evidence.published_example {
             words.push("published_example".to_owned());

@@ -35,9 +35,31 @@ pub enum Shape {
     /// The first `:` of a group: up to four hexadecimal digits before it with no letter, digit or
     /// `:` before those, and a hexadecimal digit or `:` after it.
     HexColon,
+    /// An ASCII letter that no letter precedes; it and the 47 bytes after it are all letters.
+    Letters,
+    /// A lower-case ASCII letter; it and the 46 bytes after it are all such letters or spaces: twelve
+    /// words of three letters. Before it stands no letter or digit, and before a space or one of
+    /// `./()` that stands there, no letter or digit and none of those.
+    Words,
 }
 
+/// Bytes of a [`Shape::Letters`] anchor.
+pub const LETTERS_LENGTH: usize = 48;
+
+/// Bytes of a [`Shape::Words`] anchor.
+pub const WORDS_LENGTH: usize = 47;
+
 impl Shape {
+    /// All that a rule pack can name.
+    pub const NAMED: [Shape; 6] = [
+        Shape::At,
+        Shape::LettersDigits,
+        Shape::Token,
+        Shape::HexColon,
+        Shape::Letters,
+        Shape::Words,
+    ];
+
     /// The word used in rule packs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,6 +68,8 @@ impl Shape {
             Shape::LettersDigits => "letters_digits",
             Shape::Token => "token",
             Shape::HexColon => "hex_colon",
+            Shape::Letters => "letters",
+            Shape::Words => "words",
         }
     }
 }

@@ -5,13 +5,15 @@ use std::collections::{HashMap, HashSet};
 use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Code, Diagnostics};
-use super::pack::{
-    self, MAX_RULES, MAX_TERM, Pack, RawCategory, RawCombination, RawContext, RawRule,
-};
+use super::matching::Matching;
+use super::pack::{self, MAX_RULES, MAX_TERM, Pack, RawCategory, RawCombination, RawRule};
+use super::proofs::Proofs;
+#[cfg(test)]
+use super::proofs::Proven;
 use super::reader::{Located, Reporter, nearest, shown};
 use super::{
-    Anchors, Combination, Context, Example, Rule, RuleSet, Source, Taxonomy, Validator, lint,
-    matching, normalise_name, normalise_term,
+    Anchors, Combination, Example, Rule, RuleSet, Source, Taxonomy, Validator, lint,
+    normalise_name, normalise_term,
 };
 use crate::model::{Category, CategoryIndex, Class, Law, Sensitivity, TermIndex};
 
@@ -55,13 +57,16 @@ fn compile_within(
         taxonomy: Taxonomy::default(),
         terms: Vec::new(),
         term_index: HashMap::new(),
+        lists: HashMap::new(),
         words: HashSet::new(),
         max_words,
         proof_budget: PROOF_BUDGET,
+        proofs: if depth == Depth::Load { Proofs::builtin() } else { Proofs::default() },
         depth,
         reporter,
     };
     compiler.taxonomy(&packs);
+    compiler.lists(&packs);
     let definitions = compiler.definitions(&packs);
 
     let mut rules = Vec::new();
@@ -101,6 +106,29 @@ fn compile_within(
     (Some(rules), diagnostics)
 }
 
+/// The lines of `rules/proofs.txt` for these packs, in the order of rule ids.
+#[cfg(test)]
+pub(super) fn proof_lines(sources: &[Source]) -> String {
+    let mut reporter = Reporter::new(sources);
+    let packs: Vec<Pack> = sources
+        .iter()
+        .enumerate()
+        .map(|(position, source)| pack::read(source, position, &mut reporter))
+        .collect();
+    let (rules, _) = compile(sources, Depth::Lint);
+    let rules = rules.unwrap_or_default();
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for raw in packs.iter().flat_map(|pack| &pack.rules) {
+        let rule = rules.rules.iter().find(|rule| rule.id == raw.id.value);
+        let Some(rule) = rule.filter(|_| raw.anchors.is_some()) else { continue };
+        let Rule { lead, max_length, reach, .. } = rule.clone();
+        let line = super::proofs::line(raw, &rule.anchors, &Proven { lead, max_length, reach });
+        lines.push((raw.id.value.clone(), line));
+    }
+    lines.sort();
+    lines.into_iter().map(|(_, line)| line + "\n").collect()
+}
+
 /// SHA-256 over the sorted names and contents, each with its length before it so that no two sets
 /// of sources read the same.
 fn digest(sources: &[Source]) -> [u8; 32] {
@@ -119,10 +147,14 @@ pub(super) struct Compiler<'a> {
     taxonomy: Taxonomy,
     terms: Vec<String>,
     term_index: HashMap<String, TermIndex>,
+    /// Terms that rules share, by the id of their list; whether the list is built in.
+    pub(super) lists: HashMap<String, (bool, Vec<TermIndex>)>,
     /// Keywords of the rules so far, in lower case.
     words: HashSet<String>,
     max_words: usize,
     pub(super) proof_budget: usize,
+    /// What was proven of built-in rules when they were written.
+    pub(super) proofs: Proofs,
     depth: Depth,
     pub(super) reporter: Reporter<'a>,
 }
@@ -183,6 +215,7 @@ impl Compiler<'_> {
             }
         }
         self.taxonomy = Taxonomy::new(categories);
+        self.taxonomy.laws = self.laws(packs);
     }
 
     fn category(&mut self, raw: &RawCategory) -> Option<Category> {
@@ -264,33 +297,27 @@ impl Compiler<'_> {
     fn rule(&mut self, raw: &RawRule, builtin: bool) -> Option<Rule> {
         let category = self.category_of(&raw.category);
         self.rule_id(&raw.id, category);
-        let hir = self.pattern(&raw.pattern);
-        let lengths = hir.as_ref().and_then(|hir| self.lengths(raw, hir));
-        // Built-in patterns were measured when they were written; start-up need not do it again.
-        let measured = lengths.is_some() && (!builtin || self.depth == Depth::Lint);
-        if let Some(hir) = hir.as_ref().filter(|_| measured) {
-            self.automaton_size(&raw.pattern, hir);
-        }
-        let stated = raw.anchors.as_ref().map(|anchors| (self.anchors(anchors), anchors.at));
-        let anchored = match (hir.as_ref().filter(|_| lengths.is_some()), stated) {
-            (Some(hir), Some((Some(anchors), at))) => self.lead(hir, anchors, at),
-            (Some(hir), None) => self.derived(hir, raw.pattern.at),
-            _ => None,
-        };
         let boundary = raw.boundary.as_ref().map(|boundary| self.boundary(boundary));
+        let known = builtin && self.depth == Depth::Load;
+        let matching = self.matching(raw, boundary.flatten(), known);
         let country = raw.country.as_ref().and_then(|country| self.country(country));
+        let country_terms = country
+            .as_ref()
+            .and_then(|code| self.lists.get(&format!("country.{}", code.to_ascii_lowercase())));
+        let country_terms = country_terms.map(|(_, terms)| terms.clone()).unwrap_or_default();
         let validator = raw.validator.as_ref().map(|validator| self.validator(validator));
         let context = raw.context.as_ref().map(|context| self.context(context));
-        let negative = raw.negative.as_ref().map(|context| self.context(context));
+        let mut negative = raw.negative.as_ref().map(|context| self.context(context));
+        if let (Some(context), Some(negative)) = (&context, &mut negative) {
+            negative.terms.retain(|term| context.terms.binary_search(term).is_err());
+        }
         let mut columns: Vec<String> =
             raw.columns.iter().map(|column| normalise_name(&column.value)).collect();
         columns.sort();
         columns.dedup();
         columns.retain(|column| !column.is_empty());
         let examples = self.examples(&raw.examples);
-        let (max_length, reach) = lengths?;
-        let (anchors, lead) = anchored?;
-        let lead = matching::settled_lead(lead, hir.as_ref()?, max_length, boundary.flatten());
+        let Matching { anchors, lead, max_length, reach } = matching?;
         if let Anchors::Keywords(words) = &anchors {
             self.words.extend(words.iter().map(|word| word.to_ascii_lowercase()));
         }
@@ -306,6 +333,7 @@ impl Compiler<'_> {
             why: raw.prose.why.clone(),
             source: raw.prose.source.clone(),
             country,
+            country_terms,
             pattern: raw.pattern.value.clone(),
             anchors,
             lead,
@@ -333,8 +361,12 @@ impl Compiler<'_> {
             let message = "`of` names no category to rest on";
             self.reporter.report(raw.at, Code::BadCombination, message);
         }
-        if raw.near.is_empty() && raw.terms.is_empty() {
+        let near_nothing = raw.near.is_empty() && raw.terms.is_empty();
+        if near_nothing && raw.values == 0 {
             let message = "`near` names neither categories nor terms";
+            self.reporter.report(raw.at, Code::BadCombination, message);
+        } else if !near_nothing && raw.values > 0 {
+            let message = "`values` counts a column, and leaves no room for `near`";
             self.reporter.report(raw.at, Code::BadCombination, message);
         }
         let terms = self.terms(&raw.terms);
@@ -349,6 +381,7 @@ impl Compiler<'_> {
             near: near.into_iter().collect::<Option<_>>()?,
             terms,
             within: raw.within,
+            values: raw.values,
             likelihood: percent(raw.likelihood.value),
             examples,
             counterexamples: texts(&raw.counterexamples),
@@ -405,18 +438,8 @@ impl Compiler<'_> {
         validator
     }
 
-    fn context(&mut self, raw: &RawContext) -> Context {
-        Context {
-            terms: self.terms(&raw.terms),
-            before: raw.before,
-            after: raw.after,
-            boost: percent(raw.boost),
-            required: raw.required,
-        }
-    }
-
     /// Terms in their normal form, each once in the table; sorted by their place there.
-    fn terms(&mut self, raw: &[Located<String>]) -> Vec<TermIndex> {
+    pub(super) fn terms(&mut self, raw: &[Located<String>]) -> Vec<TermIndex> {
         let mut indices = Vec::with_capacity(raw.len());
         for term in raw {
             let normal = normalise_term(&term.value);
@@ -443,11 +466,10 @@ impl Compiler<'_> {
                     TermIndex(index)
                 }
             };
-            if !indices.contains(&index) {
-                indices.push(index);
-            }
+            indices.push(index);
         }
         indices.sort_unstable();
+        indices.dedup();
         indices
     }
 
@@ -480,7 +502,7 @@ fn unmarked(marked: &str) -> Option<Example> {
 
 /// Whether an id is two or more parts of lower-case letters, digits and one more kind of byte,
 /// with dots between them.
-fn is_dotted(id: &str, other: impl Fn(u8) -> bool) -> bool {
+pub(super) fn is_dotted(id: &str, other: impl Fn(u8) -> bool) -> bool {
     let part = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
             && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || other(b))
@@ -492,7 +514,7 @@ pub(super) fn texts(located: &[Located<String>]) -> Vec<String> {
     located.iter().map(|text| text.value.clone()).collect()
 }
 
-fn percent(value: usize) -> u8 {
+pub(super) fn percent(value: usize) -> u8 {
     u8::try_from(value.min(100)).unwrap_or(100)
 }
 

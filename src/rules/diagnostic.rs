@@ -107,6 +107,8 @@ codes! {
     BareDigits = "E032",
     /// The rule can read a byte more than 1,024 times.
     CostTooHigh = "E033",
+    /// A context names a list of terms that no pack defines.
+    UnknownList = "E034",
     /// The rule can read a byte more than 64 times.
     CostHigh = "W001",
     /// A keyword is short or so common that the rule is tried all the time.

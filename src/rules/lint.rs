@@ -90,6 +90,7 @@ fn examples(at: Place, positive: usize, negative: usize, reporter: &mut Reporter
 fn terms(context: &RawContext, reporter: &mut Reporter<'_>) {
     context.terms.iter().for_each(|one| term(one, reporter));
     repeated("term", &context.terms, normalise_term, reporter);
+    repeated("list", &context.lists, str::to_owned, reporter);
 }
 
 fn term(term: &Located<String>, reporter: &mut Reporter<'_>) {

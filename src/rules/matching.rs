@@ -8,14 +8,55 @@ use super::diagnostic::Code;
 use super::pack::{MAX_KEYWORD, MIN_KEYWORD, RawAnchors, RawRule};
 use super::pattern::{self, PatternError};
 use super::proof::{self, Failure, MAX_LEAD};
+use super::proofs::Proven;
 use super::reader::{Located, Place, shown};
 use super::{Anchors, ByteSet, Lead, MAX_REACH, Shape, derive};
 
 /// The largest automaton of a pattern, in bytes of its states.
 const MAX_NFA: usize = 8 << 20;
 
+/// How a rule is tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Matching {
+    pub anchors: Anchors,
+    pub lead: Lead,
+    pub max_length: usize,
+    pub reach: usize,
+}
+
 impl Compiler<'_> {
-    pub(super) fn pattern(&mut self, pattern: &Located<String>) -> Option<Hir> {
+    /// Checks how a rule is tried. What is `known` of it is taken from the proofs of the built-in
+    /// rules, so that start-up need not find it again.
+    pub(super) fn matching(
+        &mut self,
+        raw: &RawRule,
+        boundary: Option<ByteSet>,
+        known: bool,
+    ) -> Option<Matching> {
+        let stated = raw.anchors.as_ref().map(|anchors| (self.anchors(anchors), anchors.at));
+        if known
+            && let Some((Some(anchors), _)) = &stated
+            && let Some(proven) = self.proofs.of(raw, anchors)
+        {
+            let Proven { lead, max_length, reach } = proven.clone();
+            return Some(Matching { anchors: anchors.clone(), lead, max_length, reach });
+        }
+        let hir = self.pattern(&raw.pattern)?;
+        let lengths = self.lengths(raw, &hir);
+        if lengths.is_some() && !known {
+            self.automaton_size(&raw.pattern, &hir);
+        }
+        let anchored = match (lengths, stated) {
+            (Some(_), Some((Some(anchors), at))) => self.lead(&hir, anchors, at),
+            (Some(_), None) => self.derived(&hir, raw.pattern.at),
+            _ => None,
+        };
+        let ((max_length, reach), (anchors, lead)) = (lengths?, anchored?);
+        let lead = settled_lead(lead, &hir, max_length, boundary);
+        Some(Matching { anchors, lead, max_length, reach })
+    }
+
+    fn pattern(&mut self, pattern: &Located<String>) -> Option<Hir> {
         match pattern::parse(&pattern.value) {
             Ok(hir) => Some(hir),
             Err(PatternError::Syntax { message, offset }) => {
@@ -45,7 +86,7 @@ impl Compiler<'_> {
     }
 
     /// `max_length` and `reach`.
-    pub(super) fn lengths(&mut self, raw: &RawRule, hir: &Hir) -> Option<(usize, usize)> {
+    fn lengths(&mut self, raw: &RawRule, hir: &Hir) -> Option<(usize, usize)> {
         let at = raw.pattern.at;
         let Some(least) = hir.properties().minimum_len() else {
             self.reporter.report(at, Code::PatternEmpty, "the pattern never matches");
@@ -86,7 +127,7 @@ impl Compiler<'_> {
         Some((longest, reach))
     }
 
-    pub(super) fn automaton_size(&mut self, pattern: &Located<String>, hir: &Hir) {
+    fn automaton_size(&mut self, pattern: &Located<String>, hir: &Hir) {
         let config = thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_NFA));
         if thompson::Compiler::new().configure(config).build_from_hir(hir).is_err() {
             let message = format!("the automaton of the pattern exceeds {MAX_NFA} bytes");
@@ -94,7 +135,7 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn anchors(&mut self, raw: &RawAnchors) -> Option<Anchors> {
+    fn anchors(&mut self, raw: &RawAnchors) -> Option<Anchors> {
         let stated = [raw.keywords.is_some(), raw.digits.is_some(), raw.shape.is_some()];
         if stated.into_iter().filter(|stated| *stated).count() != 1 {
             let message = "anchors need exactly one of `keywords`, `digits` and `shape`";
@@ -114,7 +155,7 @@ impl Compiler<'_> {
             return Some(Anchors::Digits { min, max });
         }
         let word = raw.shape.as_ref()?;
-        let all = [Shape::At, Shape::LettersDigits, Shape::Token, Shape::HexColon];
+        let all = Shape::NAMED;
         let shape = all.into_iter().find(|shape| shape.as_str() == word.value);
         if shape.is_none() {
             let message = format!("unknown anchor shape `{}`", shown(&word.value));
@@ -144,7 +185,7 @@ impl Compiler<'_> {
         fit.then(|| Anchors::Keywords(texts(keywords)))
     }
 
-    pub(super) fn derived(&mut self, hir: &Hir, at: Place) -> Option<(Anchors, Lead)> {
+    fn derived(&mut self, hir: &Hir, at: Place) -> Option<(Anchors, Lead)> {
         let Some(anchors) = derive::anchors(hir) else {
             let message = "no anchor follows from the pattern";
             let help = "state `anchors`: a word of three bytes or more, digits or a shape that \
@@ -156,12 +197,7 @@ impl Compiler<'_> {
     }
 
     /// Proves that every match holds an anchor, and says how far before it a match can start.
-    pub(super) fn lead(
-        &mut self,
-        hir: &Hir,
-        anchors: Anchors,
-        at: Place,
-    ) -> Option<(Anchors, Lead)> {
+    fn lead(&mut self, hir: &Hir, anchors: Anchors, at: Place) -> Option<(Anchors, Lead)> {
         match proof::prove(hir, &anchors, &mut self.proof_budget) {
             Ok(held) if held.lead == 0 => Some((anchors, Lead::Bytes(0))),
             Ok(held) => {
@@ -208,12 +244,7 @@ impl Compiler<'_> {
 /// The lead of a rule as the engine may use it. Walking back along a run tries its farthest start
 /// alone, so that has to be the only one that can match: either a byte of the run bars all that
 /// lie inside, or no start is barred and no match is cut.
-pub(super) fn settled_lead(
-    lead: Lead,
-    hir: &Hir,
-    max_length: usize,
-    boundary: Option<ByteSet>,
-) -> Lead {
+fn settled_lead(lead: Lead, hir: &Hir, max_length: usize, boundary: Option<ByteSet>) -> Lead {
     let Lead::Run(class, most) = lead else { return lead };
     let alone = match boundary {
         Some(boundary) => class.is_subset(&boundary),

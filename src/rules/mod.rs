@@ -15,20 +15,22 @@ mod pack;
 mod pattern;
 mod requirement;
 mod proof;
+mod proofs;
 mod derive;
 mod cost;
 mod lint;
 mod matching;
 mod compile;
+mod shared;
 
-pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, Lead, Shape};
+pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, LETTERS_LENGTH, Lead, Shape, WORDS_LENGTH};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use source::Source;
 pub use validator::Validator;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use crate::model::{Category, CategoryIndex, Class, RuleIndex, TermIndex};
+use crate::model::{Category, CategoryIndex, Class, LawSource, RuleIndex, TermIndex};
 
 /// The largest number of bytes that a rule may read from the start of its match: 16 KiB.
 pub const MAX_REACH: usize = 16 * 1024;
@@ -44,6 +46,7 @@ pub const MAX_WITHIN: usize = 1024;
 pub struct Taxonomy {
     categories: Vec<Category>,
     by_id: HashMap<String, CategoryIndex>,
+    laws: BTreeMap<String, LawSource>,
 }
 
 /// A checked, immutable set of rules.
@@ -76,6 +79,8 @@ pub struct Rule {
     pub source: String,
     /// ISO 3166 alpha-2 code, where the value belongs to one country.
     pub country: Option<String>,
+    /// Terms that name the country, sorted: those of the list `country.xx` for its code.
+    pub country_terms: Vec<TermIndex>,
     /// Linear byte regex (no Unicode mode). A group named `value` bounds the value alone.
     pub pattern: String,
     /// The cheap thing that every match holds.
@@ -157,6 +162,9 @@ pub struct Combination {
     pub terms: Vec<TermIndex>,
     /// The distance in bytes, between the nearest ends; at most [`MAX_WITHIN`].
     pub within: usize,
+    /// Not 0: instead of anything near it, so many findings of one category of `of` in one table
+    /// column or under one JSON key. What is raised stands at the one that makes up the number.
+    pub values: usize,
     /// Likelihood of what it raises.
     pub likelihood: u8,
     /// Payloads that raise it; the span is that of the finding it rests on.
@@ -184,7 +192,7 @@ impl Taxonomy {
             let index = CategoryIndex(u16::try_from(position).unwrap_or(u16::MAX));
             by_id.entry(category.id.clone()).or_insert(index);
         }
-        Taxonomy { categories, by_id }
+        Taxonomy { categories, by_id, laws: BTreeMap::new() }
     }
 
     /// All categories with their positions.
@@ -195,6 +203,11 @@ impl Taxonomy {
     /// The category at a position.
     pub fn get(&self, index: CategoryIndex) -> Option<&Category> {
         self.categories.get(usize::from(index.0))
+    }
+
+    /// Where a law stands that categories name so; none where no pack says it.
+    pub fn law(&self, name: &str) -> Option<&LawSource> {
+        self.laws.get(name)
     }
 
     /// The position of a category by its id.
@@ -237,6 +250,17 @@ impl RuleSet {
     /// The combination at a position; none for a plain rule.
     pub fn combination(&self, index: RuleIndex) -> Option<&Combination> {
         self.combinations.get((index.0 as usize).checked_sub(self.rules.len())?)
+    }
+
+    /// The combinations that ask for a number of values of this category in one column.
+    pub fn columns_of(
+        &self,
+        category: CategoryIndex,
+    ) -> impl Iterator<Item = (RuleIndex, &Combination)> {
+        (self.rules.len()..).zip(&self.combinations).filter_map(move |(position, combination)| {
+            let asks = combination.values > 0 && combination.of.contains(&category);
+            Some((RuleIndex(u32::try_from(position).ok()?), combination)).filter(|_| asks)
+        })
     }
 
     /// Id of the rule or combination at a position; empty where there is none.

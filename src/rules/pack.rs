@@ -5,6 +5,7 @@ use toml::de::DeTable;
 use super::diagnostic::Code;
 use super::reader::{Located, Place, Reporter, Table};
 use super::{MAX_CONTEXT, MAX_REACH, MAX_WITHIN, Source};
+use crate::model::LawSource;
 
 /// The largest source: 1 MiB.
 pub(super) const MAX_SOURCE: usize = 1 << 20;
@@ -22,6 +23,12 @@ const MAX_EXAMPLE: usize = 32 * 1024;
 const MAX_EXAMPLES: usize = 200;
 /// The most terms of a context.
 const MAX_TERMS: usize = 200;
+/// The most terms of a list.
+const MAX_LIST: usize = 2_000;
+/// The most values in a column that a combination may ask for; so many are kept a column.
+const MAX_VALUES: usize = 100;
+/// The most lists of one context.
+const MAX_LISTS: usize = 20;
 /// The longest term in bytes; what the engine keeps to find terms in grows with it.
 pub(super) const MAX_TERM: usize = 64;
 /// The most columns of a rule.
@@ -39,6 +46,14 @@ pub(super) struct Pack {
     pub categories: Vec<RawCategory>,
     pub rules: Vec<RawRule>,
     pub combinations: Vec<RawCombination>,
+    pub lists: Vec<RawList>,
+    pub laws: Vec<(Located<String>, LawSource)>,
+}
+
+/// Terms that several rules share.
+pub(super) struct RawList {
+    pub id: Located<String>,
+    pub terms: Vec<Located<String>>,
 }
 
 pub(super) struct RawCategory {
@@ -80,6 +95,7 @@ pub(super) struct RawCombination {
     pub near: Vec<Located<String>>,
     pub terms: Vec<Located<String>>,
     pub within: usize,
+    pub values: usize,
     pub likelihood: Located<usize>,
     pub examples: Vec<Located<String>>,
     pub counterexamples: Vec<Located<String>>,
@@ -100,6 +116,7 @@ pub(super) struct RawAnchors {
 }
 
 pub(super) struct RawContext {
+    pub lists: Vec<Located<String>>,
     pub terms: Vec<Located<String>>,
     pub before: usize,
     pub after: usize,
@@ -135,9 +152,17 @@ pub(super) fn read(source: &Source, position: usize, reporter: &mut Reporter<'_>
             .into_iter()
             .flatten()
             .collect(),
+        lists: table.tables("list", MAX_RULES, list).into_iter().flatten().collect(),
+        laws: table.tables("law", MAX_RULES, law).into_iter().flatten().collect(),
     };
     table.finish();
     pack
+}
+
+fn list(table: &mut Table<'_, '_, '_>) -> Option<RawList> {
+    let id = table.required_text("id", MAX_ID);
+    let terms = table.texts("terms", MAX_LIST, MAX_TERM);
+    Some(RawList { id: id?, terms })
 }
 
 fn category(table: &mut Table<'_, '_, '_>) -> Option<RawCategory> {
@@ -160,6 +185,22 @@ fn category(table: &mut Table<'_, '_, '_>) -> Option<RawCategory> {
         regulated,
         laws: laws.into_iter().flatten().collect(),
     })
+}
+
+fn law(table: &mut Table<'_, '_, '_>) -> Option<(Located<String>, LawSource)> {
+    let name = table.required_text("name", MAX_ID);
+    let mut text = |key| table.required_text(key, MAX_TEXT).map(|text| text.value);
+    let [title, jurisdiction, source, checked] =
+        ["title", "jurisdiction", "source", "checked"].map(&mut text);
+    let name = name?;
+    let law = LawSource {
+        name: name.value.clone(),
+        title: title?,
+        jurisdiction: jurisdiction?,
+        source: source?,
+        checked: checked?,
+    };
+    Some((name, law))
 }
 
 fn rule(table: &mut Table<'_, '_, '_>) -> Option<RawRule> {
@@ -211,6 +252,7 @@ fn combination(table: &mut Table<'_, '_, '_>) -> Option<RawCombination> {
         (categories, near.texts("terms", MAX_TERMS, MAX_TERM))
     });
     let (near, terms) = near.unwrap_or_default();
+    let values = table.number("values", 2..MAX_VALUES + 1).map_or(0, |values| values.value);
     let within = table.number("within", 0..MAX_WITHIN + 1).map_or(300, |within| within.value);
     let likelihood = table.required_number("likelihood", 0..101);
     let (examples, counterexamples) = examples(table);
@@ -223,6 +265,7 @@ fn combination(table: &mut Table<'_, '_, '_>) -> Option<RawCombination> {
         near,
         terms,
         within,
+        values,
         likelihood: likelihood?,
         examples,
         counterexamples,
@@ -252,13 +295,16 @@ fn anchors(table: &mut Table<'_, '_, '_>) -> RawAnchors {
 fn context(table: &mut Table<'_, '_, '_>) -> RawContext {
     let (before, after, boost) = window(table, 300, 100, 45);
     let required = table.boolean("required").unwrap_or(false);
-    RawContext { terms: table.texts("terms", MAX_TERMS, MAX_TERM), before, after, boost, required }
+    let lists = table.texts("lists", MAX_LISTS, MAX_ID);
+    let terms = table.texts("terms", MAX_TERMS, MAX_TERM);
+    RawContext { lists, terms, before, after, boost, required }
 }
 
 fn negative_context(table: &mut Table<'_, '_, '_>) -> RawContext {
     let (before, after, boost) = window(table, 100, 50, 40);
+    let lists = table.texts("lists", MAX_LISTS, MAX_ID);
     let terms = table.texts("terms", MAX_TERMS, MAX_TERM);
-    RawContext { terms, before, after, boost, required: false }
+    RawContext { lists, terms, before, after, boost, required: false }
 }
 
 /// `before`, `after` and `boost`, with what they are where they are absent.

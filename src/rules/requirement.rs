@@ -1,6 +1,6 @@
 //! What an anchor asks of a match, as an automaton that reads the match byte by byte.
 
-use super::{Anchors, DIGIT_SEPARATORS, Shape};
+use super::{Anchors, DIGIT_SEPARATORS, LETTERS_LENGTH, Shape, WORDS_LENGTH};
 
 /// The most separators between two digits of one number.
 const MAX_SEPARATORS: u8 = 2;
@@ -48,6 +48,18 @@ pub(super) enum State {
     Hex(Option<u8>),
     /// The first `:` of a group was the last byte.
     Colon,
+    /// Letters, or lower-case words: this many bytes of the shape; 0 in the middle of other text.
+    Run { begin: Begin, length: usize },
+}
+
+/// Whether words may begin at the next byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Begin {
+    No,
+    /// They may, also behind one of the bytes that break words.
+    Yes,
+    /// They may, but not behind one more such byte.
+    Here,
 }
 
 /// What one more byte does.
@@ -90,6 +102,9 @@ impl Requirement {
             Kind::Shape(Shape::LettersDigits) => State::Shape { inside: false, length: 0 },
             Kind::Shape(Shape::Token) => State::Tokens { inside: false, begun: Vec::new() },
             Kind::Shape(Shape::HexColon) => State::Hex(Some(0)),
+            Kind::Shape(Shape::Letters | Shape::Words) => {
+                State::Run { begin: Begin::Yes, length: 0 }
+            }
         }
     }
 
@@ -110,6 +125,10 @@ impl Requirement {
             }
             (Kind::Shape(_), State::Tokens { inside, begun }) => step_tokens(*inside, begun, byte),
             (Kind::Shape(_), State::Hex(_) | State::Colon) => step_hex(state, byte),
+            (Kind::Shape(Shape::Letters), State::Run { begin, length }) => {
+                step_letters(*begin, *length, byte)
+            }
+            (Kind::Shape(_), State::Run { begin, length }) => step_words(*begin, *length, byte),
             _ => Step::Next(State::Never),
         }
     }
@@ -124,6 +143,8 @@ impl Requirement {
             Kind::Shape(Shape::At) => byte == b'@',
             Kind::Shape(Shape::LettersDigits | Shape::Token) => byte.is_ascii_alphanumeric(),
             Kind::Shape(Shape::HexColon) => byte == b':',
+            Kind::Shape(Shape::Letters) => byte.is_ascii_alphabetic(),
+            Kind::Shape(Shape::Words) => byte.is_ascii_lowercase(),
         }
     }
 }
@@ -138,6 +159,14 @@ impl Kind {
             Kind::Digits { .. } => match byte {
                 b'0'..=b'9' => 1,
                 _ if DIGIT_SEPARATORS.contains(&byte) => 2,
+                _ => 0,
+            },
+            Kind::Shape(Shape::Letters) => u8::from(byte.is_ascii_alphabetic()),
+            Kind::Shape(Shape::Words) => match byte {
+                b'a'..=b'z' => 1,
+                b' ' => 2,
+                b'.' | b'/' | b'(' | b')' => 3,
+                b'0'..=b'9' | b'A'..=b'Z' => 4,
                 _ => 0,
             },
             Kind::Shape(_) => match byte {
@@ -175,6 +204,8 @@ pub(super) fn shortest_distance(anchors: &Anchors) -> usize {
         Anchors::Shape(Shape::Token) => 2,
         // `:1 :1`
         Anchors::Shape(Shape::HexColon) => 3,
+        Anchors::Shape(Shape::Letters) => LETTERS_LENGTH,
+        Anchors::Shape(Shape::Words) => WORDS_LENGTH,
     }
 }
 
@@ -276,6 +307,35 @@ fn step_hex(state: &State, byte: u8) -> Step {
     })
 }
 
+fn step_letters(begin: Begin, length: usize, byte: u8) -> Step {
+    if !byte.is_ascii_alphabetic() {
+        return Step::Next(State::Run { begin: Begin::Yes, length: 0 });
+    }
+    match length {
+        0 if begin == Begin::No => Step::Next(State::Run { begin, length }),
+        _ if length + 1 == LETTERS_LENGTH => Step::Held(length),
+        _ => Step::Next(State::Run { begin: Begin::No, length: length + 1 }),
+    }
+}
+
+fn step_words(begin: Begin, length: usize, byte: u8) -> Step {
+    let goes_on = length > 0 && (byte == b' ' || byte.is_ascii_lowercase());
+    let begins = begin != Begin::No && byte.is_ascii_lowercase();
+    if goes_on || begins {
+        if length + 1 == WORDS_LENGTH {
+            return Step::Held(length);
+        }
+        return Step::Next(State::Run { begin: Begin::No, length: length + 1 });
+    }
+    let begin = match byte {
+        b' ' | b'.' | b'/' | b'(' | b')' if begin == Begin::Yes => Begin::Here,
+        b' ' | b'.' | b'/' | b'(' | b')' => Begin::No,
+        _ if byte.is_ascii_alphanumeric() => Begin::No,
+        _ => Begin::Yes,
+    };
+    Step::Next(State::Run { begin, length: 0 })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,6 +387,18 @@ mod tests {
         assert_eq!(find(&shape(Shape::HexColon), "20fe:1"), Some(4));
         assert_eq!(find(&shape(Shape::HexColon), "x:1 ::1"), Some(4));
         assert_eq!(find(&shape(Shape::HexColon), "20fe1:1"), None);
+        let letters = "Ab".repeat(24);
+        assert_eq!(find(&shape(Shape::Letters), &letters), Some(0));
+        assert_eq!(find(&shape(Shape::Letters), &format!("1{letters}")), Some(1));
+        assert_eq!(find(&shape(Shape::Letters), &letters[1..]), None);
+        let words = "abc ".repeat(12);
+        for before in ["", ": ", "\n", "x\"", ": ("] {
+            let at = Some(before.len()).filter(|_| before != ": (");
+            assert_eq!(find(&shape(Shape::Words), &format!("{before}{words}")), at, "{before}");
+        }
+        assert_eq!(find(&shape(Shape::Words), &words[..46]), None);
+        assert_eq!(find(&shape(Shape::Words), &format!("1 {words}")), None);
+        assert_eq!(find(&shape(Shape::Words), &words.replacen("abc", "aBc", 1)), None);
     }
 
     #[test]

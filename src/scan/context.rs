@@ -1,8 +1,9 @@
 //! Context terms around a match, looked for only where something was found.
 //!
 //! Offsets come in, the nearest term comes out. Terms are whole words: neither a letter nor a
-//! digit may stand beside a term that begins or ends with one. Letters beyond ASCII count as
-//! letters in UTF-8 and Latin-1 alike, and each term is known in both.
+//! digit may stand beside a term that begins or ends with one, but for the border of `customerSsn`.
+//! Letters beyond ASCII count as letters in UTF-8 and Latin-1 alike, and each term is known in both.
+//! Between the words of a term may stand a space, `_`, `-` or nothing.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
@@ -14,6 +15,9 @@ pub const MAX_TERM: usize = 64;
 
 /// How much text is searched at a time, at least, where matches are close and the text is there.
 const STEP: u64 = 512;
+
+/// How much farther away a term behind a match counts: a label stands before its value.
+const BEHIND: u64 = 24;
 
 /// The terms of a rule set as one automaton.
 #[derive(Debug)]
@@ -43,7 +47,7 @@ pub struct Nearby {
 pub struct Nearest {
     /// The term.
     pub term: TermIndex,
-    /// Bytes between it and the match.
+    /// Bytes between it and the match, and 24 more where it stands behind.
     pub distance: u64,
 }
 
@@ -53,14 +57,17 @@ impl Terms {
         let mut patterns: Vec<Vec<u8>> = Vec::new();
         let mut of_pattern = Vec::new();
         for (number, term) in (0..=u16::MAX).zip(&rules.terms) {
-            let mut forms = vec![term.clone().into_bytes()];
-            if !term.is_ascii() {
-                let upper = term.to_uppercase();
-                forms.push(upper.clone().into_bytes());
-                forms.extend([term, &upper].into_iter().filter_map(|form| latin1(form)));
-                forms.sort();
-                forms.dedup();
+            let mut forms = Vec::new();
+            for term in joined(term) {
+                if !term.is_ascii() {
+                    let upper = term.to_uppercase();
+                    forms.extend([&term, &upper].into_iter().filter_map(|form| latin1(form)));
+                    forms.push(upper.into_bytes());
+                }
+                forms.push(term.into_bytes());
             }
+            forms.sort();
+            forms.dedup();
             of_pattern.extend(forms.iter().map(|_| TermIndex(number)));
             patterns.append(&mut forms);
         }
@@ -91,16 +98,17 @@ impl Terms {
         }
     }
 
-    /// The first of these terms among the words of a column name or JSON key.
-    pub fn in_name(&self, name: &str, wanted: &[TermIndex]) -> Option<TermIndex> {
-        let words = split_words(name);
-        let mut first = None;
-        self.each(words.as_bytes(), 0, words.len(), |start, _, term| {
-            if wanted.contains(&term) && first.is_none_or(|best| (start, term) < best) {
-                first = Some((start, term));
+    /// The last of these terms (sorted) among the words of a name, with its distance from their end.
+    pub fn in_words(&self, words: &str, wanted: &[TermIndex]) -> Option<Nearest> {
+        let mut last: Option<Nearest> = None;
+        self.each(words.as_bytes(), 0, words.len(), |_, end, term| {
+            let distance = (words.len() - end) as u64;
+            let nearer = |best: Nearest| (distance, term) < (best.distance, best.term);
+            if wanted.binary_search(&term).is_ok() && last.is_none_or(nearer) {
+                last = Some(Nearest { term, distance });
             }
         });
-        first.map(|(_, term)| term)
+        last
     }
 }
 
@@ -127,7 +135,7 @@ impl Nearby {
     }
 
     /// The nearest of the `wanted` terms (sorted) that lies wholly inside `from..start` or
-    /// `end..to`; before wins over behind, then the lower term. `text` begins at offset `base` and
+    /// `end..to`; of terms as near the lower one. `text` begins at offset `base` and
     /// holds `from..to` and, unless the payload ends there, four bytes beyond.
     pub fn nearest(
         &mut self,
@@ -140,24 +148,24 @@ impl Nearby {
     ) -> Option<Nearest> {
         self.cover(terms, text, base, from, to);
         let first = self.found.partition_point(|occurrence| occurrence.start < from);
-        let mut best: Option<(u64, bool, TermIndex)> = None;
+        let mut best: Option<(u64, TermIndex)> = None;
         for occurrence in self.found.iter().skip(first).take_while(|found| found.start < to) {
-            let (distance, behind) = if occurrence.end <= start {
-                (start - occurrence.end, false)
+            let distance = if occurrence.end <= start {
+                start - occurrence.end
             } else if occurrence.start >= end && occurrence.end <= to {
-                (occurrence.start - end, true)
+                occurrence.start - end + BEHIND
             } else {
                 continue;
             };
             if wanted.binary_search(&occurrence.term).is_err() {
                 continue;
             }
-            let candidate = (distance, behind, occurrence.term);
+            let candidate = (distance, occurrence.term);
             if best.is_none_or(|best| candidate < best) {
                 best = Some(candidate);
             }
         }
-        best.map(|(distance, _, term)| Nearest { term, distance })
+        best.map(|(distance, term)| Nearest { term, distance })
     }
 
     /// Makes all terms known that lie inside `from..to`.
@@ -208,16 +216,20 @@ fn is_whole_word(text: &[u8], start: usize, end: usize) -> bool {
     else {
         return false;
     };
-    let opens =
-        !(needs_edge(first_char(term)) && last_char(before).is_some_and(char::is_alphanumeric));
-    let closes =
-        !(needs_edge(last_char(term)) && first_char(behind).is_some_and(char::is_alphanumeric));
-    opens && closes
+    is_edge(last_char(before), first_char(term)) && is_edge(last_char(term), first_char(behind))
 }
 
-/// Scripts that write words without spaces need no edge.
-fn needs_edge(edge: Option<char>) -> bool {
-    edge.is_some_and(|c| c.is_alphanumeric() && !matches!(c, '\u{0e00}'..='\u{0e7f}' | '\u{2e80}'..='\u{d7ff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}'))
+/// Whether a word may begin or end between two characters, one of them of a term.
+fn is_edge(left: Option<char>, right: Option<char>) -> bool {
+    let (Some(left), Some(right)) = (left, right) else { return true };
+    !(joins(left) && joins(right)) || left.is_lowercase() && right.is_uppercase()
+}
+
+/// Whether a character goes on with the word beside it. Scripts that write words without spaces
+/// have no such character.
+fn joins(c: char) -> bool {
+    let spaceless = matches!(c, '\u{0e00}'..='\u{0e7f}' | '\u{2e80}'..='\u{d7ff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}');
+    c.is_alphanumeric() && !spaceless
 }
 
 /// The character that text begins with, in UTF-8 if it is that, else in Latin-1.
@@ -243,22 +255,13 @@ fn latin1(term: &str) -> Option<Vec<u8>> {
     term.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect()
 }
 
-/// `patientSSN_no` as `patient SSN no`.
-fn split_words(name: &str) -> String {
-    let mut words = String::with_capacity(name.len() + 8);
-    let mut previous = ' ';
-    for c in name.chars() {
-        if !c.is_alphanumeric() {
-            words.push(' ');
-        } else {
-            if previous.is_lowercase() && c.is_uppercase() {
-                words.push(' ');
-            }
-            words.push(c);
-        }
-        previous = c;
+/// A term with what may stand between its words.
+fn joined(term: &str) -> Vec<String> {
+    let mut forms = vec![term.to_owned()];
+    if term.contains(' ') {
+        forms.extend(["_", "-", ""].map(|between| term.replace(' ', between)));
     }
-    words
+    forms
 }
 
 #[cfg(test)]
@@ -299,7 +302,7 @@ mod tests {
         for text in ["ssn", "SSN", "-ssn:", "_ssn_", "(Ssn)", "a ssn", "ssn\n", "Social Security"] {
             assert!(is_in(text.as_bytes()), "{text}");
         }
-        for text in ["xssn", "ssnx", "1ssn", "ssn2", "éssn", "ssné", "socialsecurity"] {
+        for text in ["xssn", "ssnx", "1ssn", "ssn2", "éssn", "ssné", "socialsecurit"] {
             assert!(!is_in(text.as_bytes()), "{text}");
         }
         // Letters of Latin-1 are letters, other bytes beyond ASCII are none.
@@ -320,11 +323,12 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_term_wins_then_the_one_before() {
+    fn the_nearest_term_wins_and_one_behind_is_farther_away() {
         let text = b"ssn .. ab [value] ssn";
         assert_eq!(nearest(text, 10, 17), Some(("ab".into(), 1)));
         assert_eq!(nearest(b"ab [v] ssn", 3, 6), Some(("ab".into(), 1)));
-        assert_eq!(nearest(b"ab  [v] ssn", 4, 7), Some(("ssn".into(), 1)));
+        assert_eq!(nearest(b"ab  [v] ssn", 4, 7), Some(("ab".into(), 2)));
+        assert_eq!(nearest(b"[v] ssn", 0, 3), Some(("ssn".into(), 1 + BEHIND)));
         // What overlaps the value or sticks out of the window is not beside it.
         assert_eq!(nearest(b"ssn", 1, 3), None);
         assert_eq!(nearest(b"ab c", 0, 2), None);
@@ -332,17 +336,27 @@ mod tests {
     }
 
     #[test]
-    fn names_are_split_into_words() {
+    fn words_of_names_have_their_distance_from_the_end() {
         let (terms, wanted, words) = terms();
-        let of =
-            |name| terms.in_name(name, &wanted).map(|term| words[usize::from(term.0)].as_str());
-        assert_eq!(of("patientSSN_no"), Some("ssn"));
-        assert_eq!(of("patientssn"), None);
-        assert_eq!(of("patient_ssn"), Some("ssn"));
-        assert_eq!(of("homeSocialSecurity"), Some("social security"));
-        assert_eq!(of("ab.ssn"), Some("ab"));
+        let of = |name| {
+            let found = terms.in_words(name, &wanted)?;
+            Some((words[usize::from(found.term.0)].as_str(), found.distance))
+        };
+        assert_eq!(of("patient SSN no"), Some(("ssn", 3)));
+        assert_eq!(of("ssn ab"), Some(("ab", 0)));
+        assert_eq!(of("home Social Security"), Some(("social security", 0)));
         assert_eq!(of("assn"), None);
         assert_eq!(of(""), None);
+    }
+
+    #[test]
+    fn words_of_a_term_may_be_joined_in_the_ways_of_code() {
+        for text in ["social_security", "social-security", "socialsecurity", "mySocialSecurity no"]
+        {
+            assert!(is_in(text.as_bytes()), "{text}");
+        }
+        assert!(is_in(b"customerSsn") && is_in(b"ssnNumber"));
+        assert!(!is_in(b"socialXsecurity") && !is_in(b"unsocialsecurity") && !is_in(b"xSSNx"));
     }
 
     fn text() -> impl Strategy<Value = Vec<u8>> {

@@ -288,6 +288,7 @@ impl Cursor {
             text: view.text,
             base: view.base,
             floor: self.tracker.row_start(span.start).unwrap_or(view.base).max(view.base),
+            value_start: self.tracker.value_start(span.start),
             place: place.as_deref(),
         };
         let nearby = &mut self.nearby;
@@ -443,7 +444,7 @@ mod tests {
         let need = 200 + 71;
         let (found, progress) = scan(&plan, &text, &[need - 1, need, 600, 805]);
         let held: Vec<u64> = progress.iter().map(|progress| progress.final_to).collect();
-        assert_eq!(held, [200, 200, 568, 805]);
+        assert_eq!(held, [200, 200, 552, 805]);
         assert_eq!(found, [(200, 205)]);
         // Nothing that may still be looked at is given up.
         assert!(progress.iter().all(|progress| progress.needed_from <= progress.final_to));

@@ -10,6 +10,7 @@
 mod automaton;
 mod context;
 mod cursor;
+mod names;
 mod plan;
 mod position;
 #[cfg(test)]

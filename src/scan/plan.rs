@@ -298,7 +298,8 @@ fn facts(rules: &RuleSet) -> Vec<Facts> {
 
 fn combinations_of(rules: &RuleSet) -> HashMap<CategoryIndex, Vec<usize>> {
     let mut of: HashMap<CategoryIndex, Vec<usize>> = HashMap::new();
-    for (position, combination) in rules.combinations.iter().enumerate() {
+    let plain = rules.combinations.iter().enumerate().filter(|(_, it)| it.values == 0);
+    for (position, combination) in plain {
         for category in &combination.of {
             of.entry(*category).or_default().push(position);
         }

@@ -1,14 +1,27 @@
 //! From a validated match to a likelihood: shape, then context, column and what speaks against.
 
 use super::context::{Nearby, Nearest, Terms};
-use crate::model::{Evidence, Likelihood, Place};
-use crate::rules::{Context, Rule, normalise_name};
+use super::names::{Name, Says};
+use crate::model::{Evidence, Likelihood, Place, TermIndex};
+use crate::rules::{Context, Rule};
 
 /// What a published example or a reserved number reaches at most: `possible`.
 const PUBLISHED: u32 = 50;
 
 /// What a second kind of evidence adds to the stronger one.
 const CORROBORATION: u32 = 7;
+
+/// What the name of the rule's country adds to other evidence.
+const COUNTRY: u32 = 8;
+
+/// What a term adds that stands at most [`BESIDE_BYTES`] bytes before the match.
+const BESIDE: u32 = 4;
+
+/// See [`BESIDE`].
+const BESIDE_BYTES: u64 = 16;
+
+/// How much farther away than in a name a term in the text counts.
+const OUTSIDE_NAME: u64 = 4096;
 
 /// The text around a match.
 pub struct Surroundings<'a> {
@@ -18,12 +31,17 @@ pub struct Surroundings<'a> {
     pub base: u64,
     /// Offset before which no context counts: the start of the table row, or of the payload.
     pub floor: u64,
+    /// Start of the cell or JSON value that holds the match.
+    pub value_start: Option<u64>,
     /// Cell or JSON path of the match.
     pub place: Option<&'a Place>,
 }
 
 /// The likelihood of a validated match at `start..end` and what it rests on; none where the rule
 /// requires context and there is none.
+///
+/// Of the terms that speak for a match and those that speak against it only the nearer one counts:
+/// the label of a value stands nearest to it.
 pub fn score(
     rule: &Rule,
     published: bool,
@@ -32,30 +50,51 @@ pub fn score(
     terms: &Terms,
     nearby: &mut Nearby,
 ) -> Option<(Likelihood, Evidence)> {
-    let name = around.place.map(Place::name).filter(|name| !name.is_empty());
-    let column = !rule.columns.is_empty()
-        && name.is_some_and(|name| rule.columns.contains(&normalise_name(name)));
-    let mut find = |context: &Context| {
-        let in_name = name.and_then(|name| terms.in_name(name, &context.terms));
-        let window = window(context, start, end, around);
-        let (text, base) = (around.text, around.base);
-        in_name.or_else(|| {
-            let near = nearby.nearest(terms, text, base, window.0, window.1, &context.terms);
-            near.map(|Nearest { term, .. }| term)
-        })
+    let name = around.place.and_then(Name::of);
+    let column = name.as_ref().is_some_and(|name| name.is_one_of(&rule.columns));
+    let mut in_text = |context: &Context, wanted: &[TermIndex]| {
+        let (before, behind) = window(context, start, end, around, name.as_ref());
+        nearby.nearest(terms, around.text, around.base, before, behind, wanted)
     };
-    let context = rule.context.as_ref().and_then(&mut find);
-    let negative = rule.negative.as_ref().and_then(&mut find);
+    let in_words = |words: Option<&str>, wanted: &[TermIndex]| terms.in_words(words?, wanted);
+    let outside = |near: Nearest| Nearest { distance: near.distance + OUTSIDE_NAME, ..near };
+    let mut context = rule.context.as_ref().and_then(|context| {
+        in_words(name.as_ref().map(Name::for_it), &context.terms)
+            .or_else(|| in_text(context, &context.terms).map(outside))
+    });
+    let mut negative = rule.negative.as_ref().and_then(|context| {
+        in_words(name.as_ref().map(Name::against_it), &context.terms)
+            .or_else(|| in_text(context, &context.terms).map(outside))
+    });
+    match (&context, &negative) {
+        (_, Some(_)) if column => negative = None,
+        (Some(near), Some(other)) if near.distance <= other.distance => negative = None,
+        (Some(_), Some(_)) => context = None,
+        _ => {}
+    }
 
     let required = rule.context.as_ref().is_some_and(|context| context.required);
     if required && context.is_none() && !column {
         return None;
     }
+    let supported = context.is_some() || column;
+    let country = rule.context.as_ref().filter(|_| supported && !rule.country_terms.is_empty());
+    let country = country.and_then(|context| {
+        in_words(name.as_ref().map(Name::for_it), &rule.country_terms)
+            .or_else(|| in_text(context, &rule.country_terms))
+    });
     let by_context = context.and(rule.context.as_ref()).map_or(0, |it| u32::from(it.boost));
     let by_column = if column { u32::from(rule.column_boost) } else { 0 };
     let mut likelihood = u32::from(rule.likelihood) + by_context.max(by_column);
     if context.is_some() && column {
         likelihood += CORROBORATION;
+    }
+    if country.is_some() {
+        likelihood += COUNTRY;
+    }
+    let is_beside = |near: &Nearest| near.distance.wrapping_sub(OUTSIDE_NAME) <= BESIDE_BYTES;
+    if context.as_ref().is_some_and(is_beside) {
+        likelihood += BESIDE;
     }
     if negative.is_some() {
         likelihood =
@@ -64,27 +103,40 @@ pub fn score(
     if published {
         likelihood = likelihood.min(PUBLISHED);
     }
+    let term = |near: Nearest| near.term;
     let evidence = Evidence {
         validator: rule.validator.is_some(),
         column,
-        context,
-        negative,
+        context: context.map(term),
+        negative: negative.map(term),
+        country: country.map(term),
         published_example: published,
         rests_on: None,
     };
     Some((Likelihood::new(likelihood), evidence))
 }
 
-/// Where context counts: before and behind the match.
+/// Where context counts, before and behind the match. Under a name that says what the value is,
+/// words outside of the value speak of something else.
 fn window(
     context: &Context,
     start: u64,
     end: u64,
     around: &Surroundings<'_>,
+    name: Option<&Name>,
 ) -> ((u64, u64), (u64, u64)) {
-    let from = start.saturating_sub(context.before as u64).max(around.floor).min(start);
+    let own = name.is_some_and(|name| name.says == Says::What);
+    let floor = around.value_start.filter(|_| own).map_or(around.floor, |at| at.max(around.floor));
+    let from = start.saturating_sub(context.before as u64).max(floor).min(start);
     let last = around.base + around.text.len() as u64;
-    let to = (end + context.after as u64).min(last).max(end);
+    let mut to = (end + context.after as u64).min(last).max(end);
+    if own {
+        let index =
+            |offset: u64| usize::try_from(offset.saturating_sub(around.base)).unwrap_or(usize::MAX);
+        let behind = around.text.get(index(end)..index(to)).unwrap_or_default();
+        let ends = |byte: &u8| matches!(byte, b'"' | b',' | b';' | b'|' | b'\t' | b'\n' | b'}');
+        to = end + behind.iter().position(ends).unwrap_or(behind.len()) as u64;
+    }
     ((from, start), (end, to))
 }
 
@@ -98,13 +150,21 @@ mod tests {
         negative = { terms = [\"bad\"], before = 20, after = 10, boost = 25 }\n\
         columns = [\"key_name\"]\ncolumn_boost = 20";
 
-    /// Likelihood of the `key` in a text, or none; under a column name where one is given.
+    /// Likelihood of the `key` in a text, or none; under a column name where one is given. What
+    /// stands before `|` is another row, what stands before `;` another cell.
     fn likelihood(rule: &str, text: &str, column: &str, published: bool) -> Option<u8> {
-        let rules = sample::rules(&[("sec.a", "key", rule)], "");
+        let lists = "[[list]]\nid = \"country.us\"\nterms = [\"usa\"]";
+        let rules = sample::rules(&[("sec.a", "key", rule)], lists);
         let start = text.find("key").unwrap() as u64;
         let place = Place::Cell { row: 1, column: column.into() };
-        let floor = text.find('|').map_or(0, |at| at as u64 + 1);
-        let around = Surroundings { text: text.as_bytes(), base: 0, floor, place: Some(&place) };
+        let behind = |mark: char| text.find(mark).map_or(0, |at| at as u64 + 1);
+        let around = Surroundings {
+            text: text.as_bytes(),
+            base: 0,
+            floor: behind('|'),
+            value_start: Some(behind(';').max(behind('|'))).filter(|_| !column.is_empty()),
+            place: Some(&place),
+        };
         let terms = Terms::new(&rules);
         let mut nearby = Nearby::default();
         let span = (start, start + 3);
@@ -116,13 +176,16 @@ mod tests {
     fn evidence_adds_and_takes() {
         let of = |text, column| likelihood(RULE, text, column, false).unwrap();
         assert_eq!(of("key", ""), 40);
-        assert_eq!(of("good key", ""), 70);
+        let wide = RULE.replace("before = 20", "before = 60");
+        let far = |column| likelihood(&wide, "good ................ key", column, false);
+        assert_eq!(far(""), Some(70));
+        assert_eq!(of("good key", ""), 74, "right beside it");
         assert_eq!(of("key good", ""), 70);
         assert_eq!(of("key", "Key Name"), 60);
-        assert_eq!(of("good key", "key-name"), 77, "the larger one plus 7");
+        assert_eq!(far("key-name"), Some(77), "the larger one plus 7");
+        assert_eq!(of("key good", "key-name"), 77, "the larger one plus 7");
         assert_eq!(of("key", "good"), 70, "a term in the column name is context");
         assert_eq!(of("bad key", ""), 15);
-        assert_eq!(of("good key bad", ""), 45);
         assert_eq!(of("key", "bad_column"), 15);
         let negative = RULE.replace("boost = 25", "boost = 90");
         assert_eq!(likelihood(&negative, "bad key", "", false), Some(0));
@@ -131,15 +194,52 @@ mod tests {
     }
 
     #[test]
+    fn the_nearer_label_wins() {
+        let of = |text, column| likelihood(RULE, text, column, false).unwrap();
+        assert_eq!(of("bad 1, good key", ""), 74);
+        assert_eq!(of("good 1, bad key", ""), 15);
+        assert_eq!(of("good key bad", ""), 74, "a label stands before its value");
+        assert_eq!(of("bad key good", ""), 15);
+        assert_eq!(of("bad key", "good"), 70, "a name is nearer than any text");
+        assert_eq!(of("bad key", "key_name"), 60, "and a listed one says enough");
+        assert_eq!(of("good key", "bad"), 15);
+        let required = RULE.replace("boost = 30", "boost = 30, required = true");
+        assert_eq!(likelihood(&required, "good 1, bad key", "", false), None);
+    }
+
+    #[test]
+    fn a_specific_name_shuts_out_the_neighbours() {
+        let of = |text, column| likelihood(RULE, text, column, false).unwrap();
+        assert_eq!(of("good; key", "colour"), 40);
+        assert_eq!(of("good; key", "value"), 74);
+        assert_eq!(of("good; key", "notes"), 74);
+        assert_eq!(of("x; good key", "colour"), 74);
+        assert_eq!(of("key good", "colour"), 70);
+        assert_eq!(of("key, good", "colour"), 40);
+        assert_eq!(of("key, good", "notes"), 70);
+    }
+
+    #[test]
+    fn the_country_adds_to_other_evidence_alone() {
+        let of = |text| {
+            let rule = format!("country = \"US\"\n{RULE}");
+            likelihood(&rule, text, "", false).unwrap()
+        };
+        assert_eq!(of("usa key"), 40);
+        assert_eq!(of("usa good key"), 82);
+        assert_eq!(of("usa bad key"), 15);
+    }
+
+    #[test]
     fn windows_end_where_the_rule_and_the_row_say() {
         let of = |text: &str| likelihood(RULE, text, "", false).unwrap();
         let gap = |bytes| ".".repeat(bytes);
-        assert_eq!(of(&format!("good{}key", gap(16))), 70);
+        assert_eq!(of(&format!("good{}key", gap(16))), 74);
         assert_eq!(of(&format!("good{}key", gap(17))), 40);
         assert_eq!(of(&format!("key{}good", gap(6))), 70);
         assert_eq!(of(&format!("key{}good", gap(7))), 40);
         assert_eq!(of("good| key"), 40, "before the row");
-        assert_eq!(of("|good key"), 70);
+        assert_eq!(of("|good key"), 74);
         assert_eq!(of("| key good"), 70);
     }
 
@@ -148,7 +248,7 @@ mod tests {
         let required = RULE.replace("boost = 30", "boost = 30, required = true");
         let of = |text, column| likelihood(&required, text, column, false);
         assert_eq!(of("key", ""), None);
-        assert_eq!(of("good key", ""), Some(70));
+        assert_eq!(of("good key", ""), Some(74));
         assert_eq!(of("key", "key_name"), Some(60));
         assert_eq!(of("key", "other"), None);
         assert_eq!(likelihood(RULE, "good key", "", true), Some(50));
@@ -160,7 +260,8 @@ mod tests {
         let rules = sample::rules(&[("sec.a", "key", RULE)], "");
         let place = Place::Cell { row: 1, column: "key_name".into() };
         let text = b"good key";
-        let around = Surroundings { text, base: 0, floor: 0, place: Some(&place) };
+        let around =
+            Surroundings { text, base: 0, floor: 0, value_start: None, place: Some(&place) };
         let (terms, mut nearby) = (Terms::new(&rules), Nearby::default());
         let found = score(&rules.rules[0], false, (5, 8), &around, &terms, &mut nearby);
         let (_, evidence) = found.unwrap();

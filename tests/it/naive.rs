@@ -103,6 +103,18 @@ fn is_anchor(rule: &Rule, text: &[u8], at: usize) -> bool {
                 && (at..at + 11).all(|at| byte(at).is_ascii_alphanumeric() || byte(at) == b'-')
                 && (at..at + 11).any(|at| byte(at).is_ascii_digit())
         }
+        Anchors::Shape(Shape::Letters) => {
+            let letter = |at: usize| byte(at).is_ascii_alphabetic();
+            !before.is_ascii_alphabetic() && (at..at + 48).all(letter)
+        }
+        Anchors::Shape(Shape::Words) => {
+            let second = at.checked_sub(2).map_or(0, byte);
+            let breaks = |byte: u8| b" ./()".contains(&byte);
+            byte(at).is_ascii_lowercase()
+                && (at..at + 47).all(|at| byte(at).is_ascii_lowercase() || byte(at) == b' ')
+                && starts
+                && !(breaks(before) && (second.is_ascii_alphanumeric() || breaks(second)))
+        }
         Anchors::Shape(Shape::HexColon) => {
             let digits = text[..at].iter().rev().take_while(|b| b.is_ascii_hexdigit()).count();
             let edge = (at - digits).checked_sub(1).map_or(0, byte);

@@ -10,6 +10,7 @@ use sluicegate::rules::Anchors;
 use crate::UsageError;
 
 mod check;
+mod docs;
 mod explain;
 mod list;
 mod test;
@@ -31,6 +32,8 @@ enum Command {
     Test(test::Arguments),
     /// Say what a rule finds, why, and how sure it is
     Explain(explain::Arguments),
+    /// Write a page of all rules in Markdown
+    Docs(docs::Arguments),
 }
 
 /// How output is written.
@@ -57,6 +60,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Docs(arguments) => docs::run(&arguments),
     }
 }
 

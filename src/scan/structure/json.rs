@@ -142,6 +142,11 @@ impl Json {
         Some(Place::Json { json_path, key })
     }
 
+    pub(super) fn value_start(&self, at: u64) -> Option<u64> {
+        let position = self.items.partition_point(|item| item.start <= at).checked_sub(1)?;
+        self.items.get(position).map(|item| item.start)
+    }
+
     pub(super) fn forget_below(&mut self, at: u64) {
         let old = self.items.partition_point(|item| item.start <= at).saturating_sub(1);
         self.items.drain(..old);

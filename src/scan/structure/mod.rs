@@ -98,6 +98,16 @@ impl Tracker {
         }
     }
 
+    /// View offset of the first byte of the cell or JSON value that holds `at`, or of a byte that
+    /// is not needed any more where it began before that. None in plain text.
+    pub fn value_start(&self, at: u64) -> Option<u64> {
+        match &self.structure {
+            Follow::Text => None,
+            Follow::Table(table) => table.cell_start(at),
+            Follow::Json(json) => json.value_start(at),
+        }
+    }
+
     /// Room for marks, in bytes: what was held at most.
     #[cfg(test)]
     pub(crate) fn room(&self) -> usize {

@@ -150,6 +150,11 @@ impl Table {
         Some(self.row(at)?.start.max(self.oldest))
     }
 
+    pub(super) fn cell_start(&self, at: u64) -> Option<u64> {
+        let field = self.fields.partition_point(|start| *start <= at).checked_sub(1)?;
+        self.fields.get(field).map(|start| (*start).max(self.oldest))
+    }
+
     pub(super) fn forget_below(&mut self, at: u64) {
         self.oldest = self.oldest.max(at);
         let old = self.fields.partition_point(|start| *start <= at).saturating_sub(1);

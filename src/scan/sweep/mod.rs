@@ -20,10 +20,10 @@ mod tile;
 pub use keywords::KeywordTable;
 use tile::{Maps, TILE, Tile, WORDS};
 
-use crate::rules::Shape;
+use crate::rules::{LETTERS_LENGTH, Shape, WORDS_LENGTH};
 
 /// Bytes behind an anchor's first byte that the sweep may have to see to recognise it.
-pub const LOOK_AHEAD: usize = 32;
+pub const LOOK_AHEAD: usize = 48;
 
 /// Bytes before an anchor that the sweep may have to see to recognise it.
 pub const LOOK_BEHIND: usize = 8;
@@ -42,7 +42,7 @@ pub struct Anchor {
 pub struct AnchorKind(u16);
 
 /// Number of shapes; keywords are numbered behind them.
-const SHAPES: u16 = 5;
+const SHAPES: u16 = 7;
 
 impl AnchorKind {
     /// The kind of a shape.
@@ -53,6 +53,8 @@ impl AnchorKind {
             Shape::LettersDigits => 2,
             Shape::Token => 3,
             Shape::HexColon => 4,
+            Shape::Letters => 5,
+            Shape::Words => 6,
         })
     }
 
@@ -288,6 +290,7 @@ fn shapes(tile: &Tile, maps: &Maps, found: &mut Vec<u64>) {
                 }
             }
         }
+        runs(tile, maps, word, found);
         if alnum != 0 {
             let start = alnum & !(before(&maps.digit, word) | before(&maps.letter, word)) & live;
             if start == 0 {
@@ -305,6 +308,55 @@ fn shapes(tile: &Tile, maps: &Maps, found: &mut Vec<u64>) {
             }
         }
     }
+}
+
+/// Finds long runs of letters, and of lower-case words.
+fn runs(tile: &Tile, maps: &Maps, word: usize, found: &mut Vec<u64>) {
+    let breaks = |word: usize| maps.number[word] & !maps.token[word];
+    let run = |word: usize| maps.letter[word] | breaks(word);
+    let here = run(word);
+    // A run of 47 bytes has sixteen in one word, or fills the low half of the next.
+    let four = here & here >> 1 & here >> 2 & here >> 3;
+    let sixteen = four & four >> 4 & four >> 8 & four >> 12;
+    if sixteen == 0 && run(word + 1) as u32 != u32::MAX {
+        return;
+    }
+    let live = tile.live(word);
+    let letter = maps.letter[word];
+    let letters = letter & !before(&maps.letter, word) & live;
+    if letters != 0 {
+        let long = letters & all_of(wide(&maps.letter, word), LETTERS_LENGTH as u32);
+        emit(long, word, Shape::Letters, found);
+    }
+    let starts = letter & !before(&maps.letter, word) & !before(&maps.digit, word) & live;
+    let both = u128::from(here) | u128::from(run(word + 1)) << 64;
+    let mut words = starts & all_of(both, WORDS_LENGTH as u32);
+    if words == 0 {
+        return;
+    }
+    let last = word - 1;
+    let break_before = breaks(word) << 1 | breaks(last) >> 63;
+    let word_like = |word: usize| maps.letter[word] | maps.digit[word] | breaks(word);
+    let second = word_like(word) << 2 | word_like(last) >> 62;
+    words &= !(break_before & second);
+    while words != 0 {
+        let bit = words.trailing_zeros() as usize;
+        words &= words - 1;
+        let at = last * 64 + bit;
+        if tile.is_words(at) {
+            found.push(pack(at, AnchorKind::shape(Shape::Words)));
+        }
+    }
+}
+
+/// Bit p says whether bits p to p + length - 1 are all set; length 33 to 64.
+fn all_of(one: u128, length: u32) -> u64 {
+    let two = one & one >> 1;
+    let four = two & two >> 2;
+    let eight = four & four >> 4;
+    let sixteen = eight & eight >> 8;
+    let thirty_two = sixteen & sixteen >> 16;
+    (thirty_two & thirty_two >> (length - 32)) as u64
 }
 
 fn emit(mut bits: u64, word: usize, shape: Shape, found: &mut Vec<u64>) {
@@ -408,6 +460,22 @@ mod tests {
                     add(Shape::HexColon);
                 }
             }
+            let run = |length: usize, is: fn(&u8) -> bool| {
+                text[at..].get(..length).is_some_and(|run| run.iter().all(is))
+            };
+            if !before(at).is_ascii_alphabetic() && run(48, u8::is_ascii_alphabetic) {
+                add(Shape::Letters);
+            }
+            let breaks = |byte: u8| b" ./()".contains(&byte);
+            let edge = before(at);
+            let second = if at > 1 { byte(at - 2) } else { 0 };
+            if here.is_ascii_lowercase()
+                && run(47, |byte| byte.is_ascii_lowercase() || *byte == b' ')
+                && !edge.is_ascii_alphanumeric()
+                && !(breaks(edge) && (second.is_ascii_alphanumeric() || breaks(second)))
+            {
+                add(Shape::Words);
+            }
             for (number, keyword) in KEYWORDS.iter().enumerate() {
                 if text[at..]
                     .get(..keyword.len())
@@ -440,6 +508,8 @@ mod tests {
             b"GB",
             b"z9",
             b"eyJ",
+            b"abandon ability able about above absent",
+            b"ACGTacgtACGTacgtACGTacgtACGT",
             b"AKIA",
             b"PassWord",
             b"-----BEGIN",

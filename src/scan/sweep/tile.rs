@@ -1,5 +1,7 @@
 //! A piece of text with its surroundings, padded so that kernels never read beyond it.
 
+use crate::rules::WORDS_LENGTH;
+
 /// Bytes of a tile.
 pub const TILE: usize = 4096;
 
@@ -105,6 +107,14 @@ impl Tile {
             64.. => !0,
             bytes => (1 << bytes) - 1,
         }
+    }
+
+    /// Whether the bytes from this position of the tile on are lower-case words, as many as an
+    /// anchor has.
+    pub fn is_words(&self, at: usize) -> bool {
+        let text = &self.buffer[MARGIN + at..];
+        text[0] != b' '
+            && text[..WORDS_LENGTH].iter().all(|byte| byte.is_ascii_lowercase() || *byte == b' ')
     }
 
     /// Whether the `:` at this position of the tile is the first of its group: at most four

@@ -151,7 +151,10 @@ fn explain_combination(rules: &RuleSet, rule: &Combination) -> String {
     if !rule.terms.is_empty() {
         page.line("or near terms", term_texts(rules, &rule.terms).join(", "));
     }
-    page.line("within", format_args!("{} bytes", rule.within));
+    match rule.values {
+        0 => page.line("within", format_args!("{} bytes", rule.within)),
+        values => page.line("values", format_args!("{values} in one column or under one key")),
+    }
     page.line("likelihood", rule.likelihood);
     page.examples(&rule.examples, &rule.counterexamples);
     page.0
@@ -326,6 +329,7 @@ fn combination_json(rules: &RuleSet, rule: &Combination) -> Value {
                 "terms": term_texts(rules, &rule.terms),
             },
             "within": rule.within,
+            "values": rule.values,
             "likelihood": rule.likelihood,
             "examples": rule.examples.iter().map(marked).collect::<Vec<_>>(),
             "counterexamples": rule.counterexamples,

@@ -1,6 +1,6 @@
 //! `sluice rules list`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -46,6 +46,7 @@ struct Row<'a> {
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let rules = load_rules(&arguments.folders.dirs)?;
     let mut rows = rows(&rules);
+    let mut coverage = String::new();
 
     if let Some(word) = &arguments.class {
         let class = Class::ALL.into_iter().find(|class| class.as_str().eq_ignore_ascii_case(word));
@@ -60,6 +61,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             return Err(unknown("law", law, known));
         }
         rows.retain(|row| row.category.laws.iter().any(|l| l.name.eq_ignore_ascii_case(law)));
+        coverage = coverage_of(&rules, law);
     }
     if let Some(country) = &arguments.country {
         let known: BTreeSet<&str> =
@@ -72,7 +74,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     rows.sort_by_key(|row| (row.category.class, row.id));
 
     match arguments.format {
-        Format::Human => print(&table(&rows))?,
+        Format::Human => print(&(table(&rows) + &coverage))?,
         Format::Json => print_json(&rows.iter().map(as_json).collect())?,
     }
     Ok(ExitCode::SUCCESS)
@@ -143,6 +145,45 @@ fn table(rows: &[Row<'_>]) -> String {
     }
     let plural = if rows.len() == 1 { "" } else { "s" };
     let _ = writeln!(out, "\n{} rule{plural}", rows.len());
+    out
+}
+
+/// What of a law the rules cover: its parts, the categories under each, and which have no rule.
+fn coverage_of(rules: &RuleSet, name: &str) -> String {
+    let mut parts: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut shown = name;
+    let mut without = Vec::new();
+    for (index, category) in rules.taxonomy.iter() {
+        let count = rules.rules.iter().filter(|rule| rule.category == index).count()
+            + rules.combinations.iter().filter(|rule| rule.category == index).count();
+        let laws = category.laws.iter().filter(|law| law.name.eq_ignore_ascii_case(name));
+        for law in laws {
+            shown = &law.name;
+            let text = match count {
+                0 => format!("{} (no rule)", category.id),
+                _ => category.id.clone(),
+            };
+            parts.entry(&law.part).or_default().push(text);
+            if count == 0 && !without.contains(&category.id.as_str()) {
+                without.push(&category.id);
+            }
+        }
+    }
+    let mut out = format!("\nwhat of {} is covered\n", one_line(shown));
+    if let Some(law) = rules.taxonomy.law(shown) {
+        for (what, text) in
+            [("title", &law.title), ("of", &law.jurisdiction), ("text", &law.source)]
+        {
+            let _ = writeln!(out, "  {what:8} {}", one_line(text));
+        }
+        let _ = writeln!(out, "  {:8} {}", "checked", one_line(&law.checked));
+    }
+    for (part, categories) in &parts {
+        let part = if part.is_empty() { "as a whole" } else { part };
+        let _ = writeln!(out, "  {}: {}", one_line(part), categories.join(", "));
+    }
+    let missing = if without.is_empty() { "none".to_owned() } else { without.join(", ") };
+    let _ = writeln!(out, "categories of it without a rule: {missing}");
     out
 }
 

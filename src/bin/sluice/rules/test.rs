@@ -54,10 +54,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Format { encoding: Encoding::Bytes, bom: 0, structure: Structure::Text, opaque: None };
     let options = Options { format: Some(format), ..Options::default() };
     let scanner = Scanner::new(Arc::clone(&rules), options);
+    // Columns are there only where the payload is a table.
+    let of_tables = Scanner::new(Arc::clone(&rules), Options::default());
     let mut out = String::new();
     let mut tally = Tally::default();
     for case in &cases {
-        run_case(&scanner, case, &mut out, &mut tally);
+        let is_table = rules.combination(case.index).is_some_and(|rule| rule.values > 0);
+        let scanner = if is_table { &of_tables } else { &scanner };
+        run_case(scanner, case, &mut out, &mut tally);
     }
     let Tally { examples, counterexamples, failed } = tally;
     let _ = writeln!(
