@@ -196,7 +196,7 @@ pub const KINDS: &[Kind] = &[
     kind("phi.us_npi", Plain(health::us_npi), Digit, Field, false),
     kind("phi.us_dea", Plain(health::us_dea), Digit, Field, false),
     kind("phi.uk_nhs", Plain(health::uk_nhs), Digit, Field, false),
-    kind("phi.de_kvnr", Plain(health::de_kvnr), Digit, Field, true),
+    kind("phi.de_kvnr", Plain(health::de_kvnr), Digit, Field, false),
     kind("phi.icd10", Local(health::icd10), By(health::icd10_bad), Field, false),
     kind("phi.cpt_hcpcs", Plain(health::cpt_hcpcs), Never, Field, false),
     kind("phi.ndc", Plain(health::ndc), Never, Field, false),

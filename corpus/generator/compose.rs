@@ -18,6 +18,9 @@ const COMBINATIONS: &[&str] = &[
     "pii.bulk_table",
 ];
 
+/// A document without any value: business as usual.
+const PLAIN: &str = "";
+
 /// What people stand in documents with.
 const PERSONAL: &[&str] = &[
     "pii.person_labelled",
@@ -39,6 +42,7 @@ pub fn documents(seed: u64, count: usize, set: Set) -> Vec<Document> {
         .filter(known)
         .map(|kind| kind.category)
         .chain(COMBINATIONS.iter().copied())
+        .chain([PLAIN; 10])
         .collect();
     (0..count)
         .map(|at| {
@@ -60,9 +64,16 @@ fn document(r: &mut Random, languages: &[Language], subject: &str, set: Set) -> 
             l.labels.contains_key(subject) || condition(l, subject).is_some_and(|c| !c.is_empty())
         })
         .collect();
-    let language = if speaking.is_empty() { &languages[0] } else { *r.pick(&speaking) };
+    let language = if subject == PLAIN {
+        r.pick(languages)
+    } else if speaking.is_empty() {
+        &languages[0]
+    } else {
+        *r.pick(&speaking)
+    };
     let mut w = Writer::default();
     let kind = match catalogue::of(subject) {
+        None if subject == PLAIN => plain(&mut w, r, language, set),
         None => combination(&mut w, r, language, subject),
         Some(kind) => match kind.shape {
             Shape::Block => block(&mut w, r, language, kind),
@@ -72,6 +83,53 @@ fn document(r: &mut Random, languages: &[Language], subject: &str, set: Set) -> 
     let end = w.text.len();
     let health =
         w.spans.iter().any(|s| s.category.starts_with("phi.") || s.category.starts_with("spc."));
+    // Words that say of a person: this is a patient.
+    let text = w.text.to_lowercase();
+    let patient = [
+        "patient",
+        "pazient",
+        "pacient",
+        "patiënt",
+        "pacjent",
+        "utente",
+        "assuré",
+        "hospital",
+        "health",
+        "medic",
+        "admission",
+        "admitted",
+        "discharge",
+        "deceased",
+        "death",
+        "aufnahme",
+        "entlass",
+        "sterbe",
+        "décès",
+        "ingreso",
+        "alta",
+        "defunción",
+        "ricovero",
+        "dimissione",
+        "decesso",
+        "internamento",
+        "óbito",
+        "opname",
+        "ontslag",
+        "overlijden",
+        "szpital",
+        "wypis",
+        "zgon",
+        "clinic",
+        "kranken",
+        "versicher",
+        "asthma",
+        "diagnos",
+        "npi",
+        "dea",
+    ];
+    if patient.iter().any(|word| text.contains(word)) {
+        w.allowed.push((0, end, "phi.person_plus_condition"));
+    }
     if health || w.near_misses.iter().any(|n| n.kind.contains("phi.") || n.kind.contains("spc.")) {
         for category in
             ["phi.person_plus_condition", "phi.part2_sud", "phi.mental_repro", "spc.criminal"]
@@ -154,6 +212,9 @@ fn fields(
     for _ in 0..r.between(1, 3) {
         specs.push(other(r, l));
     }
+    if kind.shape == Shape::Field && r.chance(12) {
+        specs.extend(spec(r, l, kind, Source::Blank(kind)));
+    }
     if !secret {
         for _ in 0..r.below(3) {
             let category = if r.chance(60) { *r.pick(PERSONAL) } else { r.pick(KINDS).category };
@@ -165,7 +226,20 @@ fn fields(
     }
     let beside = usize::from(specs.len() > 1 && kind.category.starts_with("pci."));
     shuffle(r, &mut specs[beside * 2..]);
-    // A name stands once in a table or a record.
+    once(&mut specs);
+    write(w, r, l, &specs, set, secret)
+}
+
+/// Orders, parts, times and nothing else.
+fn plain(w: &mut Writer, r: &mut Random, l: &Language, set: Set) -> &'static str {
+    let mut specs: Vec<Spec> = (0..r.between(3, 6)).map(|_| other(r, l)).collect();
+    once(&mut specs);
+    let secret = r.chance(20);
+    write(w, r, l, &specs, set, secret)
+}
+
+/// A name stands once in a table or a record.
+fn once(specs: &mut Vec<Spec>) {
     let mut seen = Vec::new();
     specs.retain(|spec| {
         let name = layouts::words(&spec.key).concat();
@@ -175,6 +249,16 @@ fn fields(
         seen.push(label);
         new
     });
+}
+
+fn write(
+    w: &mut Writer,
+    r: &mut Random,
+    l: &Language,
+    specs: &[Spec],
+    set: Set,
+    secret: bool,
+) -> &'static str {
     let layouts: &[(&'static str, Layout)] = match (set, secret) {
         (Set::Open, false) => layouts::FIELDS,
         (Set::Open, true) => layouts::SECRETS,
@@ -182,7 +266,7 @@ fn fields(
         (Set::HeldOut, true) => unseen::SECRETS,
     };
     let (name, layout) = *r.pick(layouts);
-    layout(w, r, l, &specs);
+    layout(w, r, l, specs);
     name
 }
 
@@ -329,7 +413,7 @@ fn tax_form(w: &mut Writer, r: &mut Random) -> &'static str {
 fn bulk_table(w: &mut Writer, r: &mut Random) -> &'static str {
     let l = &languages(Set::Open)[0];
     w.put("full_name,email,phone,date_of_birth,ssn\n");
-    for _ in 0..r.between(30, 40) {
+    for row in 0..r.between(30, 40) {
         for (at, (category, text)) in [
             ("pii.person_labelled", l.person(r)),
             ("pii.email", people::email(r)),
@@ -349,7 +433,9 @@ fn bulk_table(w: &mut Writer, r: &mut Random) -> &'static str {
             if at > 0 {
                 w.put(",");
             }
-            w.item(&Item { text, mark: Mark::True(category) });
+            // A few rows count, so that these tables do not outweigh all else.
+            let mark = if row < 3 { Mark::True(category) } else { Mark::May(category) };
+            w.item(&Item { text, mark });
         }
         w.put("\n");
     }

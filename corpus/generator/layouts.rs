@@ -20,6 +20,8 @@ pub enum Source {
     True(&'static Kind),
     Wrong(&'static Kind),
     Other(&'static str),
+    /// Nothing yet: a word or a mask where a value will be.
+    Blank(&'static Kind),
 }
 
 impl Spec {
@@ -32,6 +34,10 @@ impl Spec {
             Source::Wrong(kind) => Item {
                 text: kind.wrong(r, language).unwrap_or_default(),
                 mark: Mark::Near(format!("failing {}", kind.category)),
+            },
+            Source::Blank(kind) => Item {
+                text: others::blank(r).to_owned(),
+                mark: Mark::Near(format!("blank {}", kind.category)),
             },
             Source::Other(kind) => {
                 Item { text: others::value(r, kind), mark: Mark::Near(kind.to_owned()) }
@@ -153,6 +159,13 @@ pub const FIELDS: &[(&str, Layout)] = &[
     ("ticket", ticket),
     ("note", note),
     ("note", bullets),
+    ("note", inline),
+    ("chat", inline),
+    ("note", clinical),
+    ("email", quoted),
+    ("form", capitals),
+    ("xml", attributes),
+    ("ini", properties),
 ];
 
 /// Layouts for secrets.
@@ -595,6 +608,86 @@ pub fn bullets(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) {
         w.put(quote);
         w.item(&spec.item(r, l));
         w.put(quote);
+        w.put("\n");
+    }
+}
+
+/// All in one line, as people jot things down.
+pub fn inline(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) {
+    filler(w, r, l);
+    let (joint, between) =
+        (r.text(&[": ", " ", "=", ": "]), r.text(&[", ", "; ", " / ", " | ", ", "]));
+    for (at, spec) in specs.iter().enumerate() {
+        if at > 0 {
+            w.put(between);
+        }
+        w.put(&spec.label);
+        w.put(joint);
+        w.item(&spec.item(r, l));
+    }
+    w.put("\n");
+    filler(w, r, l);
+    w.put("\n");
+}
+
+/// A record of an examination.
+pub fn clinical(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) {
+    w.put(r.text(&["S: ", "CC: ", "HPI: ", "1) "]));
+    paragraph(w, r, l);
+    for spec in specs {
+        w.put(r.text(&["", "- ", "* ", "O: ", ""]));
+        w.put(&spec.label);
+        w.put(r.text(&[": ", " - ", ": ", "# "]));
+        w.item(&spec.item(r, l));
+        w.put(r.text(&["\n", "\n", ". ", "; "]));
+    }
+    w.put("\nP: ");
+    paragraph(w, r, l);
+}
+
+/// An answer above what it answers.
+pub fn quoted(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) {
+    paragraph(w, r, l);
+    w.put("\n");
+    for spec in specs {
+        w.put("> ");
+        if r.chance(50) {
+            sentence(w, r, l, spec);
+        } else {
+            w.put(&format!("{}: ", spec.label));
+            w.item(&spec.item(r, l));
+        }
+        w.put("\n");
+    }
+    w.put(">\n");
+}
+
+pub fn capitals(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) {
+    let joint = r.text(&[": ", " : ", "  ", ":"]);
+    for spec in specs {
+        w.put(&spec.label.to_uppercase());
+        w.put(joint);
+        w.item(&spec.item(r, l));
+        w.put("\n");
+    }
+}
+
+pub fn attributes(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) {
+    let case = *r.pick(&[Case::Camel, Case::Pascal, Case::Snake]);
+    w.put("<row");
+    for spec in specs {
+        w.put(&format!(" {}=\"", name(&spec.key, case)));
+        w.escaped(&spec.item(r, l), html);
+        w.put("\"");
+    }
+    w.put("/>\n");
+}
+
+pub fn properties(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) {
+    let stem = r.word("customer app record user.profile");
+    for spec in specs {
+        w.put(&format!("{stem}.{}=", words(&spec.key).join(".")));
+        w.item(&spec.item(r, l));
         w.put("\n");
     }
 }

@@ -39,6 +39,8 @@ pub struct Table {
     pub near_misses_found: usize,
     /// Near misses found, by their kind and by the category that was found there.
     pub mistaken: BTreeMap<String, usize>,
+    /// The same by the kind of document.
+    pub kinds: BTreeMap<&'static str, Count>,
     /// Samples for those who look for the cause: category, what happened, the text around.
     pub samples: Vec<(String, &'static str, String)>,
 }
@@ -84,8 +86,10 @@ impl Table {
                 .map(|(at, _)| at)
                 .collect();
             let count = self.counts.entry(truth.category.to_owned()).or_default();
+            let kind = self.kinds.entry(document.kind).or_default();
             if of_it.is_empty() {
                 count.missed += 1;
+                kind.missed += 1;
                 self.samples.push((
                     truth.category.to_owned(),
                     "missed",
@@ -93,6 +97,7 @@ impl Table {
                 ));
             } else {
                 count.right += 1;
+                kind.right += 1;
                 used.extend(of_it);
             }
         }
@@ -101,6 +106,7 @@ impl Table {
                 continue;
             }
             self.counts.entry(finding.category.clone()).or_default().wrong += 1;
+            self.kinds.entry(document.kind).or_default().wrong += 1;
             self.samples.push((
                 finding.category.clone(),
                 "wrong",
@@ -169,6 +175,16 @@ impl Table {
         for (category, count) in rows {
             text.push_str(&format!(
                 "{category:<27} {:.3} {:>6} {:>6} {:>7}\n",
+                count.f1(),
+                count.right,
+                count.wrong,
+                count.missed
+            ));
+        }
+        text.push_str("kind of document               F1  right  wrong  missed\n");
+        for (kind, count) in &self.kinds {
+            text.push_str(&format!(
+                "{kind:<27} {:.3} {:>6} {:>6} {:>7}\n",
                 count.f1(),
                 count.right,
                 count.wrong,

@@ -182,3 +182,24 @@ pub fn value(r: &mut Random, kind: &str) -> String {
         ),
     }
 }
+
+/// What stands in a field that nobody has filled.
+pub fn blank(r: &mut Random) -> &'static str {
+    r.text(&[
+        "n/a",
+        "pending",
+        "to be confirmed",
+        "xxx-xx-xxxx",
+        "unknown",
+        "see attachment",
+        "TBD",
+        "none",
+        "-",
+        "XXXXXXXXX",
+        "000000000",
+        "________",
+        "not provided",
+        "on file",
+        "withheld",
+    ])
+}
