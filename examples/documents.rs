@@ -80,6 +80,14 @@ fn main() {
                 Some((rules.category_id(finding.category), chars.start, chars.end))
             })
             .collect();
+        // Dates are of interest where the text says that somebody was born.
+        let born = |place: &Place| {
+            let from = (place.start as usize).saturating_sub(50);
+            let before: String =
+                line.text.chars().skip(from).take(place.start as usize - from).collect();
+            let before = before.to_lowercase();
+            ["birth", "born", "dob", "d.o.b"].iter().any(|word| before.contains(word))
+        };
         let known: Vec<&Place> =
             line.spans.iter().filter(|s| TYPES.iter().any(|(kind, _)| *kind == s.kind)).collect();
         if known.is_empty() {
@@ -94,6 +102,9 @@ fn main() {
             let count = counts.entry(kind).or_default();
             let told = shown.as_deref() == Some(*kind);
             for place in known.iter().filter(|place| place.kind == *kind) {
+                if *kind == "DATE" && !born(place) {
+                    continue;
+                }
                 let there = found
                     .iter()
                     .any(|(c, start, end)| categories.contains(c) && half(place, *start, *end));

@@ -300,6 +300,11 @@ pub const KINDS: &[Kind] = &[
     kind("spc.ethnicity", Local(marks::ethnicity), By(marks::no_answer), Field, false),
     kind("spc.religion", Local(marks::religion), By(marks::no_answer), Field, false),
     kind("spc.sex_life", Local(marks::sex_life), By(marks::no_answer), Field, false),
+    kind("spc.political_union", Local(marks::political), By(marks::no_answer), Field, false),
+    kind("pii.plate", Local(|r, l| people::plate(r, &l.code)), Never, Field, false),
+    kind("pii.security_answer", Plain(people::security_answer), Never, Field, false),
+    kind("fin.credit_report", Plain(money::credit_report), Never, Block, true),
+    kind("fin.payroll_record", Plain(money::payroll), Never, Block, true),
     kind("spc.genetic", Plain(marks::genetic), By(marks::genetic_bad), Block, true),
 ];
 
@@ -348,6 +353,8 @@ pub const REGIONS: &[&str] = &[
     "spc.genetic",
     "pii.address_us",
     "pii.address_intl",
+    "fin.credit_report",
+    "fin.payroll_record",
     "pii.geo_precise",
 ];
 

@@ -572,3 +572,20 @@ pub fn genetic_bad(r: &mut Random) -> String {
     ])
     .to_string()
 }
+
+pub fn political(r: &mut Random, l: &Language) -> String {
+    let words: &[&str] = match l.code.as_str() {
+        "de" => &["SPD", "CDU", "ver.di", "IG Metall"],
+        "fr" => &["CGT", "CFDT", "Parti socialiste"],
+        "es" => &["PSOE", "UGT", "CCOO"],
+        _ => &[
+            "Democratic Party",
+            "Republican",
+            "Labour Party",
+            "Teamsters",
+            "UNISON",
+            "Green Party",
+        ],
+    };
+    r.pick(words).to_string()
+}

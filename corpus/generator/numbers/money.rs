@@ -57,7 +57,7 @@ fn account_part(r: &mut Random, country: &str) -> String {
             format!("{body}{key:02}")
         }
         "BE" => {
-            let body = r.number(10);
+            let body = r.word("001 310 733 979 063") + &r.digits(7);
             let key = match modulo(&body, 97) {
                 0 => 97,
                 key => key,
@@ -178,7 +178,12 @@ pub fn cusip(r: &mut Random) -> String {
 }
 
 pub fn sedol(r: &mut Random) -> String {
-    let body = r.of("0123456789BCDFGHJKLMNPQRSTVWXYZ", 6);
+    // Digits alone before 2004, a letter first since.
+    let body = if r.chance(40) {
+        r.digits(6)
+    } else {
+        r.of("BCDFGHJKLMNPQRSTVWXYZ", 1) + &r.of("0123456789BCDFGHJKLMNPQRSTVWXYZ", 5)
+    };
     let sum: u32 = body
         .chars()
         .zip([1, 3, 1, 7, 3, 9])
@@ -425,6 +430,27 @@ pub fn mnpi(r: &mut Random, l: &Language) -> String {
             "Insider List",
             "material, nonpublic information",
         ],
+    )
+}
+
+pub fn credit_report(r: &mut Random) -> String {
+    let bureau = r.word("Experian Equifax TransUnion");
+    format!(
+        "Credit report - {bureau}\nName: {}\nFICO score: {}",
+        r.text(&["Dana Fulton", "Ray Ortiz"]),
+        r.between(480, 840)
+    )
+}
+
+pub fn payroll(r: &mut Random) -> String {
+    format!(
+        "Employee: {}\nGross pay: {},{}.00\nNet pay: {},{}.00\nBonus: {}00.00",
+        r.text(&["Dana Fulton", "Ray Ortiz", "Mia Chen"]),
+        r.between(3, 9),
+        r.digits(3),
+        r.between(2, 6),
+        r.digits(3),
+        r.between(1, 9)
     )
 }
 

@@ -462,3 +462,34 @@ pub fn mrz_bad(r: &mut Random) -> String {
     let old = value[at..=at].parse::<usize>().unwrap_or(0);
     format!("{}{}{}", &value[..at], (old + r.between(1, 9)) % 10, &value[at + 1..])
 }
+
+pub fn plate(r: &mut Random, language: &str) -> String {
+    match language {
+        "de" => format!(
+            "{}-{} {}",
+            r.word("B M HH K S F"),
+            r.of("ABCDEFGHJKLMNPRSTUVWXYZ", 2),
+            r.between(10, 9999)
+        ),
+        "fr" => format!(
+            "{}-{}-{}",
+            r.of("ABCDEFGHJKLMNPRSTVWXYZ", 2),
+            r.digits(3),
+            r.of("ABCDEFGHJKLMNPRSTVWXYZ", 2)
+        ),
+        "it" => {
+            format!("{}{}{}", r.of("ABCDEFGH", 2), r.digits(3), r.of("ABCDEFGHJKLMNPRSTVWXYZ", 2))
+        }
+        "es" => format!("{} {}", r.digits(4), r.of("BCDFGHJKLMNPRSTVWXYZ", 3)),
+        _ => format!(
+            "{}{:02} {}",
+            r.of("ABCDEFGHKLMNOPRSVWY", 2),
+            r.between(2, 24),
+            r.of("ABCDEFGHJKLMNPRSTUVWXYZ", 3)
+        ),
+    }
+}
+
+pub fn security_answer(r: &mut Random) -> String {
+    r.word("Whitfield Rex Bramley Fluffy Castellano Okonkwo Buttercup Duval")
+}

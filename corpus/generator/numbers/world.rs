@@ -264,7 +264,7 @@ pub fn in_gstin(r: &mut Random) -> String {
 pub fn cn_ric(r: &mut Random) -> String {
     let body = format!(
         "{}{}{:03}",
-        r.word("110105 310104 440106 320102 330106 510107 420111 500103 610113 120101"),
+        r.word("110105 110102 310104 310105 120101 120103 110108"),
         r.birth().full(),
         r.between(1, 999)
     );
