@@ -143,6 +143,13 @@ fn document(r: &mut Random, languages: &[Language], subject: &str, set: Set) -> 
             && !["sec.password_assign", "sec.uri_password", "sec.conn_string", "sec.http_auth"]
                 .iter()
                 .any(|category| near.kind.ends_with(category));
+        let insured = ["phi.de_kvnr", "phi.us_mbi", "nat.ca_health_card", "nat.au_medicare"];
+        if insured.iter().any(|category| near.kind.ends_with(category)) {
+            w.allowed.push((near.start, near.end, "phi.member_id"));
+        }
+        if ["fin.wif_xprv", "fin.bip39_mnemonic"].iter().any(|c| near.kind.ends_with(c)) {
+            w.allowed.push((near.start, near.end, "sec."));
+        }
         if is_token {
             w.allowed.push((near.start, near.end, "sec.password_assign"));
             w.allowed.push((near.start, near.end, "sec.generic_entropy"));
@@ -197,6 +204,9 @@ fn fields(
 ) -> &'static str {
     if kind.alone && kind.shape == Shape::Field && r.chance(15) {
         return alone(w, r, l, kind);
+    }
+    if kind.category == "pii.address_us" && r.chance(25) {
+        return letterhead(w, r, l, kind);
     }
     let secret = kind.shape == Shape::Secret;
     let mut specs = Vec::new();
@@ -274,6 +284,22 @@ fn shuffle<T>(r: &mut Random, items: &mut [T]) {
     for at in (1..items.len()).rev() {
         items.swap(at, r.below(at + 1));
     }
+}
+
+/// An address of two lines at the head of a letter.
+fn letterhead(w: &mut Writer, r: &mut Random, l: &Language, kind: &'static Kind) -> &'static str {
+    w.item(&Item { text: l.person(r), mark: Mark::May("pii.") });
+    w.put("\n");
+    let text = kind.value(r, l);
+    let (street, city) = text.rsplit_once(", ").unwrap_or((&text, ""));
+    let (street, town) = street.rsplit_once(", ").unwrap_or((street, ""));
+    let text = format!("{street}\n{town}, {city}");
+    w.item(&Item { text, mark: Mark::True(kind.category) });
+    let greeting = r.pick(&l.greetings).clone();
+    w.put(&format!("\n\n{greeting}\n\n"));
+    layouts::paragraph(w, r, l);
+    layouts::paragraph(w, r, l);
+    "letter"
 }
 
 /// A value that needs no label, in running text.

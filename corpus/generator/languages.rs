@@ -42,6 +42,9 @@ pub struct Language {
     /// Further names of columns and keys by category.
     #[serde(default)]
     pub columns: BTreeMap<String, Vec<String>>,
+    /// Sentences with `{value}` in which people say it without a label, by category.
+    #[serde(default)]
+    pub phrases: BTreeMap<String, Vec<String>>,
     /// Labels of what is no category, by kind.
     pub others: BTreeMap<String, Vec<String>>,
 }

@@ -485,8 +485,26 @@ pub fn xml(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) {
     w.put("</record>\n");
 }
 
+/// A sentence that says what a value is without a label, where the language has one.
+pub fn phrase(w: &mut Writer, r: &mut Random, l: &Language, spec: &Spec) -> bool {
+    let category = match spec.source {
+        Source::True(kind) | Source::Wrong(kind) => kind.category,
+        Source::Other(_) | Source::Blank(_) => return false,
+    };
+    let Some(phrases) = l.phrases.get(category) else { return false };
+    if r.chance(60) {
+        return false;
+    }
+    let phrase = r.pick(phrases).clone();
+    w.template(&phrase, "", &spec.item(r, l));
+    true
+}
+
 /// A sentence around a label and a value.
 pub fn sentence(w: &mut Writer, r: &mut Random, l: &Language, spec: &Spec) {
+    if phrase(w, r, l, spec) {
+        return;
+    }
     let template = r.pick(&l.sentences).clone();
     w.template(&template, &spec.label, &spec.item(r, l));
 }
@@ -540,6 +558,10 @@ pub fn chat(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) {
             paragraph(w, r, l);
         }
         w.put(&format!("[{:02}:{:02}] {}: ", r.below(24), r.below(60), who[0]));
+        if phrase(w, r, l, spec) {
+            w.put("\n");
+            continue;
+        }
         let template = r.pick(&l.chat).clone();
         let label = if r.chance(60) { spec.label.to_lowercase() } else { spec.label.clone() };
         w.template(&template, &label, &spec.item(r, l));
@@ -685,8 +707,9 @@ pub fn attributes(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) 
 
 pub fn properties(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) {
     let stem = r.word("customer app record user.profile");
+    let case = *r.pick(&[Case::Camel, Case::Snake, Case::Kebab]);
     for spec in specs {
-        w.put(&format!("{stem}.{}=", words(&spec.key).join(".")));
+        w.put(&format!("{stem}.{}=", name(&spec.key, case)));
         w.item(&spec.item(r, l));
         w.put("\n");
     }

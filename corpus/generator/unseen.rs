@@ -1,7 +1,7 @@
 //! Layouts that only the set kept back is written in.
 
 use super::languages::Language;
-use super::layouts::{Case, Layout, Spec, json, name, words};
+use super::layouts::{Case, Layout, Spec, json, name, phrase, words};
 use super::random::Random;
 use super::{Item, Mark, Writer};
 
@@ -39,8 +39,10 @@ fn transcript(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) {
         words_of(w, r, l);
         w.put("\n");
         w.put(&format!("Speaker {} ({:02}:{:02}) - ", 2 - at % 2, at, r.below(60)));
-        let template = r.pick(&l.chat).clone();
-        w.template(&template, &spec.label, &spec.item(r, l));
+        if !phrase(w, r, l, spec) {
+            let template = r.pick(&l.chat).clone();
+            w.template(&template, &spec.label, &spec.item(r, l));
+        }
         w.put("\n");
     }
 }
@@ -145,8 +147,10 @@ fn running(w: &mut Writer, r: &mut Random, l: &Language, specs: &[Spec]) {
     for spec in specs {
         words_of(w, r, l);
         w.put(" ");
-        let template = r.pick(&l.sentences).clone();
-        w.template(&template, &spec.label, &spec.item(r, l));
+        if !phrase(w, r, l, spec) {
+            let template = r.pick(&l.sentences).clone();
+            w.template(&template, &spec.label, &spec.item(r, l));
+        }
         w.put(" ");
         words_of(w, r, l);
         w.put("\n");

@@ -7,7 +7,7 @@ use generator::measure::{Table, found, measured};
 use generator::{Set, documents};
 use sluicegate::engine::Options;
 
-use crate::support::{rules, scanner_with};
+use crate::support::{chunked, kernels, rules, scanner_with};
 
 const SEED: u64 = 20_261_127;
 const DOCUMENTS: usize = 2_500;
@@ -38,6 +38,21 @@ fn the_built_in_rules_find_what_is_in_held_out_documents() {
     let (table, text) = measure(Set::HeldOut);
     assert!(table.macro_f1(&measured(&rules())) >= 0.0, "{text}");
     assert!(table.near_miss_rate() <= 1.0, "{text}");
+}
+
+/// Promise 1 on documents that nobody wrote by hand.
+#[test]
+fn generated_documents_are_the_same_however_they_are_cut() {
+    for kernel in kernels() {
+        let scanner = scanner_with(Options { kernel, ..Default::default() });
+        for document in documents(SEED + 1, 250, Set::Open) {
+            let whole = scanner.scan(document.text.as_bytes());
+            for size in [1, 13, 250] {
+                let cut = chunked(&scanner, document.text.as_bytes(), |_| size);
+                assert_eq!(whole, cut, "{}: {kernel:?}, chunks of {size}", document.text);
+            }
+        }
+    }
 }
 
 #[test]
