@@ -1,12 +1,22 @@
-//! Lists the rule packs under `rules/`, so that they are compiled into the library.
+//! Compiles the rule packs under `rules/` into the library: as a rule set that is ready to use, and as
+//! texts. A pack that does not hold breaks the build, with the diagnostics that a user would see.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
+#[path = "src/model/mod.rs"]
+#[allow(dead_code, missing_docs, unused_imports)]
+mod model;
+#[path = "src/rules/mod.rs"]
+#[allow(dead_code, missing_docs, unused_imports)]
+mod rules;
+
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=rules");
+    println!("cargo::rerun-if-changed=src/model");
+    println!("cargo::rerun-if-changed=src/rules");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
 
@@ -23,7 +33,17 @@ fn main() -> io::Result<()> {
         let _ = writeln!(list, "    ({name:?}, include_str!({:?})),", path.display().to_string());
     }
     list.push_str("]\n");
-    fs::write(out.join("builtin_rules.rs"), list)
+    fs::write(out.join("builtin_rules.rs"), list)?;
+
+    let read = |name: &String| {
+        let text = fs::read_to_string(root.join(name))?;
+        Ok(rules::Source { name: name.clone(), text, builtin: true })
+    };
+    let sources = names.iter().map(read).collect::<io::Result<Vec<_>>>()?;
+    let compiled = rules::RuleSet::compile(&sources)
+        .map_err(|diagnostics| io::Error::other(diagnostics.render(&sources)))?;
+    let bytes = postcard::to_stdvec(&compiled).map_err(io::Error::other)?;
+    fs::write(out.join("builtin_rules.bin"), bytes)
 }
 
 /// `rules/*.toml` and `rules/*/*.toml`, as paths from the repository's root with `/` between parts.

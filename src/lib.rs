@@ -14,6 +14,7 @@
 
 pub mod model;
 pub mod rules;
+mod packs;
 pub mod decode;
 pub mod scan;
 pub mod classify;

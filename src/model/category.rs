@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Position of a category in the taxonomy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CategoryIndex(pub u16);
 
 /// The nine groups that categories fall into.
@@ -87,7 +87,7 @@ impl Sensitivity {
 }
 
 /// A law, standard or contract that a category falls under.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Law {
     /// Short name of the law, the word that filters use: `GDPR`, `HIPAA`, `PCI DSS`, `CCPA`.
     pub name: String,
@@ -96,7 +96,7 @@ pub struct Law {
 }
 
 /// Where a law, standard or contract stands, and whether what is said of it was compared with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LawSource {
     /// The short name that categories use.
     pub name: String,
@@ -111,7 +111,7 @@ pub struct LawSource {
 }
 
 /// A kind of data that a rule can find, as the taxonomy defines it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Category {
     /// Dotted id, permanent: `nat.us_ssn`.
     pub id: String,

@@ -1,6 +1,6 @@
 //! A located, validated and scored piece of regulated data.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{CategoryIndex, Place, Span};
 
@@ -9,7 +9,7 @@ use super::{CategoryIndex, Place, Span};
 pub struct RuleIndex(pub u32);
 
 /// Position of a context term in the term table of its rule set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TermIndex(pub u16);
 
 /// How sure a finding is, from 0 to 100.

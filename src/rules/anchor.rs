@@ -1,10 +1,12 @@
 //! The cheap things that a sweep can find, and that every match of a rule must hold.
 
+use serde::{Deserialize, Serialize};
+
 /// Bytes that may stand between the digits of one number, at most two in a row.
 pub const DIGIT_SEPARATORS: &[u8] = b" -./()";
 
 /// What must be present for a rule to be tried.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Anchors {
     /// One of these byte strings, ASCII letters in any case; each 3 to 32 bytes.
     Keywords(Vec<String>),
@@ -20,7 +22,7 @@ pub enum Anchors {
 }
 
 /// Byte shapes that a sweep recognises. The position of an anchor is that of its first byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Shape {
     /// A digit that no digit precedes, with the five bytes after it all digits or
     /// [`DIGIT_SEPARATORS`].
@@ -75,7 +77,7 @@ impl Shape {
 }
 
 /// How far before its anchor a match can start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lead {
     /// At most this many bytes; each start from the farthest on is tried. 0: at the anchor.
     Bytes(usize),
@@ -94,7 +96,7 @@ impl Lead {
 }
 
 /// A set of byte values.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct ByteSet([u64; 4]);
 
 impl ByteSet {

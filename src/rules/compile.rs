@@ -7,9 +7,6 @@ use sha2::{Digest, Sha256};
 use super::diagnostic::{Code, Diagnostics};
 use super::matching::Matching;
 use super::pack::{self, MAX_RULES, MAX_TERM, Pack, RawCategory, RawCombination, RawRule};
-use super::proofs::Proofs;
-#[cfg(test)]
-use super::proofs::Proven;
 use super::reader::{Located, Reporter, nearest, shown};
 use super::{
     Anchors, Combination, Example, Rule, RuleSet, Source, Taxonomy, Validator, lint,
@@ -61,7 +58,6 @@ fn compile_within(
         words: HashSet::new(),
         max_words,
         proof_budget: PROOF_BUDGET,
-        proofs: if depth == Depth::Load { Proofs::builtin() } else { Proofs::default() },
         depth,
         reporter,
     };
@@ -106,29 +102,6 @@ fn compile_within(
     (Some(rules), diagnostics)
 }
 
-/// The lines of `rules/proofs.txt` for these packs, in the order of rule ids.
-#[cfg(test)]
-pub(super) fn proof_lines(sources: &[Source]) -> String {
-    let mut reporter = Reporter::new(sources);
-    let packs: Vec<Pack> = sources
-        .iter()
-        .enumerate()
-        .map(|(position, source)| pack::read(source, position, &mut reporter))
-        .collect();
-    let (rules, _) = compile(sources, Depth::Lint);
-    let rules = rules.unwrap_or_default();
-    let mut lines: Vec<(String, String)> = Vec::new();
-    for raw in packs.iter().flat_map(|pack| &pack.rules) {
-        let rule = rules.rules.iter().find(|rule| rule.id == raw.id.value);
-        let Some(rule) = rule.filter(|_| raw.anchors.is_some()) else { continue };
-        let Rule { lead, max_length, reach, .. } = rule.clone();
-        let line = super::proofs::line(raw, &rule.anchors, &Proven { lead, max_length, reach });
-        lines.push((raw.id.value.clone(), line));
-    }
-    lines.sort();
-    lines.into_iter().map(|(_, line)| line + "\n").collect()
-}
-
 /// SHA-256 over the sorted names and contents, each with its length before it so that no two sets
 /// of sources read the same.
 fn digest(sources: &[Source]) -> [u8; 32] {
@@ -153,8 +126,6 @@ pub(super) struct Compiler<'a> {
     words: HashSet<String>,
     max_words: usize,
     pub(super) proof_budget: usize,
-    /// What was proven of built-in rules when they were written.
-    pub(super) proofs: Proofs,
     depth: Depth,
     pub(super) reporter: Reporter<'a>,
 }
@@ -298,8 +269,9 @@ impl Compiler<'_> {
         let category = self.category_of(&raw.category);
         self.rule_id(&raw.id, category);
         let boundary = raw.boundary.as_ref().map(|boundary| self.boundary(boundary));
-        let known = builtin && self.depth == Depth::Load;
-        let matching = self.matching(raw, boundary.flatten(), known);
+        // Built-in patterns were measured when they were built in.
+        let is_measured = builtin && self.depth == Depth::Load;
+        let matching = self.matching(raw, boundary.flatten(), is_measured);
         let country = raw.country.as_ref().and_then(|country| self.country(country));
         let country_terms = country
             .as_ref()

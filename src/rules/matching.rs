@@ -8,7 +8,6 @@ use super::diagnostic::Code;
 use super::pack::{MAX_KEYWORD, MIN_KEYWORD, RawAnchors, RawRule};
 use super::pattern::{self, PatternError};
 use super::proof::{self, Failure, MAX_LEAD};
-use super::proofs::Proven;
 use super::reader::{Located, Place, shown};
 use super::{Anchors, ByteSet, Lead, MAX_REACH, Shape, derive};
 
@@ -25,25 +24,17 @@ pub(super) struct Matching {
 }
 
 impl Compiler<'_> {
-    /// Checks how a rule is tried. What is `known` of it is taken from the proofs of the built-in
-    /// rules, so that start-up need not find it again.
+    /// Checks how a rule is tried.
     pub(super) fn matching(
         &mut self,
         raw: &RawRule,
         boundary: Option<ByteSet>,
-        known: bool,
+        is_measured: bool,
     ) -> Option<Matching> {
         let stated = raw.anchors.as_ref().map(|anchors| (self.anchors(anchors), anchors.at));
-        if known
-            && let Some((Some(anchors), _)) = &stated
-            && let Some(proven) = self.proofs.of(raw, anchors)
-        {
-            let Proven { lead, max_length, reach } = proven.clone();
-            return Some(Matching { anchors: anchors.clone(), lead, max_length, reach });
-        }
         let hir = self.pattern(&raw.pattern)?;
         let lengths = self.lengths(raw, &hir);
-        if lengths.is_some() && !known {
+        if lengths.is_some() && !is_measured {
             self.automaton_size(&raw.pattern, &hir);
         }
         let anchored = match (lengths, stated) {

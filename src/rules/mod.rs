@@ -15,7 +15,6 @@ mod pack;
 mod pattern;
 mod requirement;
 mod proof;
-mod proofs;
 mod derive;
 mod cost;
 mod lint;
@@ -30,6 +29,8 @@ pub use validator::Validator;
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Category, CategoryIndex, Class, LawSource, RuleIndex, TermIndex};
 
 /// The largest number of bytes that a rule may read from the start of its match: 16 KiB.
@@ -42,7 +43,7 @@ pub const MAX_CONTEXT: usize = 1024;
 pub const MAX_WITHIN: usize = 1024;
 
 /// Categories, in the order of `taxonomy.toml`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taxonomy {
     categories: Vec<Category>,
     by_id: HashMap<String, CategoryIndex>,
@@ -50,7 +51,7 @@ pub struct Taxonomy {
 }
 
 /// A checked, immutable set of rules.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleSet {
     /// The categories that rules refer to.
     pub taxonomy: Taxonomy,
@@ -65,7 +66,7 @@ pub struct RuleSet {
 }
 
 /// One rule: what it looks for, where, and how sure it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// Dotted, permanent id: `nat.us-ssn`.
     pub id: String,
@@ -115,7 +116,7 @@ pub struct Rule {
 }
 
 /// Words around a match that speak for or against it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
     /// The terms, sorted, each once; each matches as a whole word, in any case.
     pub terms: Vec<TermIndex>,
@@ -130,7 +131,7 @@ pub struct Context {
 }
 
 /// A payload that holds a finding.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
     /// The payload, without marks.
     pub text: String,
@@ -142,7 +143,7 @@ pub struct Example {
 
 /// A rule that raises a category where findings of other categories stand near each other or
 /// near a term. Its findings have the span of the finding of `of` that they rest on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Combination {
     /// Dotted, permanent id.
     pub id: String,
@@ -176,7 +177,7 @@ pub struct Combination {
 }
 
 /// File and line of a definition.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Path or built-in name of the pack.
     pub file: String,
@@ -217,20 +218,6 @@ impl Taxonomy {
 }
 
 impl RuleSet {
-    /// The packs and the taxonomy that ship with the program, sorted by name.
-    pub fn builtin_sources() -> Vec<Source> {
-        source::builtin_sources()
-    }
-
-    /// The rules that ship with the program.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with them; a test holds that nothing is.
-    pub fn builtin() -> Result<RuleSet, Diagnostics> {
-        RuleSet::compile(&RuleSet::builtin_sources())
-    }
-
     /// Reads, resolves and checks rule packs. Rules of sources that are not built in add to those
     /// that are, and replace those whose id they share.
     ///

@@ -1,10 +1,12 @@
 //! The checks that a rule can name.
 
+use serde::{Deserialize, Serialize};
+
 macro_rules! validators {
     ($($(#[doc = $doc:literal])+ $name:ident = $word:literal,)+) => {
         /// A check that a match must pass. What each does is its doc line; the code is in
         /// `scan::validate`.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Validator {
             $($(#[doc = $doc])+ $name,)+
         }
