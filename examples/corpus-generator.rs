@@ -26,7 +26,7 @@ struct Arguments {
     #[arg(long, default_value_t = 20_261_127)]
     seed: u64,
     /// How many documents.
-    #[arg(long, default_value_t = 2_500)]
+    #[arg(long, default_value_t = 3_000)]
     documents: usize,
     /// Documents with the labels, phrases and layouts that are kept back.
     #[arg(long)]

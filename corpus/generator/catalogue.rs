@@ -243,6 +243,7 @@ pub const KINDS: &[Kind] = &[
     kind("sec.openai", Plain(secrets::openai), Never, Secret, true),
     kind("sec.anthropic", Plain(secrets::anthropic), Never, Secret, true),
     kind("sec.huggingface", Plain(secrets::huggingface), Never, Secret, true),
+    kind("sec.provider_token", Local(secrets::provider), Never, Secret, true),
     kind("sec.twilio_sendgrid", Plain(secrets::twilio_sendgrid), Never, Secret, false),
     kind("sec.vault_tf", Plain(secrets::vault_tf), Never, Secret, true),
     kind("sec.jwt", Plain(secrets::jwt), By(secrets::jwt_bad), Secret, true),

@@ -46,15 +46,23 @@ pub fn documents(seed: u64, count: usize, set: Set) -> Vec<Document> {
         .collect();
     (0..count)
         .map(|at| {
-            let mixed = seed.wrapping_mul(0x1_0000_0001).wrapping_add(at as u64);
-            let mut random = Random::new(mixed);
             let subject = subjects[at % subjects.len()];
+            // By its subject, so that a new category leaves the documents of the others as they are.
+            let place = if subject == PLAIN { at } else { at / subjects.len() };
+            let mut random = Random::new(seed ^ hash(&format!("{subject} {place}")));
             let mut document = document(&mut random, languages, subject, set);
             let prefix = if set == Set::Open { "open" } else { "held-out" };
             document.id = format!("{prefix}-{seed}-{at}");
             document
         })
         .collect()
+}
+
+/// FNV-1a.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn document(r: &mut Random, languages: &[Language], subject: &str, set: Set) -> Document {

@@ -251,23 +251,32 @@ fn beside(truth: &str, found: &str) -> bool {
     }
 }
 
-/// Categories of tier 1 that a rule looks for.
-pub fn measured(rules: &RuleSet) -> BTreeSet<String> {
-    let of_rules = rules.rules.iter().map(|rule| rule.category);
-    let of_combinations = rules.combinations.iter().map(|combination| combination.category);
+/// Categories of tier 1, those of AI workflows left out.
+pub fn first_tier() -> BTreeSet<String> {
     let taxonomy: toml::Table =
         toml::from_str(include_str!("../../rules/taxonomy.toml")).expect("the taxonomy");
-    let first: BTreeSet<&str> = taxonomy["category"]
+    let of_it =
+        |category: &&toml::Value| category.get("tier").and_then(toml::Value::as_integer) == Some(1);
+    taxonomy["category"]
         .as_array()
         .expect("categories")
         .iter()
-        .filter(|category| category.get("tier").and_then(toml::Value::as_integer) == Some(1))
+        .filter(of_it)
         .filter_map(|category| category["id"].as_str())
-        .collect();
+        .filter(|id| !id.starts_with("ai."))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Those of tier 1 that a rule looks for.
+pub fn measured(rules: &RuleSet) -> BTreeSet<String> {
+    let first = first_tier();
+    let of_rules = rules.rules.iter().map(|rule| rule.category);
+    let of_combinations = rules.combinations.iter().map(|combination| combination.category);
     of_rules
         .chain(of_combinations)
         .filter_map(|index| Some(rules.taxonomy.get(index)?.id.clone()))
-        .filter(|id| first.contains(id.as_str()) && !id.starts_with("ai."))
+        .filter(|id| first.contains(id))
         .collect()
 }
 

@@ -3,14 +3,24 @@
 #[path = "../../corpus/generator/mod.rs"]
 mod generator;
 
-use generator::measure::{Table, found, measured};
+use std::collections::BTreeSet;
+
+use generator::measure::{Table, first_tier, found, measured};
 use generator::{Set, documents};
 use sluicegate::engine::Options;
 
 use crate::support::{chunked, kernels, rules, scanner_with};
 
 const SEED: u64 = 20_261_127;
-const DOCUMENTS: usize = 2_500;
+const DOCUMENTS: usize = 3_000;
+
+/// The least macro F1 over the categories of tier 1 that a rule looks for.
+const OPEN_F1: f64 = 0.87;
+const HELD_OUT_F1: f64 = 0.86;
+
+/// The largest share of near misses that may be found.
+const OPEN_NEAR_MISSES: f64 = 0.005;
+const HELD_OUT_NEAR_MISSES: f64 = 0.01;
 
 fn measure(set: Set) -> (Table, String) {
     let scanner = scanner_with(Options::default());
@@ -23,21 +33,35 @@ fn measure(set: Set) -> (Table, String) {
     (table, text)
 }
 
-/// What is asserted: macro F1 over the categories of tier 1 that have a rule, and the share of near
-/// misses that are found.
 #[test]
 fn the_built_in_rules_find_what_is_in_open_documents() {
     let (table, text) = measure(Set::Open);
-    assert!(table.macro_f1(&measured(&rules())) >= 0.0, "{text}");
-    assert!(table.near_miss_rate() <= 1.0, "{text}");
+    assert!(table.macro_f1(&measured(&rules())) >= OPEN_F1, "{text}");
+    assert!(table.near_miss_rate() <= OPEN_NEAR_MISSES, "{text}");
 }
 
 /// The same in labels, phrases and layouts that nobody tunes a rule by.
 #[test]
 fn the_built_in_rules_find_what_is_in_held_out_documents() {
     let (table, text) = measure(Set::HeldOut);
-    assert!(table.macro_f1(&measured(&rules())) >= 0.0, "{text}");
-    assert!(table.near_miss_rate() <= 1.0, "{text}");
+    assert!(table.macro_f1(&measured(&rules())) >= HELD_OUT_F1, "{text}");
+    assert!(table.near_miss_rate() <= HELD_OUT_NEAR_MISSES, "{text}");
+}
+
+#[test]
+fn every_category_of_the_first_tier_is_in_both_sets() {
+    let first = first_tier();
+    assert!(first.len() >= 114, "{} categories", first.len());
+    for set in [Set::Open, Set::HeldOut] {
+        let documents = documents(SEED, DOCUMENTS, set);
+        let made: BTreeSet<&str> =
+            documents.iter().flat_map(|d| d.spans.iter().map(|span| span.category)).collect();
+        let missing: Vec<&String> = first.iter().filter(|id| !made.contains(id.as_str())).collect();
+        assert!(missing.is_empty(), "{set:?}: {missing:?}");
+        let values: usize = documents.iter().map(|document| document.spans.len()).sum();
+        let near_misses: usize = documents.iter().map(|document| document.near_misses.len()).sum();
+        assert!(near_misses >= values, "{set:?}: {near_misses} near misses beside {values} values");
+    }
 }
 
 /// Promise 1 on documents that nobody wrote by hand.

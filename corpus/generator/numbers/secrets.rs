@@ -2,6 +2,7 @@
 
 use data_encoding::{BASE32, BASE64, BASE64URL_NOPAD};
 
+use super::super::languages::Language;
 use super::super::random::Random;
 use super::money::{bech32, fives};
 
@@ -109,6 +110,40 @@ pub fn anthropic(r: &mut Random) -> String {
 
 pub fn huggingface(r: &mut Random) -> String {
     format!("hf_{}", r.of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 34))
+}
+
+/// Tokens that their prefix names, of services without a category of their own.
+pub fn provider(r: &mut Random, l: &Language) -> String {
+    let lower = "abcdefghijklmnopqrstuvwxyz0123456789";
+    if l.held_out {
+        return match r.below(9) {
+            0 => format!("xai-{}", mixed(r, 80)),
+            1 => format!("sbp_{}", r.hex(40)),
+            2 => format!("lin_api_{}", mixed(r, 40)),
+            3 => format!("PMAK-{}-{}", r.hex(24), r.hex(34)),
+            4 => format!("NRAK-{}", r.of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", 27)),
+            5 => format!("glsa_{}_{}", mixed(r, 32), r.hex(8)),
+            6 => format!("rubygems_{}", r.hex(48)),
+            7 => format!("shppa_{}", r.hex(32)),
+            _ => format!("sk-or-v1-{}", r.hex(64)),
+        };
+    }
+    match r.below(14) {
+        0 => format!("gsk_{}", mixed(r, 52)),
+        1 => format!("r8_{}", mixed(r, 37)),
+        2 => format!("pplx-{}", mixed(r, 48)),
+        3 => format!("dop_v1_{}", r.hex(64)),
+        4 => format!("shpat_{}", r.hex(32)),
+        5 => format!("{}:AA{}", r.number(10), mixed(r, 33)),
+        6 => format!("{}-us{}", r.hex(32), r.between(1, 20)),
+        7 => format!("nfp_{}", mixed(r, 36)),
+        8 => format!("pscale_tkn_{}", mixed(r, 43)),
+        9 => format!("dp.pt.{}", mixed(r, 43)),
+        10 => format!("dapi{}", r.hex(32)),
+        11 => format!("figd_{}", mixed(r, 40)),
+        12 => format!("pul-{}", r.hex(40)),
+        _ => format!("dckr_pat_{}", r.of(lower, 27)),
+    }
 }
 
 pub fn twilio_sendgrid(r: &mut Random) -> String {
