@@ -21,6 +21,9 @@ const COMBINATIONS: &[&str] = &[
 /// A document without any value: business as usual.
 const PLAIN: &str = "";
 
+/// Categories that are one only beside a person: the document holds them, wherever a rule puts them.
+const SPECIAL: &[&str] = &["spc.ethnicity", "spc.religion", "spc.sex_life", "spc.political_union"];
+
 /// What people stand in documents with.
 const PERSONAL: &[&str] = &[
     "pii.person_labelled",
@@ -91,6 +94,13 @@ fn document(r: &mut Random, languages: &[Language], subject: &str, set: Set) -> 
     let end = w.text.len();
     let health =
         w.spans.iter().any(|s| s.category.starts_with("phi.") || s.category.starts_with("spc."));
+    for category in SPECIAL {
+        let before = w.spans.len();
+        w.spans.retain(|span| span.category != *category);
+        if w.spans.len() < before {
+            w.spans.push(super::Truth { start: 0, end, category });
+        }
+    }
     // Words that say of a person: this is a patient.
     let text = w.text.to_lowercase();
     let patient = [
@@ -237,12 +247,20 @@ fn fields(
         for _ in 0..r.below(3) {
             let category = if r.chance(60) { *r.pick(PERSONAL) } else { r.pick(KINDS).category };
             let Some(more) = catalogue::of(category) else { continue };
-            if more.shape == Shape::Field && category != kind.category {
+            let special = SPECIAL.contains(&category);
+            if more.shape == Shape::Field && category != kind.category && !special {
                 specs.extend(spec(r, l, more, Source::True(more)));
             }
         }
     }
     let beside = usize::from(specs.len() > 1 && kind.category.starts_with("pci."));
+    // Special categories are of somebody.
+    if SPECIAL.contains(&kind.category) {
+        for category in ["pii.person_labelled", *r.pick(&["pii.email", "pii.phone", "pii.dob"])] {
+            let more = catalogue::of(category).expect("people are made");
+            specs.extend(spec(r, l, more, Source::True(more)));
+        }
+    }
     shuffle(r, &mut specs[beside * 2..]);
     once(&mut specs);
     write(w, r, l, &specs, set, secret)

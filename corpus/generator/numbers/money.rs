@@ -418,17 +418,17 @@ pub fn mnpi(r: &mut Random, l: &Language) -> String {
     l.one_of(
         r,
         &[
-            "material non-public information",
-            "Material Non-Public Information (MNPI)",
-            "insider list",
-            "material nonpublic information",
-            "contains inside information",
+            "This presentation contains material non-public information about the merger.",
+            "Material Non-Public Information (MNPI): do not trade in shares of the issuer.",
+            "INSIDER LIST - Project Falcon (takeover)",
+            "Embargoed until the announcement of quarterly results.",
+            "The memo holds material nonpublic information on earnings; trading window closed.",
         ],
         &[
             "MNPI - do not trade",
-            "This memo contains material non-public information",
-            "Insider List",
-            "material, nonpublic information",
+            "You were added to the insider list for the acquisition of a listed company.",
+            "This memo contains material, non-public information about next year's earnings.",
+            "Press release on results, under embargo until 7 a.m.",
         ],
     )
 }

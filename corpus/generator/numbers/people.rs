@@ -205,8 +205,9 @@ pub fn vin(r: &mut Random) -> String {
     format!("{}{}{}", &body[..8], vin_check(&body), &body[9..])
 }
 
+/// Only North America demands the check digit (49 CFR 565.15).
 pub fn vin_bad(r: &mut Random) -> String {
-    let value = vin(r);
+    let value = super::until(|| Some(vin(r)).filter(|v| v.starts_with(['1', '2', '4', '5'])));
     let wrong = if value.as_bytes().get(8) == Some(&b'7') { '4' } else { '7' };
     format!("{}{wrong}{}", &value[..8], &value[9..])
 }
