@@ -253,7 +253,6 @@ fn fields(
             }
         }
     }
-    let beside = usize::from(specs.len() > 1 && kind.category.starts_with("pci."));
     // Special categories are of somebody.
     if SPECIAL.contains(&kind.category) {
         for category in ["pii.person_labelled", *r.pick(&["pii.email", "pii.phone", "pii.dob"])] {
@@ -261,8 +260,10 @@ fn fields(
             specs.extend(spec(r, l, more, Source::True(more)));
         }
     }
-    shuffle(r, &mut specs[beside * 2..]);
+    // The subject was put in first and stays where two have one name.
     once(&mut specs);
+    let beside = usize::from(specs.len() > 1 && kind.category.starts_with("pci."));
+    shuffle(r, &mut specs[beside * 2..]);
     write(w, r, l, &specs, set, secret)
 }
 
