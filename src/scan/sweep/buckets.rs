@@ -5,7 +5,7 @@
 //! belong together. Which bucket a keyword is in decides speed alone.
 
 /// Times that every keyword may move to a better bucket.
-const ROUNDS: usize = 2;
+const ROUNDS: usize = 1;
 
 /// What a bucket holds, and what share of ordinary text it takes for candidates.
 pub trait Bucket: Clone {
