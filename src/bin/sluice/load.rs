@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sluicegate::RuleSet;
-use sluicegate::rules::Source;
+use sluicegate::rules::{Diagnostics, Source};
 
 use crate::UsageError;
 use crate::names::shown;
@@ -27,11 +27,16 @@ const MAX_FILES: usize = 10_000;
 /// A [`UsageError`] with the rendered diagnostics, or with the path that cannot be read.
 pub fn load_rules(dirs: &[PathBuf]) -> anyhow::Result<RuleSet> {
     let mut sources = RuleSet::builtin_sources();
+    if dirs.is_empty() {
+        return RuleSet::builtin().map_err(|diagnostics| rejected(&sources, &diagnostics));
+    }
     sources.extend(read_sources(dirs)?);
-    RuleSet::compile(&sources).map_err(|diagnostics| {
-        let rendered = diagnostics.render(&sources);
-        UsageError(format!("rules cannot be used\n\n{}", rendered.trim_end())).into()
-    })
+    RuleSet::compile(&sources).map_err(|diagnostics| rejected(&sources, &diagnostics))
+}
+
+fn rejected(sources: &[Source], diagnostics: &Diagnostics) -> anyhow::Error {
+    let rendered = diagnostics.render(sources);
+    UsageError(format!("rules cannot be used\n\n{}", rendered.trim_end())).into()
 }
 
 /// The packs at these paths: files as they are, folders with every `*.toml` below them, sorted by
