@@ -115,6 +115,14 @@ pub struct Rule {
     pub origin: Origin,
 }
 
+impl Rule {
+    /// Whether nothing but a column name or JSON key can make a match of this rule a finding.
+    pub fn needs_name(&self) -> bool {
+        let context = self.context.as_ref();
+        context.is_some_and(|it| it.required && (it.names_only || it.terms.is_empty()))
+    }
+}
+
 /// Words around a match that speak for or against it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
@@ -128,6 +136,8 @@ pub struct Context {
     pub boost: u8,
     /// Whether a match without a term (or a named column) is no finding.
     pub required: bool,
+    /// Whether terms count in column names and JSON keys alone, not in the text around a match.
+    pub names_only: bool,
 }
 
 /// A payload that holds a finding.

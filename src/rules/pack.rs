@@ -122,6 +122,7 @@ pub(super) struct RawContext {
     pub after: usize,
     pub boost: usize,
     pub required: bool,
+    pub names_only: bool,
 }
 
 /// Reads a source. Definitions that miss something needed are reported and left out.
@@ -295,16 +296,17 @@ fn anchors(table: &mut Table<'_, '_, '_>) -> RawAnchors {
 fn context(table: &mut Table<'_, '_, '_>) -> RawContext {
     let (before, after, boost) = window(table, 300, 100, 45);
     let required = table.boolean("required").unwrap_or(false);
+    let names_only = table.boolean("names_only").unwrap_or(false);
     let lists = table.texts("lists", MAX_LISTS, MAX_ID);
     let terms = table.texts("terms", MAX_TERMS, MAX_TERM);
-    RawContext { lists, terms, before, after, boost, required }
+    RawContext { lists, terms, before, after, boost, required, names_only }
 }
 
 fn negative_context(table: &mut Table<'_, '_, '_>) -> RawContext {
     let (before, after, boost) = window(table, 100, 50, 40);
     let lists = table.texts("lists", MAX_LISTS, MAX_ID);
     let terms = table.texts("terms", MAX_TERMS, MAX_TERM);
-    RawContext { lists, terms, before, after, boost, required: false }
+    RawContext { lists, terms, before, after, boost, required: false, names_only: false }
 }
 
 /// `before`, `after` and `boost`, with what they are where they are absent.

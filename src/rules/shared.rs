@@ -72,6 +72,7 @@ impl Compiler<'_> {
             after: raw.after,
             boost: percent(raw.boost),
             required: raw.required,
+            names_only: raw.names_only,
         }
     }
 }

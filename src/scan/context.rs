@@ -56,17 +56,7 @@ impl Terms {
         let mut patterns: Vec<Vec<u8>> = Vec::new();
         let mut of_pattern = Vec::new();
         for (number, term) in (0..=u16::MAX).zip(&rules.terms) {
-            let mut forms = Vec::new();
-            for term in joined(term) {
-                if !term.is_ascii() {
-                    let upper = term.to_uppercase();
-                    forms.extend([&term, &upper].into_iter().filter_map(|form| latin1(form)));
-                    forms.push(upper.into_bytes());
-                }
-                forms.push(term.into_bytes());
-            }
-            forms.sort();
-            forms.dedup();
+            let mut forms = forms(term);
             of_pattern.extend(forms.iter().map(|_| TermIndex(number)));
             patterns.append(&mut forms);
         }
@@ -262,6 +252,97 @@ fn latin1(term: &str) -> Option<Vec<u8>> {
     term.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect()
 }
 
+/// How a term may stand in a text, ASCII letters in lower case.
+fn forms(term: &str) -> Vec<Vec<u8>> {
+    let mut forms = Vec::new();
+    for term in joined(term) {
+        if !term.is_ascii() {
+            let upper = term.to_uppercase();
+            let mut characters = term.chars();
+            let first = characters.next().into_iter().flat_map(char::to_uppercase);
+            let title: String = first.chain(characters).collect();
+            forms.extend([&term, &upper, &title].into_iter().filter_map(|form| latin1(form)));
+            forms.extend([upper, title].map(String::into_bytes));
+        }
+        forms.push(term.into_bytes());
+    }
+    forms.sort();
+    forms.dedup();
+    forms
+}
+
+/// Says of a text that none of some terms stands in it, at a fraction of the cost of looking for
+/// them. "No" is certain, "maybe" is not.
+#[derive(Debug)]
+pub struct Gate {
+    /// By a hash of the first three bytes of a term, and of the first two of terms of two.
+    three: [u64; 64],
+    two: Option<Box<[u64; 16]>>,
+    /// There is a term that the tables cannot hold.
+    is_open: bool,
+}
+
+impl Gate {
+    /// The gate of these terms of a rule set.
+    pub fn new(rules: &RuleSet, terms: &[TermIndex]) -> Gate {
+        let mut gate = Gate { three: [0; 64], two: None, is_open: false };
+        for form in terms.iter().flat_map(|term| forms(rules.term(*term))) {
+            match form.as_slice() {
+                [a, b, c, ..] => set(&mut gate.three, hash(*a, *b, *c)),
+                [a, b] => set(gate.two.get_or_insert_default().as_mut_slice(), hash(*a, *b, 0)),
+                _ => gate.is_open = true,
+            }
+        }
+        gate
+    }
+
+    /// Whether one of the terms may stand in a part of a text.
+    pub fn may_hold(&self, text: &[u8], from: usize, to: usize) -> bool {
+        let part = text.get(from..to.min(text.len())).unwrap_or_default();
+        let mut before = from.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(0);
+        self.is_open
+            || part.iter().enumerate().any(|(at, byte)| {
+                let begins = may_begin(before, *byte);
+                before = *byte;
+                begins && self.may_begin_with(part.get(at..).unwrap_or_default())
+            })
+    }
+
+    fn may_begin_with(&self, text: &[u8]) -> bool {
+        let two = |a, b| self.two.as_ref().is_some_and(|two| is_set(two.as_slice(), hash(a, b, 0)));
+        match text {
+            [a, b, c, ..] => is_set(&self.three, hash(*a, *b, *c)) || two(*a, *b),
+            [a, b] => two(*a, *b),
+            _ => false,
+        }
+    }
+}
+
+/// Whether a term may begin with a byte that stands behind another: what [`is_edge`] says of
+/// characters, of bytes and on the safe side.
+fn may_begin(before: u8, byte: u8) -> bool {
+    !(before.is_ascii_alphanumeric() && byte.is_ascii_alphanumeric())
+        || before.is_ascii_lowercase() && byte.is_ascii_uppercase()
+}
+
+fn hash(a: u8, b: u8, c: u8) -> usize {
+    let [a, b, c] = [a, b, c].map(|byte| byte.to_ascii_lowercase());
+    (u32::from_le_bytes([a, b, c, 0]).wrapping_mul(0x9e37_79b1) >> 20) as usize
+}
+
+/// The bit of a hash of 12 bits in a table of as many, or fewer, bits.
+fn set(table: &mut [u64], hash: usize) {
+    let bit = hash % (table.len() * 64).max(1);
+    if let Some(word) = table.get_mut(bit / 64) {
+        *word |= 1 << (bit % 64);
+    }
+}
+
+fn is_set(table: &[u64], hash: usize) -> bool {
+    let bit = hash % (table.len() * 64).max(1);
+    table.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+}
+
 /// A term with what may stand between its words.
 fn joined(term: &str) -> Vec<String> {
     let mut forms = vec![term.to_owned()];
@@ -419,6 +500,36 @@ mod tests {
                 }
             }
         }
+    }
+
+    proptest! {
+        #[test]
+        fn a_gate_that_says_no_is_right(text in text(), from in 0usize..3000, length in 0usize..400) {
+            let (terms, wanted, _) = terms();
+            let mut words: Vec<String> = WORDS.map(str::to_owned).to_vec();
+            words.push("w".repeat(MAX_TERM));
+            let more =
+                format!("anchors = {{ keywords = [\"key\"] }}\ncontext = {{ terms = {words:?} }}");
+            let rules = sample::rules(&[("sec.a", "key", &more)], "");
+            for term in &wanted {
+                let gate = Gate::new(&rules, &[*term]);
+                let (from, to) = (from.min(text.len()), (from + length).min(text.len()));
+                let mut nearby = Nearby::default();
+                let ends = (from as u64, to as u64);
+                let found = nearby.nearest(&terms, &text, 0, ends, (ends.1, ends.1), &[*term]);
+                prop_assert!(found.is_none() || gate.may_hold(&text, from, to));
+            }
+        }
+    }
+
+    #[test]
+    fn a_gate_says_no_where_it_can() {
+        let more = "anchors = { keywords = [\"key\"] }\ncontext = { terms = [\"social security\", \"dl\"] }";
+        let rules = sample::rules(&[("sec.a", "key", more)], "");
+        let gate = Gate::new(&rules, &rules.rules[0].context.as_ref().unwrap().terms);
+        let may = |text: &str| gate.may_hold(text.as_bytes(), 0, text.len());
+        assert!(may("my Social thing") && may("a DL 5") && may("customerSocial"));
+        assert!(!may("antisocial") && !may("the quick brown fox 123-45") && !may(""));
     }
 
     #[test]

@@ -224,7 +224,8 @@ impl Cursor {
             }
             self.pending.pop_front();
             let index = view.index(at);
-            for group in &watch.groups {
+            let has_names = self.tracker.has_names();
+            for group in watch.groups.iter().filter(|group| has_names || !group.needs_name) {
                 let mut left = self.candidates(plan, view, group, index);
                 for position in &group.rules {
                     if left & 1 == 1
@@ -279,6 +280,9 @@ impl Cursor {
             *counter += read as u64;
         }
         let Some((match_start, match_end)) = matched else { return };
+        if !self.tracker.has_names() && is_out_of_context(plan, position, view, match_start) {
+            return;
+        }
         let (start, end) = automaton.value_of(workspace, rule, view.text, match_start, match_end);
         let Ok(number) = u32::try_from(position) else { return };
         let index = RuleIndex(number);
@@ -334,6 +338,16 @@ impl View<'_> {
     fn end(self) -> u64 {
         self.offset(self.text.len())
     }
+}
+
+/// Whether a rule requires context and none can stand near a match that begins here, wherever its
+/// value lies in what the rule reads. For views without names.
+fn is_out_of_context(plan: &Plan, position: usize, view: View<'_>, start: usize) -> bool {
+    let Some(rule) = plan.rules().rules.get(position) else { return false };
+    let (Some(gate), Some(context)) = (plan.gate(position), &rule.context) else { return false };
+    let from = start.saturating_sub(context.before);
+    let to = start + rule.max_length.max(rule.reach) + context.after;
+    !gate.may_hold(view.text, from, to)
 }
 
 /// Where matches of one rule begin, as far as it was tried. Anchors close to each other share their

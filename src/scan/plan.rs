@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use super::automaton::Automaton;
-use super::context::{MAX_TERM, Terms};
+use super::context::{Gate, MAX_TERM, Terms};
 use super::sweep::{AnchorKind, Kernel, Sweep};
 use super::watch::{self, Watch};
 use crate::model::{CategoryIndex, Class, RuleIndex, Sensitivity};
@@ -18,6 +18,7 @@ pub struct Plan {
     sweep: Sweep,
     by_kind: Vec<Watch>,
     automata: Vec<OnceLock<Option<Automaton>>>,
+    gates: Vec<OnceLock<Option<Gate>>>,
     groups: usize,
     terms: OnceLock<Terms>,
     facts: Vec<Facts>,
@@ -84,6 +85,7 @@ impl Plan {
         Plan {
             sweep: Sweep::new(keywords, kernel),
             automata: rules.rules.iter().map(|_| OnceLock::new()).collect(),
+            gates: rules.rules.iter().map(|_| OnceLock::new()).collect(),
             by_kind,
             groups,
             terms: OnceLock::new(),
@@ -127,6 +129,16 @@ impl Plan {
     pub fn automaton(&self, position: usize) -> Option<&Automaton> {
         let rule = self.rules.rules.get(position)?;
         self.automata.get(position)?.get_or_init(|| Automaton::new(rule)).as_ref()
+    }
+
+    /// The gate of the context that a rule requires; none where it requires none.
+    pub fn gate(&self, position: usize) -> Option<&Gate> {
+        let rule = self.rules.rules.get(position)?;
+        let build = || {
+            let context = rule.context.as_ref().filter(|context| context.required)?;
+            Some(Gate::new(&self.rules, &context.terms))
+        };
+        self.gates.get(position)?.get_or_init(build).as_ref()
     }
 
     /// All context terms.

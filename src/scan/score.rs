@@ -59,9 +59,16 @@ pub fn score(
     let in_words = |words: Option<&str>, wanted: &[TermIndex]| terms.in_words(words?, wanted);
     let outside = |near: Nearest| Nearest { distance: near.distance + OUTSIDE_NAME, ..near };
     let mut context = rule.context.as_ref().and_then(|context| {
-        in_words(name.as_ref().map(Name::for_it), &context.terms)
-            .or_else(|| in_text(context, &context.terms).map(outside))
+        in_words(name.as_ref().map(Name::for_it), &context.terms).or_else(|| {
+            let near = (!context.names_only).then(|| in_text(context, &context.terms));
+            near.flatten().map(outside)
+        })
     });
+    // Most matches end here: numbers are everywhere, their labels are not.
+    let required = rule.context.as_ref().is_some_and(|context| context.required);
+    if required && context.is_none() && !column {
+        return None;
+    }
     let mut negative = rule.negative.as_ref().and_then(|context| {
         in_words(name.as_ref().map(Name::against_it), &context.terms)
             .or_else(|| in_text(context, &context.terms).map(outside))
@@ -72,8 +79,6 @@ pub fn score(
         (Some(_), Some(_)) => context = None,
         _ => {}
     }
-
-    let required = rule.context.as_ref().is_some_and(|context| context.required);
     if required && context.is_none() && !column {
         return None;
     }

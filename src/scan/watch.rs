@@ -38,6 +38,8 @@ pub struct Group {
     pub rules: Vec<usize>,
     /// Its number among all groups of a plan.
     pub number: usize,
+    /// Whether its rules find nothing where no place has a name.
+    pub needs_name: bool,
     /// Keywords are rare enough: their rules are tried without further questions, unless several
     /// share an automaton.
     by_shape: bool,
@@ -105,11 +107,19 @@ pub fn arrange(positions: &[usize], rules: &RuleSet, need: u64, next: &mut usize
             (rule.lead.max(), digits, *position)
         })
     });
-    let at_anchor =
-        shared.partition_point(|position| rule(position).is_some_and(|rule| rule.lead.max() == 0));
-    let before = shared.split_off(at_anchor);
     let mut watch = Watch { groups: Vec::new(), need };
-    for (part, may_share) in [(shared, true), (before, true), (alone, false)] {
+    let needs_name = |position: &usize| rule(position).is_some_and(Rule::needs_name);
+    let is_at_anchor = |position: &usize| rule(position).is_some_and(|rule| rule.lead.max() == 0);
+    let mut parts: Vec<(Vec<usize>, bool)> = Vec::new();
+    for (part, may_share) in [(shared, true), (alone, false)] {
+        let (at_anchor, before): (Vec<usize>, Vec<usize>) =
+            part.into_iter().partition(|position| may_share && is_at_anchor(position));
+        for part in [at_anchor, before] {
+            let (named, any): (Vec<usize>, Vec<usize>) = part.into_iter().partition(needs_name);
+            parts.extend([(named, may_share), (any, may_share)]);
+        }
+    }
+    for (part, may_share) in parts {
         // Groups of equal size: the last one is as much worth its automaton as the others.
         let groups = part.len().div_ceil(Shared::MAX_RULES).max(1);
         for chunk in part.chunks(part.len().div_ceil(groups).max(1)) {
@@ -117,6 +127,7 @@ pub fn arrange(positions: &[usize], rules: &RuleSet, need: u64, next: &mut usize
             watch.groups.push(Group {
                 rules: chunk.to_vec(),
                 number: *next,
+                needs_name: chunk.iter().all(needs_name),
                 by_shape,
                 is_shared: may_share && chunk.len() >= WORTH_SHARING,
                 lead: lead.unwrap_or(0),

@@ -59,6 +59,11 @@ impl Tracker {
         Tracker { offset: start, structure }
     }
 
+    /// Whether a byte can have a place with a name.
+    pub fn has_names(&self) -> bool {
+        !matches!(self.structure, Follow::Text)
+    }
+
     /// Takes the next bytes of the view. Each leaves marks behind until they are forgotten, so a
     /// large view is best given in pieces.
     pub fn advance(&mut self, bytes: &[u8]) {
