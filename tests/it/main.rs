@@ -17,6 +17,7 @@ mod docs;
 mod exact;
 mod fuzz_bodies;
 mod fuzz_regressions;
+mod generated;
 mod licences;
 mod naive;
 mod output;

@@ -1,8 +1,8 @@
-//! Bank accounts and wallet addresses.
+//! Bank accounts and the codes of banks.
 
-use sha2::{Digest, Sha256};
-
-use super::{Candidate, Check, Verdict};
+use super::countries::is_country;
+use super::digits::{Digits, uniform};
+use super::{Candidate, Check, Verdict, stands_alone};
 
 /// Country code and account part (BBAN) of each IBAN country: lengths of runs, each followed by
 /// its kind as the SWIFT IBAN registry writes it: `n` digits, `a` upper-case letters, `c` both.
@@ -174,85 +174,98 @@ fn mod_97(compact: &[u8]) -> u32 {
     })
 }
 
-/// A main-network address: Base58Check of 20 bytes with version 0 or 5, or a segregated witness
-/// program in Bech32 (version 0, BIP 173) or Bech32m (versions 1 to 16, BIP 350).
-pub(super) fn bitcoin_address(value: &[u8]) -> Check {
-    let segwit = value.get(..3).is_some_and(|head| head.eq_ignore_ascii_case(b"bc1"));
-    Check::of(if segwit { segwit_address(value) } else { base58_address(value) })
+/// ISO 9362: four letters of the party, country, two characters of the place, and three of the
+/// branch or none. In one case throughout.
+pub(super) fn bic(candidate: Candidate<'_>) -> Check {
+    let value = candidate.value();
+    let (party, country) =
+        (value.get(..4).unwrap_or_default(), value.get(4..6).unwrap_or_default());
+    let one_case =
+        !value.iter().any(u8::is_ascii_lowercase) || !value.iter().any(u8::is_ascii_uppercase);
+    let shaped = matches!(value.len(), 8 | 11)
+        && value.iter().all(u8::is_ascii_alphanumeric)
+        && party.iter().all(u8::is_ascii_alphabetic);
+    Check::of(shaped && one_case && is_country(country) && stands_alone(&candidate))
 }
 
-fn base58_address(value: &[u8]) -> bool {
-    const ALPHABET: &[u8] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-    if !(26..=35).contains(&value.len()) {
-        return false;
-    }
-    let mut bytes = [0u8; 25];
-    for byte in value {
-        let Some(digit) = ALPHABET.iter().position(|letter| letter == byte) else { return false };
-        let mut carry = digit;
-        for place in bytes.iter_mut().rev() {
-            carry += usize::from(*place) * 58;
-            *place = (carry & 0xff) as u8;
-            carry >>= 8;
-        }
-        if carry != 0 {
-            return false;
-        }
-    }
-    let zeros = value.iter().take_while(|byte| **byte == b'1').count();
-    let (payload, sum) = bytes.split_at(21);
-    zeros == bytes.iter().take_while(|byte| **byte == 0).count()
-        && matches!(payload.first(), Some(0 | 5))
-        && Sha256::digest(Sha256::digest(payload)).starts_with(sum)
+/// ABA routing number: weights 3-7-1, mod 10, and the first two digits of a Federal Reserve
+/// district, thrift, electronic or traveller's cheque number.
+pub(super) fn us_aba_rtn(candidate: Candidate<'_>) -> Check {
+    let Some(digits) = Digits::read(candidate.value(), b" -") else { return Check::Invalid };
+    let all = digits.as_slice();
+    let district = matches!(digits.number(0, 2), 0..=12 | 21..=32 | 61..=72 | 80);
+    let sum = weighted(all, &[3, 7, 1]);
+    let valid = all.len() == 9 && district && sum.is_multiple_of(10) && !uniform(all);
+    Check::of(valid && digits.number(0, 4) != 0 && stands_alone(&candidate))
 }
 
-fn segwit_address(value: &[u8]) -> bool {
-    const ALPHABET: &[u8] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-    const BECH32: u32 = 1;
-    const BECH32M: u32 = 0x2bc8_30a3;
-    let mixed =
-        value.iter().any(u8::is_ascii_lowercase) && value.iter().any(u8::is_ascii_uppercase);
-    if mixed || value.len() > 90 {
-        return false;
-    }
-    // The human-readable part `bc`, expanded: high bits, a zero, low bits.
-    let mut sum = [3, 3, 0, 2, 3].into_iter().fold(1, polymod);
-    let data = value.get(3..).unwrap_or_default();
-    let mut version = 0;
-    for (place, byte) in data.iter().enumerate() {
-        let letter = byte.to_ascii_lowercase();
-        let Some(word) = ALPHABET.iter().position(|known| *known == letter) else { return false };
-        if place == 0 {
-            version = word;
-        }
-        sum = polymod(sum, word as u32);
-    }
-    // One word of version and six of checksum around the program; five bits a word.
-    let Some(words) = data.len().checked_sub(7) else { return false };
-    let (bytes, spare) = (words * 5 / 8, words * 5 % 8);
-    let padding = data.len().checked_sub(7).and_then(|last| data.get(last)).map_or(0, |byte| {
-        let letter = byte.to_ascii_lowercase();
-        ALPHABET.iter().position(|known| *known == letter).unwrap_or_default()
-    });
-    spare < 5
-        && padding & ((1 << spare) - 1) == 0
-        && match version {
-            0 => matches!(bytes, 20 | 32) && sum == BECH32,
-            1..=16 => (2..=40).contains(&bytes) && sum == BECH32M,
-            _ => false,
-        }
-}
-
-/// One step of the BCH code of BIP 173.
-fn polymod(sum: u32, word: u32) -> u32 {
-    const GENERATOR: [u32; 5] = [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3];
-    let top = sum >> 25;
-    let next = (sum & 0x01ff_ffff) << 5 ^ word;
-    GENERATOR
+/// Digits times weights, which repeat.
+fn weighted(digits: &[u8], weights: &[u32]) -> u32 {
+    digits
         .iter()
-        .enumerate()
-        .filter(|(bit, _)| top >> bit & 1 == 1)
-        .fold(next, |sum, (_, generator)| sum ^ generator)
+        .zip(weights.iter().cycle())
+        .map(|(digit, weight)| u32::from(*digit) * weight)
+        .sum()
+}
+
+/// Sort code and account number of the United Kingdom: six digits, and seven or eight behind them.
+/// Neither is one repeated digit.
+pub(super) fn uk_account(candidate: Candidate<'_>) -> Check {
+    let Some(digits) = Digits::read(candidate.value(), b" -/,;:") else { return Check::Invalid };
+    let all = digits.as_slice();
+    let (sort, account) = all.split_at_checked(6).unwrap_or_default();
+    let valid = matches!(all.len(), 6 | 13 | 14)
+        && !uniform(sort)
+        && (account.is_empty() || !uniform(account));
+    Check::of(valid && stands_alone(&candidate))
+}
+
+/// Canadian transit number: five digits of the branch and three of the institution, or in the
+/// order of electronic payments 0, institution, branch (Payments Canada, Standard 006).
+pub(super) fn ca_transit(candidate: Candidate<'_>) -> Check {
+    let Some(digits) = Digits::read(candidate.value(), b" -") else { return Check::Invalid };
+    let all = digits.as_slice();
+    let (institution, branch) = match all.len() {
+        8 => (digits.number(5, 8), digits.number(0, 5)),
+        9 if all.first() == Some(&0) => (digits.number(1, 4), digits.number(4, 9)),
+        _ => return Check::Invalid,
+    };
+    // Chartered banks, foreign and trust companies, credit unions.
+    let known = matches!(institution, 1..=99 | 101..=399 | 500..=699 | 800..=899);
+    Check::of(known && branch > 0 && stands_alone(&candidate))
+}
+
+/// CLABE (Banco de México, Circular 3/2012): bank, place, account, and a check digit with weights
+/// 3-7-1, each product mod 10.
+pub(super) fn mx_clabe(candidate: Candidate<'_>) -> Check {
+    let Some(digits) = Digits::read(candidate.value(), b" -") else { return Check::Invalid };
+    let all = digits.as_slice();
+    let Some((check, body)) = all.split_last() else { return Check::Invalid };
+    let sum: u32 = body
+        .iter()
+        .zip([3, 7, 1].into_iter().cycle())
+        .map(|(digit, weight)| u32::from(*digit) * weight % 10)
+        .sum();
+    let bank = matches!(digits.number(0, 3), 1..=199 | 600..=799 | 900..=999);
+    let valid = all.len() == 18 && bank && !uniform(body);
+    Check::of(valid && (10 - sum % 10) % 10 == u32::from(*check) && stands_alone(&candidate))
+}
+
+/// CBU (BCRA, Comunicación A 2622): bank and branch with a check digit, account with another.
+pub(super) fn ar_cbu(candidate: Candidate<'_>) -> Check {
+    let Some(digits) = Digits::read(candidate.value(), b" -/.") else { return Check::Invalid };
+    let all = digits.as_slice();
+    let checked = |block: &[u8], weights: &[u32]| {
+        block.split_last().is_some_and(|(check, body)| {
+            (10 - weighted(body, weights) % 10) % 10 == u32::from(*check)
+        })
+    };
+    let (branch, account) = all.split_at_checked(8).unwrap_or_default();
+    let valid = all.len() == 22
+        && checked(branch, &[7, 1, 3, 9, 7, 1, 3])
+        && checked(account, &[3, 9, 7, 1])
+        && !uniform(account);
+    Check::of(valid && stands_alone(&candidate))
 }
 
 #[cfg(test)]
@@ -308,24 +321,44 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_the_bitcoin_standards() {
-        for address in [
-            "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
-            "3P14159f73E4gFr7JterCCQh9QjiTjiZrG",
-            "BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4",
-            "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0",
-            "BC1SW50QGDZ25J",
-        ] {
-            valid(Validator::BitcoinAddress, address);
+    fn bank_codes() {
+        for code in ["COBADEFFXXX", "DEUTDEFF", "NWBKGB2L", "chasus33", "BNPAFRPP"] {
+            valid(Validator::Bic, code);
         }
-        for address in [
-            "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb",
-            "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3T4",
-            "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kemeawh",
-            "bc1zw508d6qejxtdg4y5r3zarvaryvqyzf3du",
-            "bc1",
+        for code in ["COBAZZFF", "COBADEFFXX", "COBADEFf", "C0BADEFF", "COBADEF"] {
+            invalid(Validator::Bic, code);
+        }
+    }
+
+    #[test]
+    fn account_numbers_with_check_digits() {
+        for (validator, number) in [
+            (Validator::UsAbaRtn, "111000025"),
+            (Validator::UsAbaRtn, "021000021"),
+            (Validator::MxClabe, "032180000118359719"),
+            (Validator::MxClabe, "002 010 07777777777 1"),
+            (Validator::ArCbu, "28505909 40090418135201"),
+            (Validator::CaTransit, "12345-003"),
+            (Validator::CaTransit, "000312345"),
+            (Validator::UkAccount, "20-00-00 55779911"),
+            (Validator::UkAccount, "20-00-01"),
         ] {
-            invalid(Validator::BitcoinAddress, address);
+            valid(validator, number);
+        }
+        for (validator, number) in [
+            (Validator::UsAbaRtn, "112000025"),
+            (Validator::UsAbaRtn, "000000000"),
+            (Validator::UsAbaRtn, "991000021"),
+            (Validator::MxClabe, "032180000118359718"),
+            (Validator::MxClabe, "000000000000000000"),
+            (Validator::ArCbu, "28505909 40090418135202"),
+            (Validator::ArCbu, "28505908 40090418135201"),
+            (Validator::CaTransit, "12345-703"),
+            (Validator::CaTransit, "00000-003"),
+            (Validator::UkAccount, "00-00-00 55779911"),
+            (Validator::UkAccount, "20-00-00 557799"),
+        ] {
+            invalid(validator, number);
         }
     }
 }

@@ -42,6 +42,16 @@ pub(super) fn number(digits: &[u8]) -> u64 {
     digits.iter().fold(0, |sum: u64, digit| sum.wrapping_mul(10).wrapping_add(u64::from(*digit)))
 }
 
+/// The sum of the digits, each times its weight; digits without a weight do not count.
+pub(super) fn weighted_sum(digits: &[u8], weights: &[u32]) -> u32 {
+    digits.iter().zip(weights).map(|(digit, weight)| u32::from(*digit) * weight).sum()
+}
+
+/// A digit or capital letter as number, A as 10.
+pub(super) fn base_36(sign: u8) -> Option<u32> {
+    char::from(sign).to_digit(36).filter(|_| !sign.is_ascii_lowercase())
+}
+
 /// Luhn check (ISO/IEC 7812-1 Annex B) over digits, the check digit last.
 pub(super) fn luhn(digits: &[u8]) -> bool {
     let sum: u32 = digits
@@ -64,6 +74,13 @@ pub(super) fn mod_11_10(digits: &[u8]) -> bool {
         (if sum == 0 { 10 } else { sum }) * 2 % 11
     });
     (product + u32::from(*check)) % 10 == 1
+}
+
+/// ISO/IEC 7064 MOD 11-2 over digits and a check sign, 0 to 9 or X.
+pub(super) fn mod_11_2(digits: &[u8], check: u8) -> bool {
+    let sum = digits.iter().fold(0, |sum: u32, digit| (sum + u32::from(*digit)) * 2 % 11);
+    let check = if check == b'X' { Some(10) } else { char::from(check).to_digit(10) };
+    check.is_some_and(|check| (sum + check) % 11 == 1)
 }
 
 /// Verhoeff check (J. Verhoeff, Error detecting decimal codes, 1969) over digits, the check digit
@@ -111,6 +128,38 @@ mod tests {
     }
 
     #[test]
+    fn published_luhn_and_verhoeff_numbers() {
+        assert!(luhn(&digits("1428572")));
+        assert!(!luhn(&digits("4992739871")));
+        assert!(!luhn(&digits("7894")));
+        assert!(!verhoeff(&digits("1234")));
+        assert!(verhoeff(&digits("12340")));
+        assert!(!verhoeff(&digits("1234567890129")));
+        assert!(!verhoeff(&digits("123459")));
+        assert!(!verhoeff(&digits("2369")));
+        assert!(!verhoeff(&digits("398438246238642378648236487236482734")));
+        assert!(!verhoeff(&digits("654")));
+        assert!(verhoeff(&digits("6548")));
+    }
+
+    #[test]
+    fn weights_and_signs() {
+        assert_eq!(weighted_sum(&[1, 2, 3], &[3, 2]), 7);
+        assert_eq!(base_36(b'0'), Some(0));
+        assert_eq!(base_36(b'Z'), Some(35));
+        assert_eq!(base_36(b'z'), None);
+        assert_eq!(base_36(b'-'), None);
+    }
+
+    #[test]
+    fn iso_7064_mod_11_2() {
+        assert!(mod_11_2(&digits("079"), b'X'));
+        assert!(mod_11_2(&digits("36042619910101007"), b'1'));
+        assert!(!mod_11_2(&digits("36042619910101007"), b'X'));
+        assert!(!mod_11_2(&digits("079"), b'Z'));
+    }
+
+    #[test]
     fn verhoeff_catches_every_single_error_and_adjacent_swap() {
         assert!(verhoeff(&digits("12340")));
         assert!(verhoeff(&digits("2363")));
@@ -136,6 +185,12 @@ mod tests {
         assert!(mod_11_10(&digits("36574261809")));
         assert!(!mod_11_10(&digits("36574261890")));
         assert!(!mod_11_10(&[]));
+    }
+
+    #[test]
+    fn weights_end_where_the_shorter_one_does() {
+        assert_eq!(weighted_sum(&digits("123"), &[3, 2]), 7);
+        assert_eq!(weighted_sum(&digits("12"), &[3, 2, 9]), 7);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Health identifiers and messages.
 
-use super::digits::{Digits, luhn};
+use super::digits::{Digits, luhn, uniform};
 use super::{Candidate, Check, Verdict, stands_alone};
 
 /// CMS, Understanding the MBI format: each of the eleven places has its alphabet; the letters
@@ -9,7 +9,7 @@ pub(super) fn us_mbi(candidate: Candidate<'_>) -> Check {
     let letter = |byte: u8| byte.is_ascii_uppercase() && !b"SLOIBZ".contains(&byte);
     let mut compact = [0u8; 11];
     let mut len = 0;
-    for byte in candidate.value().iter().filter(|byte| **byte != b'-') {
+    for byte in candidate.value().iter().filter(|byte| !b"- ".contains(byte)) {
         let Some(place) = compact.get_mut(len) else { return Check::Invalid };
         *place = byte.to_ascii_uppercase();
         len += 1;
@@ -36,6 +36,53 @@ pub(super) fn us_npi(candidate: Candidate<'_>) -> Check {
     }
     tail.copy_from_slice(rest);
     Check::of(luhn(&whole) && stands_alone(&candidate))
+}
+
+/// 21 CFR 1301.13 and the DEA Diversion Control Division's description of the number: two letters,
+/// the first a registrant type, six digits and a check digit: the first, third and fifth digit plus
+/// twice the second, fourth and sixth end with it.
+pub(super) fn us_dea(candidate: Candidate<'_>) -> Check {
+    let Some((letters, number)) = candidate.value().split_at_checked(2) else {
+        return Check::Invalid;
+    };
+    let Some(digits) = Digits::read(number, b"") else { return Check::Invalid };
+    let &[a, b, c, d, e, f, check] = digits.as_slice() else { return Check::Invalid };
+    let registrant = letters.first().is_some_and(|letter| b"ABCDEFGHJKLMPRSTUX".contains(letter));
+    let name = letters.last().is_some_and(|last| last.is_ascii_uppercase() || *last == b'9');
+    let sum = a + c + e + 2 * (b + d + f);
+    let sound = sum % 10 == check && !uniform(digits.as_slice());
+    Check::of(registrant && name && sound && stands_alone(&candidate))
+}
+
+/// NHS Data Model and Dictionary, NHS NUMBER: ten digits, weights 10 to 2, mod 11, where a check
+/// digit of 10 is not issued. Numbers from 999 are for tests.
+pub(super) fn uk_nhs(candidate: Candidate<'_>) -> Check {
+    let Some(digits) = Digits::read(candidate.value(), b" -.") else { return Check::Invalid };
+    let Some((check, body)) = digits.as_slice().split_last() else { return Check::Invalid };
+    let sum: u32 = body.iter().zip((2..=10).rev()).map(|(digit, w)| u32::from(*digit) * w).sum();
+    let sound = body.len() == 9 && (11 - sum % 11) % 11 == u32::from(*check);
+    Check::of(sound && !uniform(digits.as_slice()) && stands_alone(&candidate))
+        .published_if(digits.number(0, 3) == 999)
+}
+
+/// SGB V section 290, GKV-Spitzenverband directive on the KVNR: a letter, written as two digits
+/// by its place in the alphabet, eight digits and a check digit; weights 1 and 2 in turn, sum of
+/// the digits of the products, mod 10.
+pub(super) fn de_kvnr(candidate: Candidate<'_>) -> Check {
+    let Some((letter, number)) = candidate.value().split_first() else { return Check::Invalid };
+    let Some(digits) = Digits::read(number, b" ") else { return Check::Invalid };
+    let &[ref body @ .., check] = digits.as_slice() else { return Check::Invalid };
+    if !letter.is_ascii_uppercase() || body.len() != 8 {
+        return Check::Invalid;
+    }
+    let place = letter - b'A' + 1;
+    let sum: u8 = [place / 10, place % 10]
+        .iter()
+        .chain(body)
+        .zip([1, 2].iter().cycle())
+        .map(|(digit, weight)| digit * weight / 10 + digit * weight % 10)
+        .sum();
+    Check::of(sum % 10 == check && !uniform(digits.as_slice()) && stands_alone(&candidate))
 }
 
 /// At least four letters and digits with a digit among them, no date, not one repeated digit.
@@ -107,6 +154,21 @@ mod tests {
         valid(Validator::UsNpi, "1234567893");
         for number in ["1234567890", "3234567893", "123456789"] {
             invalid(Validator::UsNpi, number);
+        }
+        valid(Validator::UsDea, "AB1234563");
+        valid(Validator::UsDea, "F91234563");
+        for number in ["AB1234564", "IB1234563", "AB123456", "AB0000000"] {
+            invalid(Validator::UsDea, number);
+        }
+        valid(Validator::UkNhs, "943 476 5919");
+        published(Validator::UkNhs, "999 000 0018");
+        for number in ["943 476 5918", "0000000000", "987654321"] {
+            invalid(Validator::UkNhs, number);
+        }
+        valid(Validator::DeKvnr, "A123456780");
+        valid(Validator::DeKvnr, "M123456785");
+        for number in ["A123456781", "a123456780", "A12345678"] {
+            invalid(Validator::DeKvnr, number);
         }
         valid(Validator::LabelledId, "MX-448812");
         for number in ["0000000", "pending", "1987-03-12", "A12"] {

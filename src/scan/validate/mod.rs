@@ -4,15 +4,28 @@
 //! once or twice and at most 64 bytes beside it, or, where it reads on to the end of a structure,
 //! each byte up to the candidate's limit once and stops at the first that cannot belong.
 
+mod address;
 mod banking;
 mod cards;
+mod clinical;
 mod contact;
+mod dates;
+mod devices;
+mod countries;
 mod digits;
 mod health;
+mod location;
 mod marks;
 mod national;
+mod network;
 mod normal;
+mod person;
+mod phone;
 mod secrets;
+mod special;
+mod travel;
+mod securities;
+mod wallets;
 
 pub use normal::normalise;
 
@@ -100,52 +113,196 @@ pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
     let check = match validator {
         // Payment cards
         Validator::PaymentCard => cards::payment_card(candidate),
+        Validator::CardLike => cards::card_like(candidate),
         Validator::Track1 => cards::track1(value),
         Validator::Track2 => cards::track2(value),
+        Validator::TruncatedCard => cards::truncated_card(candidate),
+        Validator::CardCode => cards::card_code(candidate),
+        Validator::CardExpiry => cards::card_expiry(candidate),
+        Validator::ExpiryBehindCard => cards::expiry_behind_card(candidate),
+        Validator::PinBlock => cards::pin_block(value),
+        Validator::EmvTlv => return cards::emv_tlv(candidate),
+        Validator::PaymentKey => cards::payment_key(value),
 
         // Other financial data
         Validator::Iban => return banking::iban(candidate),
-        Validator::BitcoinAddress => banking::bitcoin_address(value),
+        Validator::Bic => banking::bic(candidate),
+        Validator::UsAbaRtn => banking::us_aba_rtn(candidate),
+        Validator::UkAccount => banking::uk_account(candidate),
+        Validator::CaTransit => banking::ca_transit(candidate),
+        Validator::MxClabe => banking::mx_clabe(candidate),
+        Validator::ArCbu => banking::ar_cbu(candidate),
+        Validator::Isin => securities::isin(candidate),
+        Validator::Cusip => securities::cusip(candidate),
+        Validator::Sedol => securities::sedol(candidate),
+        Validator::Lei => securities::lei(candidate),
+        Validator::SepaCreditorId => return securities::sepa_creditor_id(candidate),
+        Validator::BitcoinAddress => wallets::bitcoin_address(value),
+        Validator::EthAddress => wallets::eth_address(value),
+        Validator::EthChecksumAddress => wallets::eth_checksum_address(value),
+        Validator::WifKey => wallets::wif_key(value),
+        Validator::ExtendedKey => wallets::extended_key(value),
+        Validator::Bip39Mnemonic => return wallets::bip39_mnemonic(candidate),
 
         // Personal data
         Validator::Email => contact::email(candidate),
-        Validator::Phone => contact::phone(candidate),
-        Validator::LabelledPhone => contact::labelled_phone(candidate),
-        Validator::IpAddress => contact::ip_address(candidate),
-        Validator::Date => contact::date(candidate),
-        Validator::AddressUs => contact::address_us(value),
+        Validator::Phone => phone::phone(candidate),
+        Validator::NationalPhone => phone::national_phone(candidate),
+        Validator::LabelledPhone => phone::labelled_phone(candidate),
+        Validator::Fax => phone::fax(candidate),
+        Validator::IpAddress => network::ip_address(candidate),
+        Validator::Mac => network::mac(candidate),
+        Validator::Date => dates::date(candidate),
+        Validator::BirthDate => dates::birth_date(candidate),
+        Validator::AddressUs => address::address_us(value),
+        Validator::UkPostcode => address::uk_postcode(value),
+        Validator::LabelledAddress => address::labelled_address(candidate),
+        Validator::NameShape => return person::name_shape(candidate),
+        Validator::PersonName => return person::person_name(candidate),
+        Validator::Coordinates => location::coordinates(candidate),
+        Validator::Degrees => location::degrees(candidate),
+        Validator::DegreesMinutes => location::degrees_minutes(value),
+        Validator::PlusCode => location::plus_code(value),
+        Validator::Geohash => location::geohash(candidate),
+        Validator::Imei => devices::imei(candidate),
+        Validator::Meid => devices::meid(candidate),
+        Validator::Iccid => devices::iccid(candidate),
+        Validator::Imsi => devices::imsi(candidate),
+        Validator::Vin => devices::vin(candidate),
+        Validator::VinUnchecked => devices::vin_unchecked(candidate),
+        Validator::Uuid => devices::uuid(candidate),
+        Validator::Mrz => travel::mrz(value),
 
         // National identifiers of the Americas
         Validator::UsSsn => national::us_ssn(candidate),
         Validator::UsItin => national::us_itin(candidate),
+        Validator::UsEin => national::us_ein(candidate),
+        Validator::UsPassport => national::us_passport(candidate),
+        Validator::UsAlienNumber => national::us_alien_number(candidate),
+        Validator::UsDriverLicense => national::us_driver_license(candidate),
+        Validator::UsStateLicense => national::us_state_license(candidate),
+        Validator::CaSin => national::ca_sin(candidate),
+        Validator::CaOnHealth => national::ca_on_health(candidate),
+        Validator::CaBcPhn => national::ca_bc_phn(candidate),
+        Validator::CaQcNam => national::ca_qc_nam(candidate),
+        Validator::MxCurp => national::mx_curp(candidate),
+        Validator::MxRfc => national::mx_rfc(candidate),
+        Validator::MxRfcForm => national::mx_rfc_form(candidate),
         Validator::BrCpf => national::br_cpf(candidate),
+        Validator::BrCnpj => national::br_cnpj(candidate),
+        Validator::ArCuit => national::ar_cuit(candidate),
+        Validator::ClRut => national::cl_rut(candidate),
+        Validator::CoNit => national::co_nit(candidate),
 
         // National identifiers of Europe
-        Validator::GbNino => national::gb_nino(value),
+        Validator::GbNino => national::gb_nino(candidate),
+        Validator::GbUtr => national::gb_utr(candidate),
+        Validator::GbDrivingLicence => national::gb_driving_licence(candidate),
+        Validator::IePps => national::ie_pps(candidate),
         Validator::DeIdnr => national::de_idnr(candidate),
+        Validator::DeRvnr => national::de_rvnr(candidate),
+        Validator::DeIdCard => national::de_id_card(candidate),
+        Validator::AtVnr => national::at_vnr(candidate),
+        Validator::ChAhv => national::ch_ahv(candidate),
         Validator::FrNir => national::fr_nir(candidate),
+        Validator::FrTin => national::fr_tin(candidate),
+        Validator::NlBsn => national::nl_bsn(candidate),
+        Validator::BeNn => national::be_nn(candidate),
+        Validator::SePnr => national::se_pnr(candidate),
+        Validator::NoFnr => national::no_fnr(candidate),
+        Validator::DkCpr => national::dk_cpr(candidate),
+        Validator::FiHetu => national::fi_hetu(candidate),
+        Validator::IsKt => national::is_kt(candidate),
+        Validator::EeLtIk => national::ee_lt_ik(candidate),
+        Validator::EsDniNie => national::es_dni_nie(candidate),
+        Validator::ItCf => national::it_cf(candidate),
+        Validator::PtNif => national::pt_nif(candidate),
+        Validator::GrAmka => national::gr_amka(candidate),
+        Validator::HrOib => national::hr_oib(candidate),
         Validator::PlPesel => national::pl_pesel(candidate),
+        Validator::CzRc => national::cz_rc(candidate),
+        Validator::HuTaj => national::hu_taj(candidate),
+        Validator::HuTaxId => national::hu_tax_id(candidate),
+        Validator::HuTaxNumber => national::hu_tax_number(candidate),
+        Validator::RoCnp => national::ro_cnp(candidate),
+        Validator::BgEgn => national::bg_egn(candidate),
+        Validator::UaRnokpp => national::ua_rnokpp(candidate),
+        Validator::RuSnils => national::ru_snils(candidate),
+        Validator::RuInn => national::ru_inn(candidate),
 
         // National identifiers of Asia, Africa and Oceania
         Validator::InAadhaar => national::in_aadhaar(candidate),
+        Validator::InPan => national::in_pan(candidate),
+        Validator::InGstin => national::in_gstin(candidate),
+        Validator::TrTckn => national::tr_tckn(candidate),
+        Validator::IlId => national::il_id(candidate),
+        Validator::AeEid => national::ae_eid(candidate),
+        Validator::CnRic => national::cn_ric(candidate),
+        Validator::TwId => national::tw_id(candidate),
+        Validator::HkHkid => national::hk_hkid(candidate),
+        Validator::JpMyNumber => national::jp_my_number(candidate),
+        Validator::KrRrn => national::kr_rrn(candidate),
+        Validator::SgNricFin => national::sg_nric_fin(candidate),
+        Validator::MyNric => national::my_nric(candidate),
+        Validator::ThPin => national::th_pin(candidate),
+        Validator::IdNik => national::id_nik(candidate),
+        Validator::ZaId => national::za_id(candidate),
+        Validator::NgNin => national::ng_nin(candidate),
+        Validator::AuTfn => national::au_tfn(candidate),
+        Validator::AuMedicare => national::au_medicare(candidate),
+        Validator::NzIrd => national::nz_ird(candidate),
 
         // Health
         Validator::UsMbi => health::us_mbi(candidate),
         Validator::UsNpi => health::us_npi(candidate),
+        Validator::UsDea => health::us_dea(candidate),
+        Validator::UkNhs => health::uk_nhs(candidate),
+        Validator::DeKvnr => health::de_kvnr(candidate),
+        Validator::Icd10 => clinical::icd10(candidate),
+        Validator::Icd10List => clinical::icd10_list(candidate),
+        Validator::ProcedureCode => clinical::procedure_code(candidate),
+        Validator::Ndc => clinical::ndc(candidate),
+        Validator::Loinc => clinical::loinc(candidate),
+        Validator::SnomedCt => clinical::snomed_ct(candidate),
+        Validator::Gs1Elements => clinical::gs1_elements(candidate),
+        Validator::Fhir => clinical::fhir(candidate),
+        Validator::X12Health => return clinical::x12_health(candidate),
         Validator::LabelledId => health::labelled_id(candidate),
         Validator::Hl7 => return health::hl7(candidate),
 
         // Secrets
         Validator::PemPrivateKey => return secrets::pem_private_key(candidate),
+        Validator::PgpPrivateKey => return secrets::pgp_private_key(candidate),
+        Validator::EncodedPrivateKey => secrets::encoded_private_key(value),
+        Validator::GcpServiceAccount => return secrets::gcp_service_account(candidate),
+        Validator::Key64Bytes => secrets::key_64_bytes(value),
+        Validator::Key32Bytes => secrets::key_32_bytes(value),
+        Validator::AgeKey => secrets::age_key(value),
         Validator::AwsAccessKey => secrets::aws_access_key(value),
+        Validator::AwsSecretKey => secrets::aws_secret_key(value),
         Validator::GithubToken => secrets::github_token(value),
+        Validator::ChecksumToken => secrets::checksum_token(value),
+        Validator::PypiToken => secrets::pypi_token(value),
+        Validator::ProviderToken => secrets::provider_token(value),
+        Validator::LabelledToken => secrets::labelled_token(value),
+        Validator::GenericSecret => secrets::generic_secret(candidate),
         Validator::Jwt => secrets::jwt(value),
         Validator::UriPassword => secrets::uri_password(value),
-        Validator::AssignedPassword => secrets::assigned_password(value),
+        Validator::AssignedPassword => secrets::assigned_password(candidate),
+        Validator::SpokenPassword => secrets::spoken_password(candidate),
+        Validator::BasicCredentials => secrets::basic_credentials(value),
+        Validator::PasswordHash => secrets::password_hash(value),
+        Validator::OtpSeed => secrets::otp_seed(value),
 
         // Marks and special categories
         Validator::CuiBanner => marks::cui_banner(value),
         Validator::UsBanner => marks::us_banner(value),
+        Validator::UsPortions => marks::us_portions(candidate),
+        Validator::LineMark => marks::line_mark(candidate),
+        Validator::Eccn => marks::eccn(candidate),
+        Validator::FieldValue => special::field_value(value),
+        Validator::RsList => special::rs_list(candidate),
+        Validator::Nucleotides => special::nucleotides(candidate),
     };
     check.ending_at(candidate.end)
 }

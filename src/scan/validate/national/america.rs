@@ -1,7 +1,7 @@
-//! National identification numbers of the Americas.
+//! National identification numbers of the United States and Canada.
 
-use super::digits;
-use crate::scan::validate::digits::uniform;
+use super::{digits, holds, is_day, signs};
+use crate::scan::validate::digits::{Digits, luhn, uniform, weighted_sum};
 use crate::scan::validate::{Candidate, Check};
 
 /// Social Security Administration: area not 000, 666 or 9xx, group not 00, serial not 0000. Numbers
@@ -35,17 +35,59 @@ pub fn us_itin(candidate: Candidate<'_>) -> Check {
     )
 }
 
-/// Receita Federal: two check digits, each mod 11 of the digits before it; not one repeated digit.
-pub fn br_cpf(candidate: Candidate<'_>) -> Check {
+/// Internal Revenue Service, valid EIN prefixes: the first two digits name a campus or the
+/// internet; not one repeated digit.
+pub fn us_ein(candidate: Candidate<'_>) -> Check {
+    let Some(digits) = digits(&candidate) else { return Check::Invalid };
+    let prefix = digits.number(0, 2);
+    let unused =
+        matches!(prefix, 0 | 7..=9 | 17..=19 | 28 | 29 | 49 | 69 | 70 | 78 | 79 | 89 | 96 | 97);
+    let all = digits.as_slice();
+    Check::of(all.len() == 9 && !unused && digits.number(2, 9) != 0 && !uniform(all))
+}
+
+/// Employment and Social Development Canada: nine digits, the first neither 0 nor 8, Luhn.
+pub fn ca_sin(candidate: Candidate<'_>) -> Check {
     let Some(digits) = digits(&candidate) else { return Check::Invalid };
     let all = digits.as_slice();
-    let check = |body: usize| {
-        let weights = (2..=body as u32 + 1).rev();
-        let sum: u32 = all.iter().take(body).zip(weights).map(|(d, w)| u32::from(*d) * w).sum();
-        let rest = sum * 10 % 11 % 10;
-        all.get(body).is_some_and(|digit| u32::from(*digit) == rest)
-    };
-    Check::of(all.len() == 11 && !uniform(all) && check(9) && check(10))
+    Check::of(all.len() == 9 && !matches!(digits.number(0, 1), 0 | 8) && luhn(all) && !uniform(all))
+}
+
+/// Ontario Ministry of Health: ten digits, the first not 0, Luhn; a version of one or two letters may
+/// follow.
+pub fn ca_on_health(candidate: Candidate<'_>) -> Check {
+    let value = candidate.value();
+    let version = value.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let number = value.get(..value.len() - version).unwrap_or_default();
+    let Some(digits) = Digits::read(number, b" -") else { return Check::Invalid };
+    let all = digits.as_slice();
+    let alone = crate::scan::validate::stands_alone(&candidate);
+    let form = all.len() == 10 && digits.number(0, 1) != 0 && version <= 2 && alone;
+    Check::of(form && luhn(all) && !uniform(all))
+}
+
+/// British Columbia Ministry of Health, personal health number: ten digits that begin with 9,
+/// weights 2 4 8 5 10 9 7 3 over the second to the ninth, mod 11.
+pub fn ca_bc_phn(candidate: Candidate<'_>) -> Check {
+    holds(|| {
+        let digits = digits(&candidate).filter(|digits| digits.as_slice().len() == 10)?;
+        let body = digits.as_slice().get(1..9)?;
+        let rest = u64::from(weighted_sum(body, &[2, 4, 8, 5, 10, 9, 7, 3]) % 11);
+        Some(digits.number(0, 1) == 9 && (11 - rest) % 11 == digits.number(9, 10))
+    })
+}
+
+/// Régie de l'assurance maladie du Québec: three letters of the name, one of the first name, year,
+/// month (plus 50 for women) and day of birth, two digits that tell namesakes apart.
+pub fn ca_qc_nam(candidate: Candidate<'_>) -> Check {
+    holds(|| {
+        let signs = signs::<12>(&candidate, b" -")?;
+        let (name, number) = signs.split_at_checked(4)?;
+        let digits = Digits::read(number, b"")?;
+        let (year, month, day) = (digits.number(0, 2), digits.number(2, 4), digits.number(4, 6));
+        let month = if month > 50 { month - 50 } else { month };
+        Some(name.iter().all(u8::is_ascii_uppercase) && is_day(year, month, day))
+    })
 }
 
 #[cfg(test)]
@@ -67,14 +109,32 @@ mod tests {
         for number in ["812-70-1234", "912-66-1234", "912-89-1234", "912-93-1234"] {
             invalid(Validator::UsItin, number);
         }
+        valid(Validator::UsEin, "91-1144442");
+        for number in ["07-1144442", "89-1144442", "91-0000000", "11-1111111", "91-114444"] {
+            invalid(Validator::UsEin, number);
+        }
     }
 
     #[test]
-    fn brazilian_numbers() {
-        valid(Validator::BrCpf, "390.533.447-05");
-        valid(Validator::BrCpf, "52998224725");
-        for number in ["231.002.999-00", "111.111.111-11", "529982247"] {
-            invalid(Validator::BrCpf, number);
+    fn canadian_numbers() {
+        valid(Validator::CaSin, "123-456-782");
+        valid(Validator::CaSin, "130 692 544");
+        for number in ["823456785", "046 454 286", "123-456-783", "12345678"] {
+            invalid(Validator::CaSin, number);
+        }
+        valid(Validator::CaOnHealth, "9876-543-217");
+        valid(Validator::CaOnHealth, "9876543217 AB");
+        for number in ["9876543210", "9876543217ABC", "0876543218", "987654321"] {
+            invalid(Validator::CaOnHealth, number);
+        }
+        valid(Validator::CaBcPhn, "9698 658 215");
+        for number in ["9698 658 216", "5736504210", "969865821"] {
+            invalid(Validator::CaBcPhn, number);
+        }
+        valid(Validator::CaQcNam, "TREM 8552 1212");
+        valid(Validator::CaQcNam, "boud79121456");
+        for number in ["TREM 8513 1212", "TREM 8552 3212", "TR3M 8552 1212", "TREM 8552 121"] {
+            invalid(Validator::CaQcNam, number);
         }
     }
 }

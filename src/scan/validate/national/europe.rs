@@ -1,26 +1,60 @@
-//! National identification numbers of Europe.
+//! National identification numbers of Britain and Ireland, and what those of all Europe share.
 
-use super::digits;
 use crate::scan::validate::contact::days_in_month;
-use crate::scan::validate::digits::{Digits, mod_11_10, uniform};
+use crate::scan::validate::digits::{Digits, uniform, weighted_sum};
 use crate::scan::validate::{Candidate, Check, stands_alone};
 
-/// HMRC National Insurance Manual NIM39110: prefix letters, six digits, suffix A to D. The prefix QQ
-/// of the official examples is published.
-pub fn gb_nino(value: &[u8]) -> Check {
-    let mut compact = [0u8; 9];
+use super::goes_on;
+
+/// The last year of birth that a number may spell: where the century is read from a table, part of
+/// the table lies decades ahead.
+pub(super) const LATEST_BIRTH: u64 = 2035;
+
+/// Digits that stand alone, separated by some of `separators`. Groups parted by spaces do not go on
+/// before or behind them.
+pub(super) fn number(candidate: &Candidate<'_>, separators: &[u8]) -> Option<Digits> {
+    Digits::read(candidate.value(), separators).filter(|_| whole(candidate))
+}
+
+/// Whether a value stands alone and, where it is grouped by spaces, its groups do not go on.
+pub(super) fn whole(candidate: &Candidate<'_>) -> bool {
+    stands_alone(candidate) && !(candidate.value().contains(&b' ') && goes_on(candidate))
+}
+
+/// The letters, in upper case, and digits of a value of exactly `N` of them.
+pub(super) fn compact<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
+    let mut compact = [0u8; N];
     let mut len = 0;
-    for byte in value.iter().filter(|byte| !matches!(byte, b' ' | b'-')) {
-        let Some(place) = compact.get_mut(len) else { return Check::Invalid };
-        *place = byte.to_ascii_uppercase();
+    for byte in value.iter().filter(|byte| !matches!(byte, b' ' | b'-' | b'.' | b'/')) {
+        if !byte.is_ascii_alphanumeric() {
+            return None;
+        }
+        *compact.get_mut(len)? = byte.to_ascii_uppercase();
         len += 1;
     }
-    let [first, second, number @ .., suffix] = compact;
-    let form = len == 9
-        && first.is_ascii_uppercase()
+    (len == N).then_some(compact)
+}
+
+/// Whether there is such a day.
+pub(super) fn day_exists(year: u64, month: u64, day: u64) -> bool {
+    (1..=days_in_month(year, month)).contains(&day)
+}
+
+/// HMRC National Insurance Manual NIM39110: prefix letters, six digits, suffix A to D, which is left
+/// out at times. The prefix QQ of the official examples is published.
+pub fn gb_nino(candidate: Candidate<'_>) -> Check {
+    let value = candidate.value();
+    let number = compact::<9>(value).or_else(|| {
+        let [first, second, digits @ ..] = compact::<8>(value)?;
+        let [a, b, c, d, e, f] = digits;
+        Some([first, second, a, b, c, d, e, f, b'A'])
+    });
+    let Some([first, second, digits @ .., suffix]) = number else { return Check::Invalid };
+    let form = first.is_ascii_uppercase()
         && second.is_ascii_uppercase()
-        && number.iter().all(u8::is_ascii_digit)
-        && matches!(suffix, b'A'..=b'D');
+        && digits.iter().all(u8::is_ascii_digit)
+        && matches!(suffix, b'A'..=b'D')
+        && stands_alone(&candidate);
     let unused = b"DFIQUV".contains(&first)
         || b"DFIOQUV".contains(&second)
         || matches!(&[first, second], b"BG" | b"GB" | b"KN" | b"NK" | b"NT" | b"TN" | b"ZZ");
@@ -30,68 +64,75 @@ pub fn gb_nino(value: &[u8]) -> Check {
     }
 }
 
-/// Bundeszentralamt für Steuern: no leading zero; of the first ten digits exactly one occurs twice
-/// or three times (three times since 2016, never three in a row) and no other repeats; MOD 11,10.
-pub fn de_idnr(candidate: Candidate<'_>) -> Check {
-    let Some(digits) = digits(&candidate) else { return Check::Invalid };
-    let all = digits.as_slice();
-    let (Some(body), 11) = (all.get(..10), all.len()) else { return Check::Invalid };
-    let times = |digit: u8| body.iter().filter(|other| **other == digit).count();
-    let repeated = (0..10).map(times).filter(|times| *times > 1);
-    let in_a_row = body.windows(3).any(uniform);
-    Check::of(
-        !body.starts_with(&[0])
-            && repeated.clone().count() == 1
-            && repeated.max() <= Some(3)
-            && !in_a_row
-            && mod_11_10(all),
-    )
+/// HMRC unique taxpayer reference: the first of ten digits checks the others, weights 6, 7, 8, 9,
+/// 10, 5, 4, 3, 2, mod 11.
+pub fn gb_utr(candidate: Candidate<'_>) -> Check {
+    let value = candidate.value();
+    let digits = value.strip_suffix(b"K").or_else(|| value.strip_suffix(b"k")).unwrap_or(value);
+    let Some(digits) = Digits::read(digits, b" -") else { return Check::Invalid };
+    let Some((first, body)) = digits.as_slice().split_first() else { return Check::Invalid };
+    let sum = weighted_sum(body, &[6, 7, 8, 9, 10, 5, 4, 3, 2]);
+    let expected = match sum % 11 {
+        0 => 2,
+        1 => 1,
+        rest => 11 - rest,
+    };
+    Check::of(body.len() == 9 && u32::from(*first) == expected && whole(&candidate))
 }
 
-/// INSEE: sex, year, month (01-12, or 20-42 and 50-99 where it is not known), department (2A and 2B
-/// for Corsica), commune, order, and the key 97 - n mod 97. 2A counts as 19, 2B as 18.
-pub fn fr_nir(candidate: Candidate<'_>) -> Check {
-    let mut compact = [0u8; 15];
-    let mut len = 0;
-    for byte in candidate.value().iter().filter(|byte| !matches!(byte, b' ' | b'-' | b'.')) {
-        let Some(place) = compact.get_mut(len) else { return Check::Invalid };
-        *place = byte.to_ascii_uppercase();
-        len += 1;
-    }
-    if let Some(department) = compact.get_mut(5..7) {
-        match department {
-            [b'2', b'A'] => department.copy_from_slice(b"19"),
-            [b'2', b'B'] => department.copy_from_slice(b"18"),
-            _ => (),
+/// DVLA driver number: five letters of the surname, filled up with nines, the birth date in the
+/// order of decade, month (51 to 62 for women), day, year, two initials or nines, a digit, two
+/// letters. The number of the DVLA's own specimen is published.
+pub fn gb_driving_licence(candidate: Candidate<'_>) -> Check {
+    let Some(number) = compact::<16>(candidate.value()) else { return Check::Invalid };
+    let [a, b, c, d, e, birth @ .., initial, second, tie, check, last] = number;
+    let Some(birth) = Digits::read(&birth, b"") else { return Check::Invalid };
+    let surname = [a, b, c, d, e];
+    let letters = surname.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+    let filled = surname.iter().skip(letters).all(|byte| *byte == b'9');
+    let initials = match (initial, second) {
+        (b'9', second) => second == b'9',
+        (initial, second) => {
+            initial.is_ascii_uppercase() && (second == b'9' || second.is_ascii_uppercase())
         }
-    }
-    let Some(digits) = Digits::read(&compact, b"") else { return Check::Invalid };
-    let valid = len == 15
-        && matches!(digits.number(0, 1), 1..=4 | 7 | 8)
-        && matches!(digits.number(3, 5), 1..=12 | 20..=42 | 50..=99)
-        && digits.number(5, 7) != 0
-        && digits.number(7, 10) != 0
-        && digits.number(10, 13) != 0
-        && digits.number(13, 15) == 97 - digits.number(0, 13) % 97;
-    Check::of(valid && stands_alone(&candidate))
+    };
+    let month = match birth.number(1, 3) {
+        month @ 51.. => month - 50,
+        month => month,
+    };
+    let year = 2000 + birth.number(0, 1) * 10 + birth.number(5, 6);
+    let valid = letters > 0
+        && filled
+        && initials
+        && day_exists(year, month, birth.number(3, 5))
+        && tie.is_ascii_digit()
+        && check.is_ascii_uppercase()
+        && last.is_ascii_uppercase()
+        && stands_alone(&candidate);
+    Check::of(valid).published_if(&number == b"MORGA657054SM9IJ")
 }
 
-/// PESEL: birth date with the century in the month, weights 1-3-7-9 mod 10.
-pub fn pl_pesel(candidate: Candidate<'_>) -> Check {
-    let Some(digits) = digits(&candidate) else { return Check::Invalid };
-    let all = digits.as_slice();
-    let weighted: u32 = all
-        .iter()
-        .zip([1, 3, 7, 9].into_iter().cycle())
-        .take(10)
-        .map(|(d, w)| u32::from(*d) * w)
-        .sum();
-    let check = all.get(10).is_some_and(|digit| (weighted + u32::from(*digit)).is_multiple_of(10));
-    // 81-92 is 1881 to 1892 and so on; nobody born then has a living number, but it is a valid one.
-    let (century, month) = (digits.number(2, 4) / 20, digits.number(2, 4) % 20);
-    let year = digits.number(0, 2) + if century == 4 { 1800 } else { 1900 + 100 * century };
-    let days = days_in_month(year, month);
-    Check::of(all.len() == 11 && check && (1..=days).contains(&digits.number(4, 6)))
+/// Irish PPS number: seven digits, a check letter mod 23 with the weights 8 to 2, and since 2013 a
+/// second letter of weight 9; W there counts nothing, nor do T and X of the old cards of spouses.
+pub fn ie_pps(candidate: Candidate<'_>) -> Check {
+    let value = candidate.value();
+    let number = compact::<9>(value).or_else(|| {
+        let [a, b, c, d, e, f, g, letter] = compact::<8>(value)?;
+        Some([a, b, c, d, e, f, g, letter, b'W'])
+    });
+    let Some([digits @ .., letter, second]) = number else { return Check::Invalid };
+    let Some(digits) = Digits::read(&digits, b"") else { return Check::Invalid };
+    let extra = match second {
+        b'A'..=b'I' => u32::from(second - b'A' + 1),
+        b'W' | b'T' | b'X' => 0,
+        _ => return Check::Invalid,
+    };
+    let sum = weighted_sum(digits.as_slice(), &[8, 7, 6, 5, 4, 3, 2]) + extra * 9;
+    let expected = match (sum % 23) as u8 {
+        0 => b'W',
+        rest => b'A' + rest - 1,
+    };
+    Check::of(letter == expected && !uniform(digits.as_slice()) && stands_alone(&candidate))
 }
 
 #[cfg(test)]
@@ -103,29 +144,36 @@ mod tests {
     fn british_numbers() {
         valid(Validator::GbNino, "AB123456C");
         valid(Validator::GbNino, "hh 01 02 03 d");
+        valid(Validator::GbNino, "AB-12-34-56-C");
+        valid(Validator::GbNino, "AB123456");
         published(Validator::GbNino, "QQ123456C");
         for number in ["AB123456E", "GB123456A", "DA123456A", "AO123456A", "AB12345C"] {
             invalid(Validator::GbNino, number);
         }
+        valid(Validator::GbUtr, "1955839661");
+        valid(Validator::GbUtr, "19558 39661K");
+        for number in ["2955839661", "195583966", "19558396611"] {
+            invalid(Validator::GbUtr, number);
+        }
+        published(Validator::GbDrivingLicence, "MORGA657054SM9IJ");
+        for number in ["MORGA 657054 SM9IJ", "morga657054sm9ij"] {
+            published(Validator::GbDrivingLicence, number);
+        }
+        valid(Validator::GbDrivingLicence, "FOX99802150J99AB");
+        for number in
+            ["99999802150J99AB", "FOX99813150J99AB", "FOX99802300J99AB", "FOX99802150999A1"]
+        {
+            invalid(Validator::GbDrivingLicence, number);
+        }
     }
 
     #[test]
-    fn european_numbers() {
-        valid(Validator::DeIdnr, "36 574 261 809");
-        valid(Validator::DeIdnr, "86095742719");
-        for number in ["36574261890", "01234567896", "11112345678", "12345678903"] {
-            invalid(Validator::DeIdnr, number);
+    fn irish_numbers() {
+        for number in ["6433435F", "6433435IH", "1234567FA", "1234567-T", "1234567TW"] {
+            valid(Validator::IePps, number);
         }
-        valid(Validator::FrNir, "2 95 10 99 126 111 93");
-        valid(Validator::FrNir, "253072A07300443");
-        valid(Validator::FrNir, "253072B07300470");
-        for number in ["253072C07300443", "295109912611194", "595109912611193", "29510991261119"] {
-            invalid(Validator::FrNir, number);
-        }
-        valid(Validator::PlPesel, "44051401359");
-        valid(Validator::PlPesel, "02070803628");
-        for number in ["44051401358", "44023001357", "4405140135"] {
-            invalid(Validator::PlPesel, number);
+        for number in ["6433435VH", "6433435E", "643343F", "1234567FJ", "0000000W"] {
+            invalid(Validator::IePps, number);
         }
     }
 }
