@@ -164,7 +164,9 @@ impl Fingerprints {
         };
         let mut groups = vec![Group::default(); count];
         let features: Vec<Features> = windows.iter().map(features).collect();
-        let assigned = assign(&features, &Held::new(&shares(pairs)), count * 8);
+        // Many keywords are planned in one go: that takes milliseconds as it is.
+        let moves = usize::from(windows.len() <= 300);
+        let assigned = assign(&features, &Held::new(&shares(pairs)), count * 8, moves);
         for (window, bucket) in windows.iter().zip(assigned) {
             groups[bucket / 8].add(window, 1 << (bucket % 8));
         }

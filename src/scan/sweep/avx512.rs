@@ -226,7 +226,7 @@ impl Fingerprints {
             all: [0; FEATURES],
             share: [0.0; FEATURES],
         };
-        let assigned = assign(&features, &empty, count * 8);
+        let assigned = assign(&features, &empty, count * 8, 1);
         for (features, bucket) in features.iter().zip(assigned) {
             let bit = 1 << (bucket % 8);
             for (buckets, feature) in groups[bucket / 8].buckets.iter_mut().zip(features) {

@@ -4,9 +4,6 @@
 //! keyword of the bucket, and be it a different keyword each time. So keywords that share features
 //! belong together. Which bucket a keyword is in decides speed alone.
 
-/// Times that every keyword may move to a better bucket.
-const ROUNDS: usize = 1;
-
 /// What a bucket holds, and what share of ordinary text it takes for candidates.
 pub trait Bucket: Clone {
     /// What a bucket knows of a keyword. Keywords are placed in this order.
@@ -26,13 +23,18 @@ pub trait Bucket: Clone {
 }
 
 /// The bucket of each keyword, of so many like `empty`. Each keyword goes where it adds least, and
-/// may then move; the same keywords give the same buckets.
-pub fn assign<B: Bucket>(keywords: &[B::Features], empty: &B, buckets: usize) -> Vec<usize> {
+/// may then move so many times; the same keywords give the same buckets.
+pub fn assign<B: Bucket>(
+    keywords: &[B::Features],
+    empty: &B,
+    buckets: usize,
+    moves: usize,
+) -> Vec<usize> {
     let mut filled = vec![(empty.clone(), 0.0); buckets];
     let mut assigned = vec![0; keywords.len()];
     let mut order: Vec<usize> = (0..keywords.len()).collect();
     order.sort_by_key(|keyword| &keywords[*keyword]);
-    for round in 0..=ROUNDS {
+    for round in 0..=moves {
         for number in &order {
             let keyword = &keywords[*number];
             if round > 0 {
