@@ -271,26 +271,41 @@ fn forms(term: &str) -> Vec<Vec<u8>> {
     forms
 }
 
+/// The most bytes of a term's first word that a [`Gate`] knows.
+const GATE_WORD: usize = 8;
+
 /// Says of a text that none of some terms stands in it, at a fraction of the cost of looking for
 /// them. "No" is certain, "maybe" is not.
 #[derive(Debug)]
 pub struct Gate {
-    /// By a hash of the first three bytes of a term, and of the first two of terms of two.
-    three: [u64; 64],
-    two: Option<Box<[u64; 16]>>,
-    /// There is a term that the tables cannot hold.
-    is_open: bool,
+    /// By a hash of the first two bytes of a term: lengths of first words, one bit each.
+    begun: Box<[u8; 1024]>,
+    /// By a hash of so many bytes of a first word.
+    words: [u64; 64],
 }
 
 impl Gate {
     /// The gate of these terms of a rule set.
     pub fn new(rules: &RuleSet, terms: &[TermIndex]) -> Gate {
-        let mut gate = Gate { three: [0; 64], two: None, is_open: false };
+        let mut gate = Gate { begun: Box::new([0; 1024]), words: [0; 64] };
         for form in terms.iter().flat_map(|term| forms(rules.term(*term))) {
-            match form.as_slice() {
-                [a, b, c, ..] => set(&mut gate.three, hash(*a, *b, *c)),
-                [a, b] => set(gate.two.get_or_insert_default().as_mut_slice(), hash(*a, *b, 0)),
-                _ => gate.is_open = true,
+            // A first word that ends in a letter or digit; a lone sign goes with what follows it.
+            let word = form.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            let length = word.max(2).min(form.len()).min(GATE_WORD);
+            let head = form.get(..length).unwrap_or_default();
+            let seconds = match form.get(1) {
+                Some(second) => *second..=*second,
+                None => 0..=u8::MAX,
+            };
+            for second in seconds {
+                let first = form.first().copied().unwrap_or(0);
+                if let Some(lengths) = gate.begun.get_mut(hash(&[first, second], 10)) {
+                    *lengths |= 1 << length.saturating_sub(1);
+                }
+            }
+            let bit = hash(head, 12);
+            if let Some(word) = gate.words.get_mut(bit / 64) {
+                *word |= 1 << (bit % 64);
             }
         }
         gate
@@ -300,21 +315,28 @@ impl Gate {
     pub fn may_hold(&self, text: &[u8], from: usize, to: usize) -> bool {
         let part = text.get(from..to.min(text.len())).unwrap_or_default();
         let mut before = from.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(0);
-        self.is_open
-            || part.iter().enumerate().any(|(at, byte)| {
-                let begins = may_begin(before, *byte);
-                before = *byte;
-                begins && self.may_begin_with(part.get(at..).unwrap_or_default())
-            })
+        part.iter().enumerate().any(|(at, byte)| {
+            let begins = may_begin(before, *byte);
+            before = *byte;
+            begins && self.may_begin_with(part.get(at..).unwrap_or_default())
+        })
     }
 
     fn may_begin_with(&self, text: &[u8]) -> bool {
-        let two = |a, b| self.two.as_ref().is_some_and(|two| is_set(two.as_slice(), hash(a, b, 0)));
-        match text {
-            [a, b, c, ..] => is_set(&self.three, hash(*a, *b, *c)) || two(*a, *b),
-            [a, b] => two(*a, *b),
-            _ => false,
+        let first = text.first().copied().unwrap_or(0);
+        let second = text.get(1).copied().unwrap_or(0);
+        let mut lengths = self.begun.get(hash(&[first, second], 10)).copied().unwrap_or(0);
+        while lengths != 0 {
+            let length = lengths.trailing_zeros() as usize + 1;
+            lengths &= lengths - 1;
+            if let Some(head) = text.get(..length) {
+                let bit = hash(head, 12);
+                if self.words.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1) {
+                    return true;
+                }
+            }
         }
+        false
     }
 }
 
@@ -325,22 +347,11 @@ fn may_begin(before: u8, byte: u8) -> bool {
         || before.is_ascii_lowercase() && byte.is_ascii_uppercase()
 }
 
-fn hash(a: u8, b: u8, c: u8) -> usize {
-    let [a, b, c] = [a, b, c].map(|byte| byte.to_ascii_lowercase());
-    (u32::from_le_bytes([a, b, c, 0]).wrapping_mul(0x9e37_79b1) >> 20) as usize
-}
-
-/// The bit of a hash of 12 bits in a table of as many, or fewer, bits.
-fn set(table: &mut [u64], hash: usize) {
-    let bit = hash % (table.len() * 64).max(1);
-    if let Some(word) = table.get_mut(bit / 64) {
-        *word |= 1 << (bit % 64);
-    }
-}
-
-fn is_set(table: &[u64], hash: usize) -> bool {
-    let bit = hash % (table.len() * 64).max(1);
-    table.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+/// A hash of so many bits; ASCII letters count in lower case.
+fn hash(bytes: &[u8], bits: u32) -> usize {
+    let folded =
+        bytes.iter().fold(0u64, |sum, byte| sum << 8 | u64::from(byte.to_ascii_lowercase()));
+    (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits)) as usize
 }
 
 /// A term with what may stand between its words.
