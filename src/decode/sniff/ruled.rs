@@ -16,6 +16,7 @@ pub(super) fn ruled_table(head: &[u8], whole: bool) -> Option<Ruled> {
         Some(end) => head.get(..end)?,
         None => return None,
     };
+    memchr::memchr2(b'|', b'+', complete)?;
     let (mut above, mut lines): (&[u8], usize) = (b"", 0);
     for line in complete.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
         let rule = rule_cells(line);
