@@ -92,6 +92,16 @@ impl Marks {
         self.fields.get(field).map(|start| (*start).max(self.oldest))
     }
 
+    /// The same, but of two columns the first labels what stands in the second, so that a value
+    /// there begins with its row.
+    pub(super) fn labelled_cell_start(&self, at: u64) -> Option<u64> {
+        let row = self.row(at)?;
+        match self.names_of(row) {
+            Some([_, _]) => self.row_start(at),
+            _ => self.cell_start(at),
+        }
+    }
+
     pub(super) fn forget_below(&mut self, at: u64) {
         self.oldest = self.oldest.max(at);
         let old = self.fields.partition_point(|start| *start <= at).saturating_sub(1);

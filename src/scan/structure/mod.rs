@@ -109,12 +109,13 @@ impl Tracker {
     }
 
     /// View offset of the first byte of the cell or JSON value that holds `at`, or of a byte that
-    /// is not needed any more where it began before that. None where there is no place.
+    /// is not needed any more where it began before that. In a text's table of two columns it is the row that counts, as
+    /// the first labels the second. None where there is no place.
     pub fn value_start(&self, at: u64) -> Option<u64> {
         match &self.structure {
             Follow::Text => None,
             Follow::Table(table) => table.marks().cell_start(at),
-            Follow::TextTables(text) => text.marks().cell_start(at),
+            Follow::TextTables(text) => text.marks().labelled_cell_start(at),
             Follow::Json(json) => json.value_start(at),
         }
     }

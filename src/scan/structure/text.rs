@@ -480,6 +480,18 @@ mod tests {
     }
 
     #[test]
+    fn of_two_columns_the_first_labels_the_second() {
+        let start = |text: &'static str, part: &str| {
+            let mut tracker = tracker();
+            tracker.advance(text.as_bytes());
+            let start = tracker.value_start(10 + text.find(part).unwrap() as u64).unwrap();
+            &text[start as usize - 10..]
+        };
+        assert_eq!(start("| a | b |\n|-|-|\n| 1 | 2 |\n", "2"), "| 1 | 2 |\n");
+        assert_eq!(start("| a | b | c |\n|-|-|-|\n| 1 | 2 | 3 |\n", "2"), " 2 | 3 |\n");
+    }
+
+    #[test]
     fn what_is_kept_is_bounded() {
         for piece in ["|a\n|b\n\n", "a|b\n-|-\n1|2\n\n", "|", "|a|", "\n|\n\n"] {
             let mut tracker = tracker();
