@@ -10,10 +10,11 @@
 //! 2. Known first bytes give an opaque kind: archives, images, documents, programs, encrypted data.
 //! 3. Without a mark, bytes that hold a NUL may be UTF-16: see [`Encoding`].
 //! 4. What then holds too many control bytes is `binary`.
-//! 5. Text is looked at as JSON, as NDJSON and as a table: see [`Structure`]. UTF-16 is decoded
-//!    for that.
+//! 5. Text is looked at as JSON, as NDJSON, as a table and as text with tables: see
+//!    [`Structure`]. UTF-16 is decoded for that.
 
 mod opaque;
+mod ruled;
 mod structure;
 
 use super::Utf16Decoder;
@@ -60,10 +61,19 @@ pub enum Structure {
     Table {
         /// Between fields: `,`, `;`, TAB or `|`.
         delimiter: u8,
-        /// Whether the first row names the columns: its fields are not empty, differ from each
-        /// other, and none is a number, a date, an address or an identifier made of digits.
+        /// Whether the first row names the columns: its fields are not empty (what stands outside
+        /// of bars around the row aside), differ from each other, and none is a number, a date, an
+        /// address or an identifier made of digits.
         header: bool,
     },
+    /// Text that holds tables as Markdown has them, or is one: lines of cells with `|` between
+    /// them, of which the first names the columns.
+    ///
+    /// Recognised where the head holds a complete rule line (`|---|:--:|`, `--- | ---`, `+---+`)
+    /// right below a line of as many cells. A table with another delimiter wins, unless the text
+    /// begins with the header and that with `|`; so does one with `|` that begins with the header
+    /// and has no `|` in front of its rows.
+    TextTables,
     /// One JSON value (or several one after the other): the first byte that is not white is `{` or
     /// `[`, and the head is the beginning of such values. Trailing commas, bare `NaN`, loose
     /// numbers and raw control characters in strings are let pass.
@@ -93,8 +103,8 @@ impl Format {
         Format { encoding: Encoding::Bytes, bom: 0, structure: Structure::Text, opaque: None };
 
     /// The format that a caller declares by a word: `text`, `csv` (comma, with a header row), `tsv`
-    /// (TAB, with a header row), `json`, `ndjson`, `utf-16le`, `utf-16be` (plain text). None for
-    /// any other word. It says nothing of a byte order mark: the engine looks for that.
+    /// (TAB, with a header row), `markdown` (text with pipe tables), `json`, `ndjson`, `utf-16le`,
+    /// `utf-16be` (plain text). None for any other word. It says nothing of a byte order mark: the engine looks for that.
     pub fn declared(word: &str) -> Option<Format> {
         let structured = |structure| Some(Format { structure, ..Format::TEXT });
         let encoded = |encoding| Some(Format { encoding, ..Format::TEXT });
@@ -102,6 +112,7 @@ impl Format {
             "text" => Some(Format::TEXT),
             "csv" => structured(Structure::Table { delimiter: b',', header: true }),
             "tsv" => structured(Structure::Table { delimiter: b'\t', header: true }),
+            "markdown" => structured(Structure::TextTables),
             "json" => structured(Structure::Json),
             "ndjson" => structured(Structure::NdJson),
             "utf-16le" => encoded(Encoding::Utf16Le),
@@ -341,6 +352,7 @@ mod tests {
         assert_eq!(structure("csv"), Some(TABLE));
         let tsv = Structure::Table { delimiter: b'\t', header: true };
         assert_eq!(structure("tsv"), Some(tsv));
+        assert_eq!(structure("markdown"), Some(Structure::TextTables));
         assert_eq!(structure("json"), Some(Structure::Json));
         assert_eq!(structure("ndjson"), Some(Structure::NdJson));
         assert_eq!(Format::declared("utf-16be").map(|f| f.encoding), Some(Encoding::Utf16Be));

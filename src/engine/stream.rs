@@ -346,6 +346,9 @@ mod tests {
             ("ndjson", "[]\n"),
             ("csv", "\","),
             ("csv", ",\n"),
+            ("markdown", "|"),
+            ("markdown", "|\n|\n\n"),
+            ("markdown", "a|b\n-|-\n1|2\n\n"),
             ("utf-16le", "aé"),
         ] {
             let format = Format::declared(word);

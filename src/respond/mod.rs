@@ -111,6 +111,7 @@ pub fn chain(format: decode::Format) -> Vec<&'static str> {
         Structure::Text => None,
         Structure::Table { delimiter: b'\t', .. } => Some("tsv"),
         Structure::Table { .. } => Some("csv"),
+        Structure::TextTables => Some("markdown"),
         Structure::Json => Some("json"),
         Structure::NdJson => Some("ndjson"),
     };
@@ -204,6 +205,7 @@ mod tests {
         assert!(chain(format(Encoding::Bytes, Structure::Text)).is_empty());
         assert_eq!(chain(format(Encoding::Bytes, table(b';'))), ["csv"]);
         assert_eq!(chain(format(Encoding::Utf16Le, table(b'\t'))), ["utf-16le", "tsv"]);
+        assert_eq!(chain(format(Encoding::Bytes, Structure::TextTables)), ["markdown"]);
         assert_eq!(chain(format(Encoding::Utf16Be, Structure::NdJson)), ["utf-16be", "ndjson"]);
     }
 }

@@ -559,6 +559,7 @@ mod tests {
             (table, ","),
             (table, "\n,"),
             (table, "\""),
+            (Structure::TextTables, "|a\n|b\n\n"),
             (Structure::Text, "key1 good "),
         ] {
             let mut cursor = cursor(&plan, structure);

@@ -23,7 +23,7 @@ fn fragments() -> Vec<Vec<u8>> {
         .filter(|text| text.len() < 400)
         .map(String::into_bytes)
         .collect();
-    let plain: [&[u8]; 26] = [
+    let plain: [&[u8]; 29] = [
         b" ",
         b"\n",
         b",",
@@ -39,6 +39,9 @@ fn fragments() -> Vec<Vec<u8>> {
         b"\"}\n",
         b"ssn",
         b"name,ssn\n",
+        b"\n| name | ssn |\n|---|---|\n",
+        b"\n| ",
+        b" | ",
         b"\xff\xfe",
         b"\xc3\xa9",
         b"\xe9",
@@ -88,7 +91,7 @@ proptest! {
     fn what_is_final_stays(
         payload in payload(),
         sizes in proptest::collection::vec(1usize..400, 1..20),
-        word in proptest::sample::select(vec!["text", "csv", "json", "ndjson", "utf-16le"]),
+        word in proptest::sample::select(vec!["text", "csv", "markdown", "json", "ndjson", "utf-16le"]),
     ) {
         let scanner = scanner_with(Options::default());
         let wide = word == "utf-16le";

@@ -58,13 +58,16 @@ fn pieces(length: usize, sizes: [usize; 4]) -> Vec<Range<usize>> {
     pieces
 }
 
-/// Formats that a first byte chooses from; none: the payload decides.
+/// Formats that a first byte chooses from.
+const FORMATS: u8 = 11;
+
+/// One of them; none: the payload decides.
 fn format(choice: u8) -> Option<Format> {
     let table = |delimiter, header| {
         let text = Format::declared("text").expect("a known word");
         Some(Format { structure: Structure::Table { delimiter, header }, ..text })
     };
-    match choice % 10 {
+    match choice % FORMATS {
         0 => None,
         1 => Format::declared("text"),
         2 => Format::declared("csv"),
@@ -74,7 +77,8 @@ fn format(choice: u8) -> Option<Format> {
         6 => Format::declared("utf-16be"),
         7 => table(b'\t', true),
         8 => table(b';', false),
-        _ => table(b'|', true),
+        9 => table(b'|', true),
+        _ => Format::declared("markdown"),
     }
 }
 
@@ -124,14 +128,14 @@ fn scanner_for(choice: u8, kernel: Kernel) -> Scanner {
     static SCANNERS: OnceLock<Vec<(u8, Kernel, Scanner)>> = OnceLock::new();
     let scanners = SCANNERS.get_or_init(|| {
         let each =
-            (0..10).flat_map(|choice| Kernel::available().map(move |kernel| (choice, kernel)));
+            (0..FORMATS).flat_map(|choice| Kernel::available().map(move |kernel| (choice, kernel)));
         each.map(|(choice, kernel)| {
             let options = Options { format: format(choice), kernel, ..Options::default() };
             (choice, kernel, Scanner::new(rules(), options))
         })
         .collect()
     });
-    let found = scanners.iter().find(|(of, with, _)| (*of, *with) == (choice % 10, kernel));
+    let found = scanners.iter().find(|(of, with, _)| (*of, *with) == (choice % FORMATS, kernel));
     found.map(|(_, _, scanner)| scanner.clone()).expect("every choice has a scanner")
 }
 
@@ -258,6 +262,8 @@ pub fn tracker(data: &[u8]) {
     let Some(([choice, first, second], text)) = data.split_first_chunk() else { return };
     let delimiter = [b',', b';', b'\t', b'|'][usize::from(choice >> 2 & 3)];
     let structure = match choice & 3 {
+        // As the delimiter says nothing there.
+        0 if delimiter == b'|' => Structure::TextTables,
         0 => Structure::Json,
         1 => Structure::NdJson,
         header => Structure::Table { delimiter, header: header == 2 },
@@ -371,6 +377,9 @@ pub fn sniffed(data: &[u8]) {
     if let Structure::Table { delimiter, .. } = format.structure {
         assert!(b",;\t|".contains(&delimiter));
         assert!(data.contains(&delimiter), "a table holds its delimiter");
+    }
+    if format.structure == Structure::TextTables && format.encoding == Encoding::Bytes {
+        assert!(data.contains(&b'|') && data.contains(&b'-'), "a rule line stands below a header");
     }
     if format.structure == Structure::Json || format.structure == Structure::NdJson {
         assert!(data.iter().any(|byte| b"{[".contains(byte)), "JSON holds a bracket");

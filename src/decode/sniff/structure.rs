@@ -1,8 +1,9 @@
-//! JSON, NDJSON or a table, by the first bytes of a text.
+//! JSON, NDJSON, a table or text with tables, by the first bytes of a text.
 
 use std::collections::{BTreeMap, HashSet};
 
 use super::Structure;
+use super::ruled::ruled_table;
 
 /// Delimiters in the order in which they win where several would do equally well.
 const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
@@ -15,7 +16,30 @@ pub(super) fn of_text(head: &[u8], whole: bool) -> Structure {
     match head.trim_ascii_start().first() {
         Some(b'{' | b'[') if is_ndjson(head, whole) => Structure::NdJson,
         Some(b'{' | b'[') if json_prefix(head).is_some() => Structure::Json,
-        _ => table(head, whole).unwrap_or(Structure::Text),
+        _ => table_or_text(head, whole),
+    }
+}
+
+/// See [`Structure::TextTables`].
+fn table_or_text(head: &[u8], whole: bool) -> Structure {
+    let found = table(head, whole);
+    let Some(ruled) = ruled_table(head, whole) else {
+        return found.unwrap_or(Structure::Text);
+    };
+    match found {
+        // Without a `|` in front it is a table as it is with other delimiters.
+        Some(table @ Structure::Table { delimiter: b'|', .. })
+            if ruled.is_first && !ruled.is_piped =>
+        {
+            table
+        }
+        // The cells of another table may hold text with tables.
+        Some(table @ Structure::Table { delimiter, .. })
+            if delimiter != b'|' && !(ruled.is_first && ruled.is_piped) =>
+        {
+            table
+        }
+        _ => Structure::TextTables,
     }
 }
 
@@ -272,7 +296,18 @@ fn quoted_end(head: &[u8], field_start: usize) -> Option<usize> {
 /// See [`Structure::Table`] for what a header is.
 fn is_header(row: &Row<'_>) -> bool {
     let mut names = HashSet::new();
-    row.fields.iter().all(|field| {
+    // Bars around a row make no cells.
+    let fields = match row.fields.as_slice() {
+        [before, fields @ .., behind]
+            if !fields.is_empty()
+                && row.text.trim_ascii().starts_with(b"|")
+                && [before, behind].iter().all(|field| field.trim_ascii().is_empty()) =>
+        {
+            fields
+        }
+        fields => fields,
+    };
+    fields.iter().all(|field| {
         let name = unquoted(field);
         let digits = name.iter().filter(|b| b.is_ascii_digit()).count();
         let letters = name.iter().filter(|b| b.is_ascii_alphabetic() || !b.is_ascii()).count();
@@ -526,5 +561,57 @@ mod tests {
         let head = b"name,city,ssn\nAda,Rome,219-09-9998\nBob,\"Os";
         assert_eq!(of_text(head, false), table_of(b',', true));
         assert_eq!(of_text(head, true), Structure::Text);
+    }
+
+    #[test]
+    fn tables_in_text() {
+        for text in [
+            "| Name | SSN |\n|---|---|\n| Jane | 219-09-9998 |",
+            "| Name | SSN |\n|---|---|\n| Jane | 219-09-9998 |\n| Joe | 219-09-9997 |\n",
+            "| Name | SSN |\r\n| :--- | ---: |\r\n| Jane | 219-09-9998 |\r\n",
+            "| Name, first | SSN |\n|---|---|\n| Lee, Jane | 219-09-9998 |\n| Roe, Joe | 1 |\n",
+            "| SSN |\n|---|\n| 219-09-9998 |\n",
+            "# People\n\nThese are they.\n\n| Name | SSN |\n|:-:|---|\n| Jane | 219-09-9998 |\n\nBye.",
+            "People\n| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n| 5 | 6 |\n| 7 | 8 |\n| 9 | 0 |\n",
+            "These are they:\n\nName | SSN\n--- | ---\nJane | 219-09-9998\n",
+            "mysql> select * from t;\n+----+-----+\n| id | ssn |\n+----+-----+\n|  1 | 2 |\n+----+-----+\n",
+            "a \\| b | c\n---|---\n1 | 2\n\nSome text, too.\n",
+        ] {
+            assert_eq!(structure(text), Structure::TextTables, "{text}");
+        }
+        for (text, table) in [
+            (
+                "id | name | city\n---|---|---\n1 | Ada | Rome\n2 | Bob | Oslo\n",
+                table_of(b'|', true),
+            ),
+            ("| id | name |\n| 1 | Ada |\n| 2 | Bob |\n", table_of(b'|', true)),
+            ("| 1 | Ada |\n| 2 | Bob |\n", table_of(b'|', false)),
+            ("n,text\n1,\"\n| a | b |\n|---|---|\n| 1 | 2 |\"\n2,none\n", table_of(b',', true)),
+        ] {
+            assert_eq!(structure(text), table, "{text}");
+        }
+        for text in [
+            "Title\n-----\n\nOne | or | the other.\n",
+            "Some text.\n\na | b | c\n---|---\nwidths that differ from each other, so it is none of it.\n",
+            "\n|---|---|\nno header above, and not a row in it, as far as one can see.\n",
+            "|---|---|\n|---|---|\n",
+            "+---+\nA box.\n+---+\n",
+            "x = a | b;\n--c;\n",
+        ] {
+            assert_eq!(structure(text), Structure::Text, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rule_line_counts_once_it_is_whole() {
+        let text = b"Dear all,\n\n| Name | SSN |\n|---|---|\n| Jane | 219-09-9998 |\n";
+        let rule_end = 35;
+        for end in 0..text.len() {
+            let expected = match end > rule_end {
+                true => Structure::TextTables,
+                false => Structure::Text,
+            };
+            assert_eq!(of_text(&text[..end], false), expected, "{end}");
+        }
     }
 }

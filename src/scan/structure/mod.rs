@@ -2,12 +2,15 @@
 //!
 //! The bytes of a view come in, in order; where a byte is comes out. Promised: the answer for a
 //! byte is the same wherever the view was cut, any bytes are followed without failing, and what
-//! is kept is bounded by the marks in the retained bytes, the header row and the depth limit.
+//! is kept is bounded by the marks in the retained bytes, the header rows they need and the depth
+//! limit.
 
 mod json;
 mod keys;
+mod marks;
 mod path;
 mod table;
+mod text;
 
 use crate::decode::Structure;
 use crate::model::Place;
@@ -16,6 +19,7 @@ pub use path::key_step;
 
 use json::Json;
 use table::Table;
+use text::TextTables;
 
 /// Longest column name or JSON key in bytes of UTF-8; longer ones are cut at a character.
 pub const MAX_NAME: usize = 256;
@@ -35,6 +39,7 @@ pub struct Tracker {
 enum Follow {
     Text,
     Table(Box<Table>),
+    TextTables(Box<TextTables>),
     Json(Box<Json>),
 }
 
@@ -52,6 +57,7 @@ impl Tracker {
             Structure::Table { delimiter, header } => {
                 Follow::Table(Box::new(Table::new(delimiter, header)))
             }
+            Structure::TextTables => Follow::TextTables(Box::new(TextTables::new())),
             Structure::Json => Follow::Json(Box::new(Json::new(false))),
             Structure::NdJson => Follow::Json(Box::new(Json::new(true))),
             Structure::Text => Follow::Text,
@@ -70,6 +76,7 @@ impl Tracker {
         match &mut self.structure {
             Follow::Text => {}
             Follow::Table(table) => table.advance(self.offset, bytes),
+            Follow::TextTables(text) => text.advance(self.offset, bytes),
             Follow::Json(json) => json.advance(self.offset, bytes),
         }
         self.offset += bytes.len() as u64;
@@ -81,7 +88,8 @@ impl Tracker {
     }
 
     /// The cell or path that holds the byte at `at`, which lies below `offset` and not below the
-    /// last `forget_below`. None in plain text, and before the first row or value.
+    /// last `forget_below`. None in plain text, also between tables, and before the first row or
+    /// value.
     ///
     /// A delimiter or line end belongs to the cell before it. The cells of the header row have the
     /// place `#1`, `#2` ... in row 0, whatever they say. In JSON, white space before a value belongs
@@ -89,26 +97,30 @@ impl Tracker {
     pub fn place(&self, at: u64) -> Option<Place> {
         match &self.structure {
             Follow::Text => None,
-            Follow::Table(table) => table.place(at),
+            Follow::Table(table) => table.marks().place(at),
+            Follow::TextTables(text) => text.marks().place(at),
             Follow::Json(json) => json.place(at),
         }
     }
 
-    /// For a table: view offset of the first byte of the row that holds `at`, or of the oldest
+    /// In a table: view offset of the first byte of the row that holds `at`, or of the oldest
     /// byte still known where the row began before that. None elsewhere.
     pub fn row_start(&self, at: u64) -> Option<u64> {
         match &self.structure {
             Follow::Text | Follow::Json(_) => None,
-            Follow::Table(table) => table.row_start(at),
+            Follow::Table(table) => table.marks().row_start(at),
+            Follow::TextTables(text) => text.marks().row_start(at),
         }
     }
 
     /// View offset of the first byte of the cell or JSON value that holds `at`, or of a byte that
-    /// is not needed any more where it began before that. None in plain text.
+    /// is not needed any more where it began before that. In a text's table of two columns it is the row that counts, as
+    /// the first labels the second. None where there is no place.
     pub fn value_start(&self, at: u64) -> Option<u64> {
         match &self.structure {
             Follow::Text => None,
-            Follow::Table(table) => table.cell_start(at),
+            Follow::Table(table) => table.marks().cell_start(at),
+            Follow::TextTables(text) => text.marks().labelled_cell_start(at),
             Follow::Json(json) => json.value_start(at),
         }
     }
@@ -118,7 +130,8 @@ impl Tracker {
     pub(crate) fn room(&self) -> usize {
         match &self.structure {
             Follow::Text => 0,
-            Follow::Table(table) => table.room(),
+            Follow::Table(table) => table.marks().room(),
+            Follow::TextTables(text) => text.marks().room(),
             Follow::Json(json) => json.room(),
         }
     }
@@ -128,6 +141,7 @@ impl Tracker {
         match &mut self.structure {
             Follow::Text => {}
             Follow::Table(table) => table.forget_below(at),
+            Follow::TextTables(text) => text.forget_below(at),
             Follow::Json(json) => json.forget_below(at),
         }
     }

@@ -1,19 +1,8 @@
 //! Rows and columns of delimited text.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-
 use memchr::{memchr, memchr2};
 
-use super::{MAX_NAME, name_of};
-use crate::model::Place;
-
-/// Columns of the header row whose names are kept; those behind have only numbers.
-const MAX_COLUMNS: usize = 4096;
-
-/// Bytes kept of a header field while it is read: enough to see where the character at the bound
-/// begins.
-const MAX_RAW_NAME: usize = MAX_NAME + 4;
+use super::marks::{Header, Marks};
 
 /// Follows RFC 4180 rows. A quote opens only at the start of a field; `""` inside stands for a
 /// quote; behind a closing quote anything else is taken as it stands. Rows end at LF, with or
@@ -24,16 +13,9 @@ pub(super) struct Table {
     at: At,
     /// Number of the next row to begin.
     next_row: u64,
-    /// Names of the columns; None until the header row has ended, or without one.
-    names: Option<Arc<[Arc<str>]>>,
     /// The header row while it is read.
     header: Option<Header>,
-    /// Fields that were forgotten, so that the number of a field is `forgotten` plus its position.
-    forgotten: u64,
-    /// Offset of the first byte of each field.
-    fields: VecDeque<u64>,
-    rows: VecDeque<Row>,
-    oldest: u64,
+    marks: Marks,
 }
 
 /// Where in a row the next byte stands.
@@ -47,33 +29,14 @@ enum At {
     QuoteEnd,
 }
 
-#[derive(Clone, Copy)]
-struct Row {
-    start: u64,
-    number: u64,
-    /// Number of its first field.
-    first_field: u64,
-}
-
-#[derive(Clone, Default)]
-struct Header {
-    names: Vec<Arc<str>>,
-    field: Vec<u8>,
-    cut: bool,
-}
-
 impl Table {
     pub(super) fn new(delimiter: u8, header: bool) -> Table {
         Table {
             delimiter,
             at: At::RowStart,
             next_row: u64::from(!header),
-            names: None,
             header: header.then(Header::default),
-            forgotten: 0,
-            fields: VecDeque::new(),
-            rows: VecDeque::new(),
-            oldest: 0,
+            marks: Marks::default(),
         }
     }
 
@@ -84,10 +47,8 @@ impl Table {
             let taken = match self.at {
                 At::RowStart if matches!(byte, b'\r' | b'\n') => 1,
                 At::RowStart => {
-                    let first_field = self.forgotten + self.fields.len() as u64;
-                    self.rows.push_back(Row { start: at, number: self.next_row, first_field });
+                    self.marks.begin_row(at, self.next_row);
                     self.next_row += 1;
-                    self.fields.push_back(at);
                     self.at = At::FieldStart;
                     0
                 }
@@ -108,13 +69,15 @@ impl Table {
                 }
                 At::FieldStart | At::Field | At::QuoteEnd if *byte == self.delimiter => {
                     self.end_name();
-                    self.fields.push_back(at + 1);
+                    self.marks.begin_field(at + 1);
                     self.at = At::FieldStart;
                     1
                 }
                 At::FieldStart | At::Field | At::QuoteEnd if *byte == b'\n' => {
                     self.end_name();
-                    self.end_header();
+                    if let Some(header) = self.header.take() {
+                        self.marks.name_columns(at + 1, header);
+                    }
                     self.at = At::RowStart;
                     1
                 }
@@ -129,77 +92,23 @@ impl Table {
         }
     }
 
-    pub(super) fn place(&self, at: u64) -> Option<Place> {
-        let field = self.fields.partition_point(|start| *start <= at).checked_sub(1)?;
-        let row = self.row(at)?;
-        let column = (self.forgotten + field as u64).saturating_sub(row.first_field);
-        let name = match &self.names {
-            Some(names) if row.number > 0 => {
-                usize::try_from(column).ok().and_then(|column| names.get(column)).cloned()
-            }
-            _ => None,
-        };
-        let column = match name {
-            Some(name) if !name.is_empty() => name,
-            _ => format!("#{}", column + 1).into(),
-        };
-        Some(Place::Cell { row: row.number, column })
-    }
-
-    pub(super) fn row_start(&self, at: u64) -> Option<u64> {
-        Some(self.row(at)?.start.max(self.oldest))
-    }
-
-    pub(super) fn cell_start(&self, at: u64) -> Option<u64> {
-        let field = self.fields.partition_point(|start| *start <= at).checked_sub(1)?;
-        self.fields.get(field).map(|start| (*start).max(self.oldest))
+    pub(super) fn marks(&self) -> &Marks {
+        &self.marks
     }
 
     pub(super) fn forget_below(&mut self, at: u64) {
-        self.oldest = self.oldest.max(at);
-        let old = self.fields.partition_point(|start| *start <= at).saturating_sub(1);
-        self.fields.drain(..old);
-        self.forgotten += old as u64;
-        let old = self.rows.partition_point(|row| row.start <= at).saturating_sub(1);
-        self.rows.drain(..old);
-    }
-
-    #[cfg(test)]
-    pub(super) fn room(&self) -> usize {
-        self.fields.capacity() * size_of::<u64>() + self.rows.capacity() * size_of::<Row>()
-    }
-
-    fn row(&self, at: u64) -> Option<&Row> {
-        self.rows.get(self.rows.partition_point(|row| row.start <= at).checked_sub(1)?)
+        self.marks.forget_below(at);
     }
 
     fn read_name(&mut self, bytes: &[u8]) {
-        let Some(header) = &mut self.header else {
-            return;
-        };
-        // White space before the name must not use up its room.
-        let bytes = if header.field.is_empty() { bytes.trim_ascii_start() } else { bytes };
-        let room = MAX_RAW_NAME.saturating_sub(header.field.len());
-        header.cut |= bytes.len() > room;
-        header.field.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        if let Some(header) = &mut self.header {
+            header.read(bytes);
+        }
     }
 
     fn end_name(&mut self) {
-        let Some(header) = &mut self.header else {
-            return;
-        };
-        if header.names.len() < MAX_COLUMNS {
-            let name = name_of(&header.field, header.cut);
-            // A mark in the first bytes of a declared format is no part of a name.
-            header.names.push(name.trim_start_matches('\u{feff}').trim_ascii().into());
-        }
-        header.field.clear();
-        header.cut = false;
-    }
-
-    fn end_header(&mut self) {
-        if let Some(header) = self.header.take() {
-            self.names = Some(header.names.into());
+        if let Some(header) = &mut self.header {
+            header.end_name();
         }
     }
 }
@@ -209,8 +118,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::Tracker;
-    use super::*;
     use crate::decode::Structure;
+    use crate::model::Place;
 
     fn tracker(header: bool) -> Tracker {
         Tracker::new(Structure::Table { delimiter: b',', header }, 10)
@@ -390,6 +299,6 @@ mod tests {
         let super::super::Follow::Table(table) = &tracker.structure else {
             panic!("no table");
         };
-        assert_eq!((table.fields.len(), table.rows.len()), (1, 1));
+        assert_eq!(table.marks.count(), (1, 1));
     }
 }

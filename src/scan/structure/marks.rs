@@ -1,0 +1,193 @@
+//! Where rows and fields begin, and what the columns are called.
+//!
+//! A parser says where a row, a field or other text begins, in order; the cell of a byte comes out.
+//! Promised: what is said of a byte rests on marks at or before it alone, and what is kept is
+//! bounded by the marks in the retained bytes and the names of the tables they belong to.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{MAX_NAME, name_of};
+use crate::model::Place;
+
+/// Columns of the header row whose names are kept; those behind have only numbers.
+const MAX_COLUMNS: usize = 4096;
+
+/// Bytes kept of a header field while it is read: enough to see where the character at the bound
+/// begins.
+const MAX_RAW_NAME: usize = MAX_NAME + 4;
+
+/// Number of what is no row: text between tables.
+const NO_ROW: u64 = u64::MAX;
+
+/// The marks of what is retained.
+#[derive(Clone, Default)]
+pub(super) struct Marks {
+    /// Fields that were forgotten, so that the number of a field is `forgotten` plus its position.
+    forgotten: u64,
+    /// Offset of the first byte of each field.
+    fields: VecDeque<u64>,
+    rows: VecDeque<Row>,
+    /// Names of the columns, by the offset from which on rows have them.
+    names: VecDeque<(u64, Arc<[Arc<str>]>)>,
+    oldest: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Row {
+    start: u64,
+    number: u64,
+    /// Number of its first field.
+    first_field: u64,
+}
+
+impl Marks {
+    /// A row begins, and its first field with it. Row 0 names the columns.
+    pub(super) fn begin_row(&mut self, at: u64, number: u64) {
+        let first_field = self.forgotten + self.fields.len() as u64;
+        self.rows.push_back(Row { start: at, number, first_field });
+        self.fields.push_back(at);
+    }
+
+    pub(super) fn begin_field(&mut self, at: u64) {
+        self.fields.push_back(at);
+    }
+
+    /// Text begins that is no row. Before the first row there is nothing to say.
+    pub(super) fn begin_text(&mut self, at: u64) {
+        if self.rows.back().is_some_and(|row| row.number != NO_ROW) {
+            self.rows.push_back(Row { start: at, number: NO_ROW, first_field: 0 });
+        }
+    }
+
+    /// Rows that begin from here on have these columns.
+    pub(super) fn name_columns(&mut self, from: u64, header: Header) {
+        self.names.push_back((from, header.names.into()));
+    }
+
+    pub(super) fn place(&self, at: u64) -> Option<Place> {
+        let row = self.row(at)?;
+        let field = self.fields.partition_point(|start| *start <= at).checked_sub(1)?;
+        let column = (self.forgotten + field as u64).saturating_sub(row.first_field);
+        let name = match self.names_of(row) {
+            Some(names) if row.number > 0 => {
+                usize::try_from(column).ok().and_then(|column| names.get(column)).cloned()
+            }
+            _ => None,
+        };
+        let column = match name {
+            Some(name) if !name.is_empty() => name,
+            _ => format!("#{}", column + 1).into(),
+        };
+        Some(Place::Cell { row: row.number, column })
+    }
+
+    pub(super) fn row_start(&self, at: u64) -> Option<u64> {
+        Some(self.row(at)?.start.max(self.oldest))
+    }
+
+    pub(super) fn cell_start(&self, at: u64) -> Option<u64> {
+        self.row(at)?;
+        let field = self.fields.partition_point(|start| *start <= at).checked_sub(1)?;
+        self.fields.get(field).map(|start| (*start).max(self.oldest))
+    }
+
+    /// The same, but of two columns the first labels what stands in the second, so that a value
+    /// there begins with its row.
+    pub(super) fn labelled_cell_start(&self, at: u64) -> Option<u64> {
+        let row = self.row(at)?;
+        match self.names_of(row) {
+            Some([_, _]) => self.row_start(at),
+            _ => self.cell_start(at),
+        }
+    }
+
+    pub(super) fn forget_below(&mut self, at: u64) {
+        self.oldest = self.oldest.max(at);
+        let old = self.fields.partition_point(|start| *start <= at).saturating_sub(1);
+        self.fields.drain(..old);
+        self.forgotten += old as u64;
+        let old = self.rows.partition_point(|row| row.start <= at).saturating_sub(1);
+        self.rows.drain(..old);
+        let first = self.rows.front().map_or(at, |row| row.start);
+        let old = self.names.partition_point(|(from, _)| *from <= first).saturating_sub(1);
+        self.names.drain(..old);
+    }
+
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.fields.capacity() * size_of::<u64>()
+            + self.rows.capacity() * size_of::<Row>()
+            + self
+                .names
+                .iter()
+                .map(|(_, names)| 24 + names.iter().map(|name| 32 + name.len()).sum::<usize>())
+                .sum::<usize>()
+    }
+
+    /// How many fields and rows are marked.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> (usize, usize) {
+        (self.fields.len(), self.rows.len())
+    }
+
+    /// The row that holds `at`; none in text between tables.
+    fn row(&self, at: u64) -> Option<&Row> {
+        let position = self.rows.partition_point(|row| row.start <= at).checked_sub(1)?;
+        self.rows.get(position).filter(|row| row.number != NO_ROW)
+    }
+
+    fn names_of(&self, row: &Row) -> Option<&[Arc<str>]> {
+        let position = self.names.partition_point(|(from, _)| *from <= row.start).checked_sub(1)?;
+        self.names.get(position).map(|(_, names)| &**names)
+    }
+}
+
+/// A header row while it is read.
+#[derive(Clone, Default)]
+pub(super) struct Header {
+    names: Vec<Arc<str>>,
+    field: Vec<u8>,
+    cut: bool,
+}
+
+impl Header {
+    /// Takes the next bytes of a name.
+    pub(super) fn read(&mut self, bytes: &[u8]) {
+        // White space before the name must not use up its room.
+        let bytes = if self.field.is_empty() { bytes.trim_ascii_start() } else { bytes };
+        let room = MAX_RAW_NAME.saturating_sub(self.field.len());
+        self.cut |= bytes.len() > room;
+        self.field.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+    }
+
+    pub(super) fn end_name(&mut self) {
+        if self.names.len() < MAX_COLUMNS {
+            let name = name_of(&self.field, self.cut);
+            // A mark in the first bytes of a declared format is no part of a name.
+            self.names.push(name.trim_start_matches('\u{feff}').trim_ascii().into());
+        }
+        self.field.clear();
+        self.cut = false;
+    }
+
+    /// How many names there are.
+    pub(super) fn count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The names, with the one that is read unless nothing was; another row begins.
+    pub(super) fn take(&mut self) -> Header {
+        if !self.field.is_empty() {
+            self.end_name();
+        }
+        Header { names: std::mem::take(&mut self.names), ..Header::default() }
+    }
+
+    /// Drops what was read; another row begins.
+    pub(super) fn clear(&mut self) {
+        self.names.clear();
+        self.field.clear();
+        self.cut = false;
+    }
+}
