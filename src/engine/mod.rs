@@ -78,7 +78,7 @@ pub struct Scanner {
 
 #[derive(Debug)]
 struct Inner {
-    plan: Plan,
+    plan: Arc<Plan>,
     options: Options,
     /// Cursors at rest, with the automata states they have built.
     #[expect(clippy::vec_box, reason = "a cursor is large and moves between here and its user")]
@@ -88,7 +88,14 @@ struct Inner {
 impl Scanner {
     /// A scanner with these rules.
     pub fn new(rules: Arc<RuleSet>, options: Options) -> Scanner {
-        let plan = Plan::new(rules, options.kernel);
+        let plan = Arc::new(Plan::new(rules, options.kernel));
+        Scanner { inner: Arc::new(Inner { plan, options, cursors: Mutex::default() }) }
+    }
+
+    /// A scanner with the same rules and kernel and other options; what was planned is shared.
+    pub fn with(&self, options: Options) -> Scanner {
+        let options = Options { kernel: self.inner.options.kernel, ..options };
+        let plan = Arc::clone(&self.inner.plan);
         Scanner { inner: Arc::new(Inner { plan, options, cursors: Mutex::default() }) }
     }
 

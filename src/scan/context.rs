@@ -284,6 +284,12 @@ pub struct Gate {
     words: [u64; 64],
 }
 
+fn set(table: &mut [u64; 64], bit: usize) {
+    if let Some(word) = table.get_mut(bit / 64) {
+        *word |= 1 << (bit % 64);
+    }
+}
+
 impl Gate {
     /// The gate of these terms of a rule set.
     pub fn new(rules: &RuleSet, terms: &[TermIndex]) -> Gate {
@@ -303,10 +309,7 @@ impl Gate {
                     *lengths |= 1 << length.saturating_sub(1);
                 }
             }
-            let bit = hash(head, 12);
-            if let Some(word) = gate.words.get_mut(bit / 64) {
-                *word |= 1 << (bit % 64);
-            }
+            set(&mut gate.words, hash(head, 12));
         }
         gate
     }

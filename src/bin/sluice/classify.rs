@@ -12,7 +12,7 @@ use std::time::Instant;
 use anyhow::Context;
 use serde::Serialize;
 use sluicegate::decode::{self, Encoding, Structure};
-use sluicegate::engine::{self, Classified};
+use sluicegate::engine::{Classified, Options};
 use sluicegate::model::{self, Coverage, FileReport, Outcome, Reason, Summary};
 use sluicegate::policy::default_effect;
 use sluicegate::respond::{self, Filter, FindingsShape, Format, LabelShape, Shaper, Writer};
@@ -117,11 +117,11 @@ enum Effect {
 /// What the arguments ask for, checked.
 struct Plan {
     rules: Arc<RuleSet>,
+    scanner: Scanner,
     names: ScannedNames,
     filter: Filter,
     input_format: InputFormat,
     key: [u8; 32],
-    kernel: Kernel,
     fail_on: Option<model::Effect>,
 }
 
@@ -131,13 +131,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let rules = Arc::new(crate::load::load_rules(&arguments.rules)?);
     let filter = Filter::new(arguments.min_band.into(), &arguments.categories, &rules)
         .map_err(|error| UsageError(error.to_string()))?;
+    let options = Options { kernel: arguments.kernel, ..Options::default() };
+    let scanner = kernel::scanner(&rules, options)?;
     let plan = Plan {
-        names: ScannedNames::new(Arc::clone(&rules)),
+        names: ScannedNames::new(&scanner),
+        scanner,
         rules,
         filter,
         input_format: arguments.input_format,
         key,
-        kernel: arguments.kernel,
         fail_on: arguments.fail_on.map(model::Effect::from),
     };
     let path = arguments.file.filter(|path| path.as_os_str() != "-");
@@ -191,7 +193,7 @@ fn classify(plan: &Plan, mut input: Box<dyn Read + Send>) -> anyhow::Result<Answ
     };
     let (mut length, mut failure) = fill(&mut input, &mut buffer, head);
     let first = buffer.get(..length).unwrap_or_default();
-    let mut stream = plan.scanner(plan.input_format.declared(first))?.stream();
+    let mut stream = plan.scanner(plan.input_format.declared(first)).stream();
     let mut bytes = 0;
     loop {
         stream.push(buffer.get(..length).unwrap_or_default());
@@ -302,14 +304,9 @@ struct Document<'a> {
 }
 
 impl Plan {
-    fn scanner(&self, format: Option<decode::Format>) -> anyhow::Result<Scanner> {
-        let options = engine::Options {
-            format,
-            fingerprint_key: Some(self.key),
-            kernel: self.kernel,
-            ..engine::Options::default()
-        };
-        kernel::scanner(&self.rules, options)
+    fn scanner(&self, format: Option<decode::Format>) -> Scanner {
+        let options = Options { format, fingerprint_key: Some(self.key), ..Options::default() };
+        self.scanner.with(options)
     }
 
     fn shaper(&self) -> Shaper<'_> {

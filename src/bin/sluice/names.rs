@@ -18,8 +18,10 @@ const CACHED: usize = 1024;
 const CACHED_BYTES: usize = 256;
 
 /// What messages are cleaned with: they may come before any rules are loaded.
-static BUILT_IN: LazyLock<Option<ScannedNames>> =
-    LazyLock::new(|| RuleSet::builtin().ok().map(|rules| ScannedNames::new(Arc::new(rules))));
+static BUILT_IN: LazyLock<Option<ScannedNames>> = LazyLock::new(|| {
+    let rules = Arc::new(RuleSet::builtin().ok()?);
+    Some(ScannedNames::new(&Scanner::new(rules, Options::default())))
+});
 
 /// A path as messages name it: regulated data masked, the rest escaped.
 pub fn shown(path: &Path) -> String {
@@ -65,13 +67,13 @@ pub struct ScannedNames {
 }
 
 impl ScannedNames {
-    /// A cleaner that works with these rules.
-    pub fn new(rules: Arc<RuleSet>) -> ScannedNames {
+    /// A cleaner that works with the rules of a scanner.
+    pub fn new(scanner: &Scanner) -> ScannedNames {
         // A name is text whatever it looks like.
         let format =
             Format { encoding: Encoding::Bytes, bom: 0, structure: Structure::Text, opaque: None };
         let options = Options { format: Some(format), fingerprint_key: None, ..Options::default() };
-        ScannedNames { scanner: Scanner::new(rules, options), cache: Mutex::default() }
+        ScannedNames { scanner: scanner.with(options), cache: Mutex::default() }
     }
 
     fn scan(&self, name: &str) -> String {

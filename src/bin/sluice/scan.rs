@@ -253,7 +253,7 @@ impl Run<'_> {
                 manifest::Writer::begin(out, plan.roots.paths(), written.map(PathBuf::as_path))
             })
             .transpose()?;
-        let names = ScannedNames::new(Arc::clone(scanner.rules()));
+        let names = ScannedNames::new(scanner);
         let mut writer =
             respond::Writer::new(outputs.report, presentation, scanner.rules(), &names);
         writer.begin()?;

@@ -215,7 +215,7 @@ impl Fingerprints {
         let count = match features.len() {
             0..=24 => 1,
             25..=96 => 2,
-            97..=2500 => 4,
+            97..=500 => 4,
             _ => 8,
         };
         let mut groups = vec![Group { buckets: [[0; SLOTS]; FEATURES] }; count];

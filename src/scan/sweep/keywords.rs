@@ -1,5 +1,7 @@
 //! The keywords, and a hash table over a window of each.
 
+use std::collections::HashMap;
+
 use super::pairs::Pairs;
 use super::tile::{ROOM, Tile};
 use super::{AnchorKind, pack};
@@ -41,8 +43,7 @@ impl KeywordTable {
             .into_iter()
             .map(|keyword| keyword.to_ascii_lowercase().into_bytes().into_boxed_slice())
             .collect();
-        let windows: Vec<Window> =
-            keywords.iter().map(|keyword| rarest_window(keyword, pairs)).collect();
+        let windows = choose_windows(&keywords, pairs);
         let (mut four, mut three) = (Filter::new(), Filter::new());
         let size = (keywords.len() * 4).next_power_of_two().max(64);
         let mut slots = vec![Slot::default(); size];
@@ -79,9 +80,12 @@ impl KeywordTable {
         self.keywords.is_empty()
     }
 
-    /// The windows by position.
-    pub fn windows(&self) -> &[Window] {
-        &self.windows
+    /// The different windows, in order.
+    pub fn windows(&self) -> Vec<Window> {
+        let mut windows = self.windows.clone();
+        windows.sort_unstable_by_key(|window| (window.len, window.bytes));
+        windows.dedup_by_key(|window| (window.len, window.bytes));
+        windows
     }
 
     /// Appends the keywords that begin in the tile and whose window is at one of the first `count`
@@ -200,19 +204,55 @@ fn hash(key: u32, size: usize) -> usize {
     (key.wrapping_mul(0x9e37_79b1) >> 12) as usize & (size - 1)
 }
 
-/// The window of a keyword that ordinary text holds least often.
-fn rarest_window(keyword: &[u8], pairs: &Pairs) -> Window {
-    let len = keyword.len().min(4);
-    let mut best = (f32::INFINITY, 0);
-    for (offset, window) in keyword.windows(len.max(1)).enumerate() {
-        let share = pairs.text(window);
-        if share < best.0 {
-            best = (share, offset);
+/// A window is rare enough to be shared if text holds it at no more of its places than this: one in
+/// four million bytes.
+const RARE: f32 = 2.5e-7;
+
+/// The window of each keyword: of those that ordinary text hardly holds the one that most keywords
+/// share, so that there are few different ones to look for; else its rarest.
+fn choose_windows(keywords: &[Box<[u8]>], pairs: &Pairs) -> Vec<Window> {
+    let all: Vec<Vec<(Window, f32)>> =
+        keywords.iter().map(|keyword| windows_of(keyword, pairs)).collect();
+    let rarest = |windows: &[(Window, f32)]| {
+        windows.iter().map(|(_, share)| *share).fold(f32::INFINITY, f32::min)
+    };
+    let mut keywords_of: HashMap<[u8; 4], usize> = HashMap::new();
+    for windows in &all {
+        let limit = rarest(windows).max(RARE);
+        let mut seen: Vec<[u8; 4]> = Vec::new();
+        for (window, _) in windows.iter().filter(|(_, share)| *share <= limit) {
+            if !seen.contains(&window.bytes) {
+                seen.push(window.bytes);
+                *keywords_of.entry(window.bytes).or_default() += 1;
+            }
         }
     }
-    let mut bytes = [0; 4];
-    for (to, from) in bytes.iter_mut().zip(keyword.iter().skip(best.1).take(len)) {
-        *to = fold(*from);
-    }
-    Window { offset: best.1 as u8, bytes, len: len as u8 }
+    let choose = |windows: &Vec<(Window, f32)>| {
+        let limit = rarest(windows).max(RARE);
+        let mut best: Option<(usize, f32, Window)> = None;
+        for (window, share) in windows.iter().filter(|(_, share)| *share <= limit) {
+            let shared = keywords_of.get(&window.bytes).copied().unwrap_or(0);
+            if best.is_none_or(|(most, least, _)| shared > most || shared == most && *share < least)
+            {
+                best = Some((shared, *share, *window));
+            }
+        }
+        best.map_or(Window { offset: 0, bytes: [0; 4], len: 3 }, |(_, _, window)| window)
+    };
+    all.iter().map(choose).collect()
+}
+
+/// The windows of a keyword, each with the share of text that holds it.
+fn windows_of(keyword: &[u8], pairs: &Pairs) -> Vec<(Window, f32)> {
+    let len = keyword.len().min(4);
+    let windows = keyword.windows(len.max(1)).enumerate();
+    windows
+        .map(|(offset, window)| {
+            let mut bytes = [0; 4];
+            for (to, from) in bytes.iter_mut().zip(window) {
+                *to = fold(*from);
+            }
+            (Window { offset: offset as u8, bytes, len: len as u8 }, pairs.text(window))
+        })
+        .collect()
 }

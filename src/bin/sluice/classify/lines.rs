@@ -35,7 +35,7 @@ pub(super) fn run(plan: &Plan, input: Box<dyn Read + Send>) -> anyhow::Result<Ex
         let text = "with --jsonl each text is UTF-8: --input-format cannot be UTF-16".to_owned();
         return Err(UsageError(text).into());
     }
-    let scanners = Scanners::new(plan)?;
+    let scanners = Scanners::new(plan);
     let (sender, receiver) = crossbeam_channel::bounded(WAITING);
     // Not joined: it may wait for input that never comes after the output was closed.
     std::thread::Builder::new()
@@ -169,9 +169,9 @@ struct Scanners {
 }
 
 impl Scanners {
-    fn new(plan: &Plan) -> anyhow::Result<Scanners> {
+    fn new(plan: &Plan) -> Scanners {
         let scanner = |head: &[u8]| plan.scanner(plan.input_format.declared(head));
-        Ok(Scanners { plain: scanner(b"")?, marked: scanner("\u{feff}".as_bytes())? })
+        Scanners { plain: scanner(b""), marked: scanner("\u{feff}".as_bytes()) }
     }
 
     fn answer(&self, plan: &Plan, shaper: &Shaper, line: &Line) -> io::Result<Answer> {
