@@ -261,14 +261,82 @@ impl Fingerprints {
         #[cfg(not(target_arch = "x86_64"))]
         super::tile::every_place(tile, room)
     }
+
+    /// Keeps of the first `count` places those that the filters of the keywords let through, and some
+    /// at the end, and says how many are left.
+    pub fn sift(
+        &self,
+        tile: &Tile,
+        keywords: &KeywordTable,
+        room: &mut [u16; ROOM],
+        count: usize,
+    ) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a `Fingerprints` exists only where the CPU's features were detected.
+        unsafe {
+            x86::sift(tile, keywords.filters(), room, count.min(ROOM))
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = (tile, keywords, room);
+            count
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
+    use super::super::keywords::{FILTER_FACTOR, FILTER_WORDS, FOLDED, THREE_BYTES, THREE_MARK};
     use super::super::tile::{BUFFER, Maps, ROOM, Tile, every_place};
     use super::{FEATURES, Group, MATRICES, Rows};
+
+    /// # Safety
+    ///
+    /// The CPU must have AVX-512 F; `count` is at most `ROOM`, and the places below it are those of
+    /// four bytes of the tile's buffer.
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn sift(
+        tile: &Tile,
+        filters: [&[u64; FILTER_WORDS]; 2],
+        room: &mut [u16; ROOM],
+        count: usize,
+    ) -> usize {
+        let set = |value: u32| _mm512_set1_epi32(value.cast_signed());
+        let buffer = tile.buffer().as_ptr();
+        let last = _mm512_set1_epi32((BUFFER - 4) as i32);
+        let mut left = 0;
+        let whole = count - count % 16;
+        for from in (0..whole).step_by(16) {
+            // SAFETY: sixteen places are read at `from`, and `from + 16 <= count <= ROOM`.
+            let places = unsafe { _mm256_loadu_si256(room.as_ptr().add(from).cast()) };
+            let at = _mm512_min_epi32(_mm512_cvtepu16_epi32(places), last);
+            // SAFETY: four bytes are read at each place, and no place is above `BUFFER - 4`.
+            let bytes = unsafe { _mm512_i32gather_epi32::<1>(at, buffer.cast()) };
+            let key = _mm512_or_si512(bytes, set(FOLDED));
+            let three = _mm512_or_si512(_mm512_and_si512(key, set(THREE_BYTES)), set(THREE_MARK));
+            let mut held = 0;
+            for (key, filter) in [key, three].into_iter().zip(filters) {
+                let bit = _mm512_srli_epi32::<16>(_mm512_mullo_epi32(key, set(FILTER_FACTOR)));
+                let word = _mm512_srli_epi32::<5>(bit);
+                // SAFETY: a hash has 16 bits, so `word` is below 2,048: the halves of the filter's
+                // 1,024 words, of which the lower stands first.
+                let word = unsafe { _mm512_i32gather_epi32::<4>(word, filter.as_ptr().cast()) };
+                let mask = _mm512_sllv_epi32(set(1), _mm512_and_si512(bit, set(31)));
+                held |= _mm512_test_epi32_mask(word, mask);
+            }
+            let kept = _mm512_maskz_compress_epi32(held, at);
+            // SAFETY: sixteen places are written at `left`, which is not above `from`.
+            unsafe {
+                let to = room.as_mut_ptr().add(left).cast();
+                _mm256_storeu_si256(to, _mm512_cvtepi32_epi16(kept));
+            }
+            left += held.count_ones() as usize;
+        }
+        room.copy_within(whole..count, left);
+        left + (count - whole)
+    }
 
     /// A matrix as the instruction wants it: the row of the lowest bit in the highest byte.
     const fn packed(rows: &Rows) -> i64 {

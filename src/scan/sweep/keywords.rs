@@ -88,6 +88,11 @@ impl KeywordTable {
         windows
     }
 
+    /// Bits of the hashes of windows of four bytes, and of those of three: of a key its product with [`FILTER_FACTOR`].
+    pub fn filters(&self) -> [&[u64; FILTER_WORDS]; 2] {
+        [&self.four.0, &self.three.0]
+    }
+
     /// Appends the keywords that begin in the tile and whose window is at one of the first `count`
     /// places of the buffer in `room`, which is worked in.
     pub fn confirm(&self, tile: &Tile, room: &mut [u16; ROOM], count: usize, found: &mut Vec<u64>) {
@@ -160,7 +165,7 @@ pub fn fold(byte: u8) -> u8 {
 }
 
 /// The bits that [`fold`] sets, in four bytes.
-const FOLDED: u32 = 0x2020_2020;
+pub const FOLDED: u32 = 0x2020_2020;
 
 /// The key of a window. Those of four bytes use all bits; those of three have the last byte free
 /// for their length.
@@ -171,22 +176,32 @@ fn key_of(window: &Window) -> u32 {
 
 /// The key of the three bytes that a window of four begins with.
 fn three_of(key: u32) -> u32 {
-    key & 0x00ff_ffff | 1 << 24
+    key & THREE_BYTES | THREE_MARK
 }
+
+/// The bytes of a key that are those of a window of three.
+pub const THREE_BYTES: u32 = 0x00ff_ffff;
+
+/// What marks a key as that of a window of three.
+pub const THREE_MARK: u32 = 1 << 24;
 
 /// One bit for each hash of a key, so that a table that does not hold it is seldom searched.
 #[derive(Debug)]
-struct Filter(Box<[u64; FILTER_BITS / 64]>);
+struct Filter(Box<[u64; FILTER_WORDS]>);
 
-const FILTER_BITS: usize = 1 << 16;
+/// Words of a filter: 65,536 bits.
+pub const FILTER_WORDS: usize = 1 << 10;
+
+/// What a key is multiplied by for its bit, which is the upper half of the product.
+pub const FILTER_FACTOR: u32 = 0x85eb_ca6b;
 
 impl Filter {
     fn new() -> Filter {
-        Filter(Box::new([0; FILTER_BITS / 64]))
+        Filter(Box::new([0; FILTER_WORDS]))
     }
 
     fn bit(key: u32) -> usize {
-        (key.wrapping_mul(0x85eb_ca6b) >> 16) as usize
+        (key.wrapping_mul(FILTER_FACTOR) >> 16) as usize
     }
 
     fn add(&mut self, key: u32) {

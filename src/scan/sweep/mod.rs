@@ -162,10 +162,13 @@ impl Vectors {
         }
     }
 
-    fn candidates(&self, tile: &Tile, room: &mut [u16; ROOM]) -> usize {
+    fn candidates(&self, tile: &Tile, keywords: &KeywordTable, room: &mut [u16; ROOM]) -> usize {
         match self {
             Vectors::Avx2(tables) => tables.candidates(tile, room),
-            Vectors::Avx512(tables) => tables.candidates(tile, room),
+            Vectors::Avx512(tables) => {
+                let count = tables.candidates(tile, room);
+                tables.sift(tile, keywords, room, count)
+            }
         }
     }
 }
@@ -299,7 +302,7 @@ impl Sweep {
             _ if done => {}
             (Some(literals), _) => literals.keywords(tile, &self.keywords, found),
             (None, Some(vectors)) => {
-                let count = vectors.candidates(tile, places);
+                let count = vectors.candidates(tile, &self.keywords, places);
                 self.keywords.confirm(tile, places, count, found);
             }
             (None, None) => {}
