@@ -14,11 +14,11 @@ use super::position::Positions;
 use super::score::{Surroundings, score};
 use super::settle::{Retained, Scored, Settling};
 use super::structure::Tracker;
-use super::sweep::{Anchor, LOOK_AHEAD, LOOK_BEHIND, Scratch};
+use super::sweep::{Anchor, AnchorKind, LOOK_AHEAD, LOOK_BEHIND, Scratch};
 use super::validate::{self, Candidate, Verdict};
-use super::watch::{Group, GroupState};
+use super::watch::{Group, GroupState, digits_from};
 use crate::model::{RuleIndex, Span};
-use crate::rules::{Lead, Rule};
+use crate::rules::{Lead, Rule, Shape};
 
 /// Bytes of a view that are swept before the anchors found in them are decided.
 const STRIDE: usize = 4096;
@@ -225,7 +225,11 @@ impl Cursor {
             self.pending.pop_front();
             let index = view.index(at);
             let has_names = self.tracker.has_names();
-            for group in watch.groups.iter().filter(|group| has_names || !group.needs_name) {
+            let is_number = anchor.kind == AnchorKind::shape(Shape::Digits);
+            let digits = if is_number { digits_from(view.text, index) } else { u8::MAX };
+            let may_match =
+                |group: &&Group| (has_names || !group.needs_name) && group.least_digits <= digits;
+            for group in watch.groups.iter().filter(may_match) {
                 let mut left = self.candidates(plan, view, group, index);
                 for position in &group.rules {
                     if left & 1 == 1

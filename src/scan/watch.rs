@@ -13,7 +13,12 @@ use regex_automata::util::look::Look;
 use regex_automata::util::primitives::{PatternID, StateID};
 
 use super::automaton::{RuleBits, Shared, syntax_config};
-use crate::rules::{Anchors, Lead, Rule, RuleSet};
+use crate::rules::{Anchors, DIGIT_SEPARATORS, Lead, Rule, RuleSet};
+
+/// Rules of a group: few enough that those for long numbers stand apart from those for short ones.
+const GROUP: usize = 32;
+
+const _: () = assert!(GROUP <= Shared::MAX_RULES);
 
 /// From this many rules on a shared automaton costs less than those of the rules.
 const WORTH_SHARING: usize = 3;
@@ -40,6 +45,9 @@ pub struct Group {
     pub number: usize,
     /// Whether its rules find nothing where no place has a name.
     pub needs_name: bool,
+    /// The fewest digits that a match of one of its rules holds from its anchor on; 0 where that
+    /// is not asked.
+    pub least_digits: u8,
     /// Keywords are rare enough: their rules are tried without further questions, unless several
     /// share an automaton.
     by_shape: bool,
@@ -104,7 +112,7 @@ pub fn arrange(positions: &[usize], rules: &RuleSet, need: u64, next: &mut usize
                 Anchors::Digits { min, max } => (min, max),
                 _ => (0, 0),
             };
-            (rule.lead.max(), digits, *position)
+            (digits, rule.lead.max(), *position)
         })
     });
     let mut watch = Watch { groups: Vec::new(), need };
@@ -121,13 +129,14 @@ pub fn arrange(positions: &[usize], rules: &RuleSet, need: u64, next: &mut usize
     }
     for (part, may_share) in parts {
         // Groups of equal size: the last one is as much worth its automaton as the others.
-        let groups = part.len().div_ceil(Shared::MAX_RULES).max(1);
+        let groups = part.len().div_ceil(GROUP).max(1);
         for chunk in part.chunks(part.len().div_ceil(groups).max(1)) {
             let lead = chunk.iter().filter_map(rule).map(|rule| rule.lead.max()).max();
             watch.groups.push(Group {
                 rules: chunk.to_vec(),
                 number: *next,
                 needs_name: chunk.iter().all(needs_name),
+                least_digits: chunk.iter().filter_map(rule).map(least_digits).min().unwrap_or(0),
                 by_shape,
                 is_shared: may_share && chunk.len() >= WORTH_SHARING,
                 lead: lead.unwrap_or(0),
@@ -245,6 +254,29 @@ impl GroupState {
         self.tried_to = self.tried_to.max(base + end as u64);
         all
     }
+}
+
+fn least_digits(rule: &Rule) -> u8 {
+    if let Anchors::Digits { min, .. } = rule.anchors { min } else { 0 }
+}
+
+/// Digits that a number may hold from its first one at `start` on, at most 32: with no more than two
+/// separators between neighbours.
+pub fn digits_from(text: &[u8], start: usize) -> u8 {
+    let (mut digits, mut separators) = (0, 0);
+    for byte in text.get(start..).unwrap_or_default() {
+        if byte.is_ascii_digit() {
+            (digits, separators) = (digits + 1, 0);
+        } else if separators < 2 && DIGIT_SEPARATORS.contains(byte) {
+            separators += 1;
+        } else {
+            break;
+        }
+        if digits == 32 {
+            break;
+        }
+    }
+    digits
 }
 
 /// Bytes from its start on of which a table says what a match can hold there.
