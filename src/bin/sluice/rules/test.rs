@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sluicegate::decode::{Encoding, Format, Structure};
 use sluicegate::engine::Options;
 use sluicegate::model::{RuleIndex, Span};
-use sluicegate::rules::Example;
+use sluicegate::rules::{Example, Rule};
 use sluicegate::{RuleSet, Scanner};
 
 use super::{Folders, one_line, print, unknown_id};
@@ -59,7 +59,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut out = String::new();
     let mut tally = Tally::default();
     for case in &cases {
-        let is_table = rules.combination(case.index).is_some_and(|rule| rule.values > 0);
+        let is_table = rules.combination(case.index).is_some_and(|rule| rule.values > 0)
+            || rules.rule(case.index).is_some_and(Rule::needs_name);
         let scanner = if is_table { &of_tables } else { &scanner };
         run_case(scanner, case, &mut out, &mut tally);
     }
