@@ -196,10 +196,11 @@ impl Cursor {
 
     /// Offset below which the start of every match is known.
     fn known(&self, plan: &Plan, view: View<'_>) -> u64 {
+        let lead = plan.max_lead(self.tracker.has_names());
         match self.pending.front() {
-            Some((at, _)) => at.saturating_sub(plan.max_lead()),
+            Some((at, _)) => at.saturating_sub(lead),
             None if view.is_last && self.swept >= view.end() => u64::MAX,
-            None => self.swept.saturating_sub(plan.max_lead()),
+            None => self.swept.saturating_sub(lead),
         }
     }
 
@@ -491,7 +492,7 @@ mod tests {
         let led = ("sec.b", "[a-z]{0,9}[0-9]{0,9}word", "anchors = { keywords = [\"word\"] }");
         let rules = sample::rules(&[("sec.a", "key[0-9]{1,20}", CONTEXT), led], "");
         let plan = plan(&rules);
-        assert_eq!(plan.max_lead(), 18);
+        assert_eq!(plan.max_lead(true), 18);
         let text = b"none of them here. ".repeat(100);
         let ends: Vec<usize> = (1..=text.len()).collect();
         let (_, progress) = scan(&plan, &text, &ends);

@@ -24,6 +24,8 @@ pub struct Plan {
     facts: Vec<Facts>,
     combinations_of: HashMap<CategoryIndex, Vec<usize>>,
     max_lead: u64,
+    /// The same of the rules that need no name.
+    max_lead_unnamed: u64,
     max_before: u64,
     neighbourhood: u64,
 }
@@ -92,6 +94,7 @@ impl Plan {
             facts: facts(&rules),
             combinations_of: combinations_of(&rules),
             max_lead: max(|rule| rule.lead.max()),
+            max_lead_unnamed: max(|rule| if rule.needs_name() { 0 } else { rule.lead.max() }),
             max_before: max(|rule| {
                 [&rule.context, &rule.negative]
                     .into_iter()
@@ -163,9 +166,9 @@ impl Plan {
         })
     }
 
-    /// The most bytes before its anchor that a match can start.
-    pub fn max_lead(&self) -> u64 {
-        self.max_lead
+    /// The most bytes before its anchor that a match can start, in a view with names or without.
+    pub fn max_lead(&self, has_names: bool) -> u64 {
+        if has_names { self.max_lead } else { self.max_lead_unnamed }
     }
 
     /// The most bytes before a match that are looked at.

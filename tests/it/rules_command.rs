@@ -45,6 +45,15 @@ fn list_filters_by_class_law_and_country() {
 }
 
 #[test]
+fn the_examples_of_the_built_in_rules_hold() {
+    let (code, out, error) = rules(&["test"]);
+    assert_eq!(code, 0, "{out}{error}");
+    let (_, covered, _) = rules(&["list", "--law", "hipaa"]);
+    assert!(covered.contains("what of HIPAA is covered"), "{covered}");
+    assert!(covered.contains("164.514(b)(2)(i)(G): nat.us_ssn"), "{covered}");
+}
+
+#[test]
 fn list_names_what_is_known_where_a_filter_is_not() {
     let cases = [("--class", "GDPR"), ("--law", "nat"), ("--country", "QQ")];
     for ((option, word), known) in cases.into_iter().zip(["pci, fin", "HIPAA", "US"]) {
