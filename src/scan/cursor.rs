@@ -227,7 +227,8 @@ impl Cursor {
             let index = view.index(at);
             let has_names = self.tracker.has_names();
             let is_number = anchor.kind == AnchorKind::shape(Shape::Digits);
-            let digits = if is_number { digits_from(view.text, index) } else { u8::MAX };
+            let most = watch.most_digits;
+            let digits = if is_number { digits_from(view.text, index, most) } else { u8::MAX };
             let may_match =
                 |group: &&Group| (has_names || !group.needs_name) && group.least_digits <= digits;
             for group in watch.groups.iter().filter(may_match) {

@@ -34,6 +34,8 @@ pub struct Watch {
     pub groups: Vec<Group>,
     /// Bytes from the anchor on that must be there to decide all of them.
     pub need: u64,
+    /// The most that a group asks for as its least number of digits.
+    pub most_digits: u8,
 }
 
 /// At most as many rules as there are bits.
@@ -115,7 +117,7 @@ pub fn arrange(positions: &[usize], rules: &RuleSet, need: u64, next: &mut usize
             (digits, rule.lead.max(), *position)
         })
     });
-    let mut watch = Watch { groups: Vec::new(), need };
+    let mut watch = Watch { groups: Vec::new(), need, most_digits: 0 };
     let needs_name = |position: &usize| rule(position).is_some_and(Rule::needs_name);
     let is_at_anchor = |position: &usize| rule(position).is_some_and(|rule| rule.lead.max() == 0);
     let mut parts: Vec<(Vec<usize>, bool)> = Vec::new();
@@ -145,6 +147,7 @@ pub fn arrange(positions: &[usize], rules: &RuleSet, need: u64, next: &mut usize
             *next += 1;
         }
     }
+    watch.most_digits = watch.groups.iter().map(|group| group.least_digits).max().unwrap_or(0);
     watch
 }
 
@@ -260,9 +263,9 @@ fn least_digits(rule: &Rule) -> u8 {
     if let Anchors::Digits { min, .. } = rule.anchors { min } else { 0 }
 }
 
-/// Digits that a number may hold from its first one at `start` on, at most 32: with no more than two
-/// separators between neighbours.
-pub fn digits_from(text: &[u8], start: usize) -> u8 {
+/// Digits that a number may hold from its first one at `start` on, counted up to `most`: with no more
+/// than two separators between neighbours.
+pub fn digits_from(text: &[u8], start: usize, most: u8) -> u8 {
     let (mut digits, mut separators) = (0, 0);
     for byte in text.get(start..).unwrap_or_default() {
         if byte.is_ascii_digit() {
@@ -272,7 +275,7 @@ pub fn digits_from(text: &[u8], start: usize) -> u8 {
         } else {
             break;
         }
-        if digits == 32 {
+        if digits >= most {
             break;
         }
     }

@@ -272,7 +272,8 @@ fn every_example_is_found_at_its_span_and_no_counterexample_is() {
             let found: BTreeSet<(usize, usize)> =
                 rule.find(text.as_bytes()).iter().map(|found| found.span).collect();
             // A start inside the match may give a shorter value, which the engine never tries.
-            if !found.contains(&span) || found.iter().any(|(start, _)| *start < span.0) {
+            let earlier = found.iter().any(|(start, _)| *start < span.0) && !rule.needs_name();
+            if !found.contains(&span) || earlier {
                 wrong.push(format!("{}: {example:?}: found {found:?}, not {span:?}", rule.id()));
             }
         }

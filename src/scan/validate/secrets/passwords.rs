@@ -97,6 +97,7 @@ fn identifier(value: &[u8]) -> bool {
         && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(byte))
         && value.iter().any(|byte| b"_.".contains(byte))
         && digits <= 2
+        && !value.windows(2).any(|pair| matches!(pair, [b'0'..=b'9', b'a'..=b'z' | b'A'..=b'Z']))
         && wordiness(value) > 0.66
 }
 
