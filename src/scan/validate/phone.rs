@@ -30,6 +30,14 @@ pub(super) fn national_phone(candidate: Candidate<'_>) -> Check {
     }
 }
 
+/// Whether the value is the rest of a number that began before it, which says nothing by itself.
+fn is_rest(candidate: &Candidate<'_>) -> bool {
+    matches!(
+        candidate.before(),
+        [.., b'0'..=b'9', b' ' | b'-' | b'.' | b'/' | b')'] | [.., b'0'..=b'9', b')', b' ']
+    )
+}
+
 fn dialled(candidate: Candidate<'_>, at_home: impl Fn(&[u8]) -> bool) -> Check {
     let value = without_extension(candidate.value());
     let plus = value.starts_with(b"+");
@@ -38,7 +46,12 @@ fn dialled(candidate: Candidate<'_>, at_home: impl Fn(&[u8]) -> bool) -> Check {
     };
     let all = digits.as_slice();
     let decimal = !plus && value.len() == all.len() + 1 && value.contains(&b'.');
-    if uniform(all) || decimal || !alone(&candidate) || !plus && date(candidate) == Check::Valid {
+    if uniform(all)
+        || decimal
+        || !alone(&candidate)
+        || is_rest(&candidate)
+        || !plus && date(candidate) == Check::Valid
+    {
         return Check::Invalid;
     }
     let abroad = all.strip_prefix(&[0, 0]).or(all.strip_prefix(&[0, 1, 1]));
@@ -64,6 +77,7 @@ pub(super) fn labelled_phone(candidate: Candidate<'_>) -> Check {
     let valid = (least..=15).contains(&all.len())
         && !uniform(all)
         && !decimal
+        && !is_rest(&candidate)
         && alone(&candidate)
         && date(candidate) != Check::Valid;
     Check::of(valid).published_if(reserved_for_fiction(all))
