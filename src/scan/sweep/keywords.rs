@@ -88,7 +88,8 @@ impl KeywordTable {
         windows
     }
 
-    /// Bits of the hashes of windows of four bytes, and of those of three: of a key its product with [`FILTER_FACTOR`].
+    /// The filters of windows of four bytes, and of those of three: of a key that bit is set whose
+    /// number is the upper half of its product with `FILTER_FACTOR`.
     pub fn filters(&self) -> [&[u64; FILTER_WORDS]; 2] {
         [&self.four.0, &self.three.0]
     }
