@@ -228,6 +228,7 @@ unsafe extern "C" fn collect(
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::pairs::Pairs;
     use super::super::tile::TILE;
     use super::super::{Anchor, Kernel, Scratch, Sweep};
     use super::*;
@@ -356,7 +357,8 @@ mod tests {
         assert_eq!(anchors(&sweep, &text, &mut scratch), expected);
 
         // A database whose keywords are others than the table's.
-        let other = KeywordTable::new(["akia", "078", "1120"].map(String::from).to_vec());
+        let other =
+            KeywordTable::new(["akia", "078", "1120"].map(String::from).to_vec(), &Pairs::read());
         sweep.hyperscan = Literals::new(&other);
         assert_eq!(anchors(&sweep, &text, &mut scratch), expected);
     }
