@@ -172,7 +172,9 @@ fn adversarial(criterion: &mut Criterion) {
         for (payloads, times) in sizes.iter().zip([1, 2, 4]) {
             let (name, payload) = &payloads[number];
             let expected = counts(&reference.scan_as(payload, text));
-            assert_eq!(expected.0, 0, "{name}: near misses only");
+            // Some keywords are marks, and as such findings by themselves.
+            let is_mark = name == "all keywords";
+            assert!(is_mark || expected.0 == 0, "{name}: near misses only");
             group.throughput(Throughput::Bytes(payload.len() as u64));
             group.bench_function(BenchmarkId::new(*name, format!("{times}x")), |bencher| {
                 bencher.iter(|| assert_eq!(counts(&scanner.scan_as(payload, text)), expected));
