@@ -173,7 +173,7 @@ fn adversarial(criterion: &mut Criterion) {
             let (name, payload) = &payloads[number];
             let expected = counts(&reference.scan_as(payload, text));
             // Some keywords are marks, and as such findings by themselves.
-            let is_mark = name == "all keywords";
+            let is_mark = *name == "all keywords";
             assert!(is_mark || expected.0 == 0, "{name}: near misses only");
             group.throughput(Throughput::Bytes(payload.len() as u64));
             group.bench_function(BenchmarkId::new(*name, format!("{times}x")), |bencher| {
