@@ -5,7 +5,7 @@
 //! Only findings of band likely and up reach `categories`; `possible` ones are counted and decide
 //! nothing. Memory is bounded: at most [`UNIQUE_LIMIT`] hashes a category, whatever the payload.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::model::{
     Band, CategoryCount, CategoryIndex, Coverage, Label, Likelihood, Sensitivity, Unique,
@@ -82,7 +82,13 @@ impl LabelBuilder {
                 (category, count)
             })
             .collect();
-        Label { categories, possible: self.possible, sensitivity, coverage }
+        Label {
+            categories,
+            possible: self.possible,
+            sensitivity,
+            coverage,
+            lineage: BTreeSet::new(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a payload holds, in counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CategoryIndex, Coverage, Likelihood, Sensitivity};
 
@@ -35,4 +35,6 @@ pub struct Label {
     pub sensitivity: Sensitivity,
     /// How much was inspected.
     pub coverage: Coverage,
+    /// Categories that the payload carries from where it came from, found in it or not.
+    pub lineage: BTreeSet<CategoryIndex>,
 }

@@ -1,13 +1,18 @@
-//! The nouns that every layer shares: span, category, finding, coverage, label, effect.
+//! The nouns that every layer shares: span, category, finding, coverage, label, flow, identity,
+//! effect.
 //!
 //! Nothing comes in and nothing is computed here beyond what a noun knows of itself. What is
 //! promised: no type of this module holds a byte of a payload, so `Debug`, logs and records of
 //! these types cannot leak one (a finding holds a mask of the value and a keyed fingerprint).
+//! What a caller claims ([`Claimed`]) and what the kernel attests ([`Attested`]) are different
+//! types, and nothing turns one into the other.
 
 mod category;
 mod coverage;
 mod effect;
 mod finding;
+mod flow;
+mod identity;
 mod label;
 mod place;
 mod report;
@@ -17,6 +22,8 @@ pub use category::{Category, CategoryIndex, Class, Law, LawSource, Sensitivity};
 pub use coverage::{Coverage, Reason};
 pub use effect::{Cause, Effect};
 pub use finding::{Band, Evidence, Finding, Fingerprint, Likelihood, RuleIndex, TermIndex};
+pub use flow::{Channel, Claimed, FlowHeader};
+pub use identity::{Attested, Executable, KernelName, TokenOf};
 pub use label::{CategoryCount, Label, Unique};
 pub use place::Place;
 pub use report::{FileReport, Outcome, Summary, Tally};

@@ -209,8 +209,9 @@ impl Serialize for LabelShape<'_> {
         out.serialize_field("sensitivity", &label.sensitivity)?;
         out.serialize_field("possible", &possible)?;
         out.serialize_field::<Coverage>("coverage", &label.coverage)?;
-        // Lineage needs a flow, and a payload by itself has none.
-        out.serialize_field::<[&str; 0]>("lineage", &[])?;
+        let lineage: Vec<&str> =
+            label.lineage.iter().map(|index| self.rules.category_id(*index)).collect();
+        out.serialize_field("lineage", &lineage)?;
         out.end()
     }
 }

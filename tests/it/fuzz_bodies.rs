@@ -485,6 +485,7 @@ fn report(path: PathBuf, name: &str) -> FileReport {
             possible: Default::default(),
             sensitivity: Sensitivity::Public,
             coverage: Coverage::complete(),
+            lineage: Default::default(),
         }),
         findings: vec![
             finding(0, Place::Cell { row: 1, column: name.into() }),

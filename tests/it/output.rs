@@ -383,6 +383,7 @@ fn label(categories: &[(CategoryIndex, u64, Unique, u32)], coverage: Coverage) -
         possible: if restricted { BTreeMap::from([(SSN, 1)]) } else { BTreeMap::new() },
         sensitivity: if restricted { Sensitivity::Restricted } else { Sensitivity::Public },
         coverage,
+        lineage: Default::default(),
     }
 }
 
