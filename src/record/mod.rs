@@ -3,6 +3,7 @@
 
 mod entry;
 mod mac;
+pub mod query;
 
 pub use entry::{Cleaner, Decided, MAX_ENTRY, Moment, VERSION, decision, event, rfc3339};
 pub use mac::Macs;
