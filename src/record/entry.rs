@@ -12,15 +12,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Macs;
+use super::frame::MAX_ENTRY;
 use crate::model::{
     Attested, Band, CategoryIndex, Claimed, Effect, Finding, FlowHeader, Label, Unique,
 };
 use crate::policy::{Decision, Flow, Identity, Policy, Transform};
 use crate::rules::RuleSet;
-
-/// The most bytes of an entry: what a length prefix of 16 bits can say (C2SP tlog-tiles, entry
-/// bundles).
-pub const MAX_ENTRY: usize = 65_535;
 
 /// The version of the entries that are written.
 pub const VERSION: u32 = 1;
