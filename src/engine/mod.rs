@@ -5,10 +5,12 @@
 //! several threads; all three give the same answer for the same bytes.
 
 mod collect;
+mod names;
 mod segments;
 mod stream;
 mod volume;
 
+pub use names::ScannedNames;
 pub use segments::{Join, Part, Segment, Splitter};
 pub use stream::Stream;
 
