@@ -21,6 +21,7 @@ pub mod classify;
 pub mod policy;
 pub mod respond;
 pub mod engine;
+pub mod config;
 pub mod batch;
 
 pub use engine::{Classified, Scanner};

@@ -13,6 +13,7 @@ mod canary;
 mod cases;
 mod checksums;
 mod classify_cli;
+mod config;
 mod docs;
 mod exact;
 mod fuzz_bodies;
