@@ -19,6 +19,7 @@ pub mod decode;
 pub mod scan;
 pub mod classify;
 pub mod policy;
+pub mod record;
 pub mod respond;
 pub mod engine;
 pub mod config;

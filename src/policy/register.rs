@@ -48,8 +48,10 @@ pub(super) struct Masks {
     pub purpose: Vec<Vec<u64>>,
     /// By position of the destination; the last for an unknown one.
     pub destination: Vec<Vec<u64>>,
-    pub category: HashMap<u16, Vec<u64>>,
-    pub lineage: HashMap<u16, Vec<u64>>,
+    /// By position of the category; empty where no rule names it.
+    pub category: Vec<Vec<u64>>,
+    /// By position of the category; empty where no rule names it.
+    pub lineage: Vec<Vec<u64>>,
     pub coverage: Vec<Vec<u64>>,
     pub flow: Vec<u64>,
 }
@@ -439,8 +441,8 @@ impl Masks {
             }),
             purpose: each(purposes.iter().collect(), |rule| &rule.when.purposes),
             destination: Vec::new(),
-            category: HashMap::new(),
-            lineage: HashMap::new(),
+            category: vec![Vec::new(); MAX_CATEGORIES],
+            lineage: vec![Vec::new(); MAX_CATEGORIES],
             coverage: REASONS
                 .into_iter()
                 .map(|reason| {
@@ -469,7 +471,8 @@ impl Masks {
                 Subject::Flow | Subject::Coverage(_) => continue,
             };
             for category in categories.iter() {
-                let mask = table.entry(category.0).or_insert_with(|| vec![0; words]);
+                let Some(mask) = table.get_mut(usize::from(category.0)) else { continue };
+                mask.resize(words, 0);
                 if let Some(word) = mask.get_mut(at / 64) {
                     *word |= 1 << (at % 64);
                 }

@@ -23,6 +23,7 @@ mod licences;
 mod naive;
 mod output;
 mod packs;
+mod policy_cli;
 mod rules_command;
 mod rules_diagnostics;
 mod scan_cli;
