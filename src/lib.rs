@@ -22,6 +22,7 @@ pub mod policy;
 pub mod record;
 pub mod respond;
 pub mod engine;
+pub mod config;
 pub mod batch;
 
 pub use engine::{Classified, Scanner};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sha2::{Digest, Sha256};
 
+use super::target::Target;
 use super::{
     Approver, Binding, CategorySet, Destination, EventPath, Fault, MAX_CATEGORIES, Parts, Rule,
     Subject, Trust, Workflow,
@@ -242,8 +243,9 @@ impl Policy {
         if let Some(at) = self.by_destination.get(text) {
             return Some(*at);
         }
+        let target = Target::read(text)?;
         let reach = |destination: &Destination| {
-            destination.matchers.iter().filter_map(|matcher| matcher.matches(text)).max()
+            destination.matchers.iter().filter_map(|matcher| matcher.reach(&target)).max()
         };
         let found = self.parts.destinations.iter().enumerate();
         let found = found.filter_map(|(at, destination)| Some((reach(destination)?, at)));
@@ -278,8 +280,14 @@ impl Policy {
         let missing = registered.map_or_else(Vec::new, |workflow| {
             workflow.evidence.iter().filter(|field| !header.has(field)).cloned().collect()
         });
-        let claimed = header.destination.as_ref().map_or("", |claimed| claimed.as_str());
-        let destination = Some(claimed).filter(|it| !it.is_empty());
+        // Arguments of a tool go to the tool, where nothing else is said.
+        let tool = header.tool.as_ref().filter(|_| header.channel == Some(Channel::ToolInput));
+        let claimed = match (&header.destination, tool) {
+            (Some(claimed), _) => claimed.as_str().to_owned(),
+            (None, Some(tool)) => format!("tool:{}", tool.as_str()),
+            (None, None) => String::new(),
+        };
+        let destination = Some(claimed.as_str()).filter(|it| !it.is_empty());
         let destination = destination.and_then(|claimed| self.find_destination(claimed));
         let registered_id = destination.and_then(|at| self.parts.destinations.get(at));
         Flow {
@@ -291,7 +299,7 @@ impl Policy {
             purpose_listed: registered.is_some_and(listed),
             missing,
             carrier,
-            destination_name: registered_id.map_or(claimed, |it| &it.id).to_owned(),
+            destination_name: registered_id.map_or(claimed, |it| it.id.clone()),
             purpose_name: header.purpose.as_ref().map_or("", |it| it.as_str()).to_owned(),
             executor: attested.executor(),
             payload: [0; 32],
