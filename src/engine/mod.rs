@@ -5,10 +5,12 @@
 //! several threads; all three give the same answer for the same bytes.
 
 mod collect;
+mod redact;
 mod segments;
 mod stream;
 mod volume;
 
+pub use redact::{Rescanned, redact_and_rescan};
 pub use segments::{Join, Part, Segment, Splitter};
 pub use stream::Stream;
 

@@ -12,10 +12,15 @@ mod csv;
 mod human;
 mod json;
 mod names;
+mod redact;
 mod sarif;
 mod shape;
 
 pub use names::{NameCleaner, escape, path as clean_path};
+pub use redact::{
+    Done, MAX_MASK, MAX_TOKEN_VALUE, NoTokens, Obligations, RedactError, Redacted, Redactor, TokenFailure,
+    Tokens, redact,
+};
 pub use shape::{FindingShape, FindingsShape, LabelShape, Shaper, SummaryShape};
 
 use std::collections::BTreeSet;

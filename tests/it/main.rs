@@ -22,6 +22,7 @@ mod licences;
 mod naive;
 mod output;
 mod packs;
+mod redact;
 mod rules_command;
 mod rules_diagnostics;
 mod scan_cli;
