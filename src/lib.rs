@@ -19,6 +19,8 @@ pub mod decode;
 pub mod scan;
 pub mod classify;
 pub mod policy;
+pub mod record;
+pub mod approve;
 pub mod respond;
 pub mod engine;
 pub mod batch;
