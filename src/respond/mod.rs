@@ -9,12 +9,14 @@
 //! counts and identities.
 
 mod csv;
+mod decision;
 mod human;
 mod json;
 mod names;
 mod sarif;
 mod shape;
 
+pub use decision::{Recorded, Released, Report, Waiting};
 pub use names::{NameCleaner, escape, path as clean_path};
 pub use shape::{FindingShape, FindingsShape, LabelShape, Shaper, SummaryShape};
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
 
+mod attest;
 mod classify;
 mod completions;
 mod kernel;
