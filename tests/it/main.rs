@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod approve;
+mod approve_ssh;
 mod awkward;
 mod canary;
 mod cases;
