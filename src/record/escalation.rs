@@ -16,7 +16,7 @@ pub struct NoEscalationId;
 
 impl EscalationId {
     /// Takes 128 random bits as a name.
-    pub fn new(random: [u8; 16]) -> EscalationId {
+    pub const fn new(random: [u8; 16]) -> EscalationId {
         EscalationId(random)
     }
 

@@ -4,6 +4,7 @@
 mod entry;
 mod escalation;
 mod mac;
+pub mod inbox;
 pub mod pending;
 
 pub use entry::{Cleaner, Decided, MAX_ENTRY, Moment, VERSION, decision, event, rfc3339};

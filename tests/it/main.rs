@@ -10,6 +10,7 @@
 
 mod approve;
 mod approve_ssh;
+mod approve_store;
 mod awkward;
 mod canary;
 mod cases;
