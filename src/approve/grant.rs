@@ -118,6 +118,9 @@ pub enum GrantRefusal {
         /// Approvals that the workflow asks for.
         need: usize,
     },
+    /// It was denied, or nobody approved it in time.
+    #[error("the escalation has ended: {0}")]
+    Ended(String),
     /// A denial that is not about this statement, or is in another form than the one signed.
     #[error("the denial is not about this statement")]
     Denial,
@@ -201,6 +204,16 @@ impl<'a> Authority<'a> {
         Ok(denial)
     }
 
+    /// Whether approvals are by different people with different keys.
+    pub(super) fn distinct(&self, approvals: &[Approval]) -> Result<(), GrantRefusal> {
+        let mut people = People::default();
+        for Approval { approver, .. } in approvals {
+            let known = self.policy.approvers().iter().find(|known| known.id == *approver);
+            people.add(known.ok_or_else(|| GrantRefusal::Unregistered(approver.clone()))?)?;
+        }
+        Ok(())
+    }
+
     fn check_signed(
         &self,
         statement: &Statement,
@@ -255,6 +268,17 @@ impl Denial {
         serde_json::to_vec(self).ok()
     }
 
+    /// The file that an approver leaves: what was signed, a line end, the armored signature.
+    pub fn pack(signed: &[u8], signature: &str) -> Vec<u8> {
+        [signed, b"\n", signature.as_bytes()].concat()
+    }
+
+    /// What was signed, and the signature; none where the file has another form.
+    pub fn unpack(file: &[u8]) -> Option<(&[u8], &[u8])> {
+        let at = file.iter().position(|byte| *byte == b'\n')?;
+        Some((file.get(..at)?, file.get(at + 1..)?))
+    }
+
     fn parse(signed: &[u8]) -> Option<Denial> {
         let most = MAX_REASON * 6 + 1024;
         let json = (signed.len() <= most).then_some(signed)?;
@@ -290,11 +314,10 @@ impl Grant {
         if approvals.len() > MAX_APPROVALS {
             return Err(GrantRefusal::TooMany);
         }
-        let mut people = People::default();
         for approval in approvals {
             authority.check_signed(&statement, bytes, approval)?;
-            people.add(authority.registered(&statement, &approval.approver)?)?;
         }
+        authority.distinct(approvals)?;
         let (have, need) = (approvals.len(), authority.needed(&statement)?);
         if have < need {
             // Nobody is waited for once the time is over.

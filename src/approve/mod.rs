@@ -7,9 +7,13 @@
 //! form, which is what is signed and stored; a grant never covers more than its statement; nobody
 //! approves what they asked for or carry out; nothing here holds a byte of a payload.
 //!
+//! [`Authority::judge`] is what the store asks of a file in the inbox, [`Authority::grant`] what comes
+//! of an escalation that is kept.
+//!
 //! Where statements wait, how signatures arrive and how a use is counted exactly once is in
 //! [`crate::record::pending`].
 
+mod arrival;
 mod grant;
 mod signature;
 mod statement;

@@ -40,13 +40,6 @@ pub struct Arrival {
     pub content: Vec<u8>,
 }
 
-/// Whose file it has to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
-    Anyone,
-    User(u32),
-}
-
 /// The folder, held open.
 #[derive(Debug)]
 pub(super) struct Inbox {
@@ -104,7 +97,8 @@ impl Inbox {
         let mode = Mode::RWXU | Mode::WGRP | Mode::XGRP | Mode::SVTX;
         let folder = folder(root, "inbox", Mode::RWXU)?;
         let stat = rustix::fs::fstat(&folder).map_err(io_error("look at `inbox`"))?;
-        if stat.st_uid != rustix::process::geteuid().as_raw() {
+        let user = rustix::process::geteuid().as_raw();
+        if stat.st_uid != user && user != 0 {
             return Err(PendingError::Unsafe("inbox"));
         }
         // A new folder has what the file mode mask left; one without the sticky bit lets any
@@ -118,14 +112,15 @@ impl Inbox {
         Ok(Inbox { folder })
     }
 
-    /// Reads what an approver left, and leaves it there. None where there is nothing; what cannot
+    /// Reads what an approver left, if it is a file of `owner` where that is given, and leaves it
+    /// there. None where there is nothing; what cannot
     /// count comes with the reason.
     pub fn take(
         &self,
         id: EscalationId,
         approver: &str,
         kind: Kind,
-        owner: Owner,
+        owner: Option<u32>,
         now: &Moment,
     ) -> Result<Option<Result<Arrival, &'static str>>, PendingError> {
         // Nobody can leave anything under a name that cannot be.
@@ -144,7 +139,7 @@ impl Inbox {
             return Ok(Some(Err("it is no file with one name")));
         }
         let own = [0, rustix::process::geteuid().as_raw()];
-        if let Owner::User(uid) = owner
+        if let Some(uid) = owner
             && uid != stat.st_uid
             && !own.contains(&stat.st_uid)
         {

@@ -17,7 +17,7 @@ use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::inbox::{Arrival, Inbox, Kind, Owner};
+use super::inbox::{Arrival, Inbox, Kind};
 use super::{EscalationId, Moment};
 
 /// The most escalations that are kept: a caller that makes more is blocked.
@@ -116,11 +116,16 @@ pub enum Judgement {
     Refuse(String),
 }
 
+/// Who says what is thought of something in the inbox; it must not use the same [`Pending`].
+pub type Judge<'a> = dyn FnMut(&Kept, &Arrival) -> Judgement + 'a;
+
 /// What became of something in the inbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collected {
     /// Id of the approver that it was named after.
     pub approver: String,
+    /// What it was.
+    pub kind: Kind,
     /// What was thought of it.
     pub judgement: Judgement,
 }
@@ -184,6 +189,8 @@ pub enum ConsumeError<E> {
 pub struct Pending {
     pending: OwnedFd,
     inbox: Inbox,
+    /// Whether the directory is this user's, who alone writes to it; root may look.
+    own: bool,
 }
 
 /// What `state.json` says.
@@ -217,6 +224,7 @@ struct Stamp {
 
 impl Pending {
     /// Opens `pending/` and `inbox/` below a state directory, and makes them where they are not.
+    /// Root may look at what is another user's, and not change it.
     ///
     /// # Errors
     ///
@@ -228,10 +236,12 @@ impl Pending {
         let pending = folder(&root, "pending", Mode::RWXU)?;
         let stat = rustix::fs::fstat(&pending).map_err(io_error("look at `pending`"))?;
         let others = Mode::from_raw_mode(stat.st_mode) & (Mode::RWXG | Mode::RWXO);
-        if stat.st_uid != rustix::process::geteuid().as_raw() || !others.is_empty() {
+        let user = rustix::process::geteuid().as_raw();
+        let own = stat.st_uid == user;
+        if !(own || user == 0) || !others.is_empty() {
             return Err(PendingError::Unsafe("pending"));
         }
-        Ok(Pending { pending, inbox: Inbox::open(&root)? })
+        Ok(Pending { pending, inbox: Inbox::open(&root)?, own })
     }
 
     /// Keeps a new escalation.
@@ -246,7 +256,7 @@ impl Pending {
         bounds: Bounds,
         now: &Moment,
     ) -> Result<(), PendingError> {
-        let _lock = self.lock()?;
+        let _lock = self.lock_to_write()?;
         if self.list()?.len() >= MAX_PENDING {
             return Err(PendingError::Full);
         }
@@ -326,37 +336,67 @@ impl Pending {
         id: EscalationId,
         approvers: &[(&str, Option<u32>)],
         now: &Moment,
-        judge: &mut dyn FnMut(&Kept, &Arrival) -> Judgement,
+        judge: &mut Judge<'_>,
     ) -> Result<Vec<Collected>, PendingError> {
-        let _lock = self.lock()?;
+        let _lock = self.lock_to_write()?;
         let (folder, mut state) = self.state_of(id, now)?;
         let mut collected = Vec::new();
         for (approver, uid) in approvers {
             for kind in [Kind::Denial, Kind::Approval] {
-                let owner = uid.map_or(Owner::Anyone, Owner::User);
-                let Some(found) = self.inbox.take(id, approver, kind, owner, now)? else {
+                let Some(found) = self.inbox.take(id, approver, kind, *uid, now)? else {
                     continue;
                 };
-                let known = state.approvals.iter().any(|arrived| arrived.approver == **approver);
                 let judgement = match found {
                     Err(refusal) => Judgement::Refuse(refusal.to_owned()),
-                    Ok(_) if state.ended.is_some() => {
-                        Judgement::Refuse("the escalation has ended".to_owned())
-                    }
-                    Ok(_) if known && kind == Kind::Approval => {
-                        Judgement::Refuse("this approver has approved it already".to_owned())
-                    }
                     Ok(arrival) => {
-                        let judgement = judge(&kept(id, &folder, state.clone())?, &arrival);
-                        self.settle(&folder, &mut state, &arrival, &judgement, now)?;
+                        let judgement = judged(&kept(id, &folder, state.clone())?, &arrival, judge);
+                        settle(&folder, &mut state, arrival, &judgement, now)?;
                         judgement
                     }
                 };
                 self.inbox.remove(id, approver, kind);
-                collected.push(Collected { approver: (*approver).to_owned(), judgement });
+                let approver = (*approver).to_owned();
+                collected.push(Collected { approver, kind, judgement });
             }
         }
         Ok(collected)
+    }
+
+    /// One escalation as it would be after [`Pending::collect`]: nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// See [`PendingError`].
+    pub fn preview(
+        &self,
+        id: EscalationId,
+        approvers: &[(&str, Option<u32>)],
+        now: &Moment,
+        judge: &mut Judge<'_>,
+    ) -> Result<Kept, PendingError> {
+        let _lock = self.lock()?;
+        let (folder, state) = self.state_of(id, now)?;
+        let mut kept = kept(id, &folder, state)?;
+        for (approver, uid) in approvers {
+            for kind in [Kind::Denial, Kind::Approval] {
+                let Some(Ok(arrival)) = self.inbox.take(id, approver, kind, *uid, now)? else {
+                    continue;
+                };
+                match judged(&kept, &arrival, judge) {
+                    Judgement::Refuse(_) => {}
+                    Judgement::Deny(reason) => {
+                        let approver = arrival.approver;
+                        kept.ended = Some(End::Denied { approver, reason });
+                    }
+                    Judgement::Keep => kept.approvals.push(Signed {
+                        approver: arrival.approver,
+                        time: arrival.time,
+                        signature: String::from_utf8_lossy(&arrival.content).into_owned(),
+                    }),
+                }
+            }
+        }
+        Ok(kept)
     }
 
     /// Ends escalations whose time is over and of which `granted` says that nobody needs them, and
@@ -370,7 +410,7 @@ impl Pending {
         now: &Moment,
         granted: &mut dyn FnMut(&Kept) -> bool,
     ) -> Result<Vec<EscalationId>, PendingError> {
-        let _lock = self.lock()?;
+        let _lock = self.lock_to_write()?;
         let mut ended = Vec::new();
         for id in self.list()? {
             let (folder, mut state) = match self.state_of(id, now) {
@@ -410,7 +450,7 @@ impl Pending {
         record: impl FnOnce(&Use) -> Result<(), E>,
     ) -> Result<Use, ConsumeError<E>> {
         let used = {
-            let _lock = self.lock()?;
+            let _lock = self.lock_to_write()?;
             let (folder, mut state) = self.state_of(id, now)?;
             if let Some(end) = state.ended {
                 return Err(PendingError::Ended(end).into());
@@ -433,31 +473,6 @@ impl Pending {
         Ok(used)
     }
 
-    fn settle(
-        &self,
-        folder: &OwnedFd,
-        state: &mut State,
-        arrival: &Arrival,
-        judgement: &Judgement,
-        now: &Moment,
-    ) -> Result<(), PendingError> {
-        match judgement {
-            Judgement::Refuse(_) => return Ok(()),
-            Judgement::Deny(reason) => {
-                let (approver, reason) = (arrival.approver.clone(), reason.clone());
-                state.ended = Some(End::Denied { approver, reason });
-            }
-            Judgement::Keep => {
-                replace(folder, &signature_file(&arrival.approver), &arrival.content)
-                    .map_err(io_error("write a signature"))?;
-                let approver = arrival.approver.clone();
-                state.approvals.push(Arrived { approver, time: arrival.time });
-            }
-        }
-        state.seen = Stamp::of(now);
-        write_state(folder, state)
-    }
-
     /// The folder and state of an escalation, if no clock went back since they were written.
     fn state_of(&self, id: EscalationId, now: &Moment) -> Result<(OwnedFd, State), PendingError> {
         let folder = match open_folder(&self.pending, &id.to_string()) {
@@ -473,6 +488,11 @@ impl Pending {
             return Err(PendingError::Clock);
         }
         Ok((folder, state))
+    }
+
+    fn lock_to_write(&self) -> Result<OwnedFd, PendingError> {
+        // What root wrote here, its owner could not read.
+        if self.own { self.lock() } else { Err(PendingError::Unsafe("pending")) }
     }
 
     /// Takes the lock of all that read and write here; it is free when what is returned is closed.
@@ -546,6 +566,41 @@ impl Stamp {
 
 fn ahead(wall: u64, monotonic: u64) -> i128 {
     i128::from(wall) - i128::from(monotonic)
+}
+
+/// What is thought of something that arrived, given what is there.
+fn judged(kept: &Kept, arrival: &Arrival, judge: &mut Judge<'_>) -> Judgement {
+    let known = kept.approvals.iter().any(|signed| signed.approver == arrival.approver);
+    if kept.ended.is_some() {
+        Judgement::Refuse("the escalation has ended".to_owned())
+    } else if known && arrival.kind == Kind::Approval {
+        Judgement::Refuse("this approver has approved it already".to_owned())
+    } else {
+        judge(kept, arrival)
+    }
+}
+
+fn settle(
+    folder: &OwnedFd,
+    state: &mut State,
+    arrival: Arrival,
+    judgement: &Judgement,
+    now: &Moment,
+) -> Result<(), PendingError> {
+    let Arrival { approver, time, content, .. } = arrival;
+    match judgement {
+        Judgement::Refuse(_) => return Ok(()),
+        Judgement::Deny(reason) => {
+            state.ended = Some(End::Denied { approver, reason: reason.clone() });
+        }
+        Judgement::Keep => {
+            replace(folder, &signature_file(&approver), &content)
+                .map_err(io_error("write a signature"))?;
+            state.approvals.push(Arrived { approver, time });
+        }
+    }
+    state.seen = Stamp::of(now);
+    write_state(folder, state)
 }
 
 fn kept(id: EscalationId, folder: &OwnedFd, state: State) -> Result<Kept, PendingError> {
