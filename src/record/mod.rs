@@ -3,7 +3,8 @@
 //! The ledger is a journal of segments with a Merkle tree over its entries (RFC 6962), checkpoints
 //! and tiles in the formats of C2SP. [`Ledger`] appends, [`Reader`] reads and proves, [`verify`]
 //! checks all of it with the public key alone, and [`State`] is the directory it lives in. What
-//! entries say is built by [`decision`] and [`event`] and asked by [`query`].
+//! entries say is built by [`decision`] and [`event`] and asked by [`query`]. [`pending`] keeps what
+//! was escalated until somebody approved it, or its time is over.
 //!
 //! Promised:
 //! - An append returns after a sync of its entry and of the signed checkpoint over it, or fails.
@@ -18,15 +19,18 @@
 
 mod committer;
 mod entry;
+mod escalation;
 pub mod files;
 pub mod frame;
 pub mod header;
+pub mod inbox;
 pub mod journal;
 mod ledger;
 mod mac;
 pub mod merkle;
 pub mod note;
 pub mod proof;
+pub mod pending;
 mod publish;
 pub mod query;
 mod read;
@@ -37,6 +41,7 @@ mod writer;
 
 pub use committer::{AppendError, MAX_TOGETHER, Receipt};
 pub use entry::{Cleaner, Decided, Moment, VERSION, decision, event, rfc3339};
+pub use escalation::{EscalationId, NoEscalationId};
 pub use header::Header;
 pub use ledger::{Ledger, OpenError, Options, RotateError};
 pub use mac::Macs;

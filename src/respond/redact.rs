@@ -451,7 +451,8 @@ impl Redactor {
         sink: &mut Sink<'_>,
     ) {
         let had_text = text.is_some();
-        let secret = union.members.iter().any(|it| self.rules.class(it.category) == Some(Class::Sec));
+        let secret =
+            union.members.iter().any(|it| self.rules.class(it.category) == Some(Class::Sec));
         for piece in &union.pieces {
             let plain = self.units.read(&piece.bytes);
             self.settle_value(piece.kind, &piece.bytes, sink);

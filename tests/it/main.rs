@@ -8,6 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod approve;
+mod approve_ssh;
+mod approve_store;
 mod awkward;
 mod canary;
 mod cases;
