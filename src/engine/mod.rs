@@ -6,6 +6,7 @@
 
 mod collect;
 mod control;
+mod desk;
 mod names;
 mod redact;
 mod segments;
@@ -13,6 +14,7 @@ mod stream;
 mod volume;
 
 pub use control::{Control, Judged};
+pub use desk::{Arriving, Desk, DeskError, Settled};
 pub use names::ScannedNames;
 pub use redact::{Rescanned, redact_and_rescan};
 pub use segments::{Join, Part, Segment, Splitter};

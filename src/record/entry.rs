@@ -16,7 +16,7 @@ use super::frame::MAX_ENTRY;
 use crate::model::{
     Attested, Band, CategoryIndex, Claimed, Effect, Finding, FlowHeader, Label, Unique,
 };
-use crate::policy::{Decision, Flow, Identity, Policy, Transform};
+use crate::policy::{Decision, Flow, Identity, Policy};
 use crate::rules::RuleSet;
 
 /// The version of the entries that are written.
@@ -285,7 +285,7 @@ fn categories(decided: &Decided<'_>, fingerprints: usize) -> Value {
 fn obligations(decision: &Decision, rules: &RuleSet) -> Value {
     let redacted = decision.effect == Effect::Redact;
     let transforms = decision.transforms().filter(|_| redacted);
-    by_id(rules, transforms.map(|(index, transform): (_, Transform)| (index, json!(transform))))
+    by_id(rules, transforms.map(|(index, transform, _)| (index, json!(transform))))
 }
 
 fn by_id(rules: &RuleSet, entries: impl Iterator<Item = (CategoryIndex, Value)>) -> Value {

@@ -98,7 +98,7 @@ impl Report<'_> {
             reason: self.reason,
             determining: determining.collect(),
             obligations: obligations
-                .map(|(category, transform)| (rules.category_id(category), transform))
+                .map(|(category, transform, _)| (rules.category_id(category), transform))
                 .collect(),
             shadows: shadows.collect(),
             workflow: self.policy.workflow_of(self.flow).map(|it| it.id.as_str()),
@@ -159,7 +159,7 @@ impl Report<'_> {
             line("coverage", &format!("partial: {}", reason.as_str()))?;
         }
         if decision.effect == Effect::Redact {
-            for (category, transform) in decision.transforms() {
+            for (category, transform, _) in decision.transforms() {
                 line(transform.as_str(), rules.category_id(category))?;
             }
         }
