@@ -6,7 +6,7 @@ use super::{Classified, Scanner, redact_and_rescan};
 use crate::decode::{Format, SNIFF_BYTES, sniff};
 use crate::model::{Attested, Cause, Effect, FlowHeader, Label, Reason, Sensitivity};
 use crate::policy::{Carrier, Decision, Determinant, Flow, GrantFacts, Policy, decide, describe};
-use crate::record::Macs;
+use crate::record::{Macs, Moment};
 use crate::respond::{NameCleaner, Obligations, Tokens};
 
 /// Characters of a name in a flow that nobody registered.
@@ -23,6 +23,22 @@ pub struct Control<'a> {
     pub macs: &'a Macs,
     /// Masks regulated data in texts of a header.
     pub names: &'a dyn NameCleaner,
+}
+
+/// A payload on its way in.
+pub struct Arriving<'a> {
+    /// What the caller claims.
+    pub header: FlowHeader,
+    /// What the kernel attests.
+    pub attested: Attested,
+    /// Whether it can be changed on its way.
+    pub carrier: Carrier,
+    /// The payload.
+    pub payload: &'a [u8],
+    /// Random bits for the id of an escalation.
+    pub random: [u8; 16],
+    /// When it came in.
+    pub began: Moment,
 }
 
 /// A decided payload. Of its bytes only the redacted ones are held, where it is to be redacted.
@@ -58,14 +74,12 @@ impl Control<'_> {
     /// nothing is left is escalated.
     pub fn judge(
         &self,
-        header: FlowHeader,
-        attested: Attested,
-        carrier: Carrier,
-        payload: &[u8],
+        arriving: &Arriving<'_>,
         grants: &[GrantFacts],
-        now: u64,
         tokens: &mut dyn Tokens,
     ) -> Judged {
+        let Arriving { header, attested, carrier, payload, .. } = arriving;
+        let now = arriving.began.seconds();
         let declared = match &header.format {
             None => Ok(None),
             Some(word) => Format::declared(word.as_str()).map(Some).ok_or(()),
@@ -78,8 +92,8 @@ impl Control<'_> {
                 classified.label.coverage.reasons.insert(Reason::Opaque);
             }
         }
-        let known = self.inherit(&header, &mut classified.label);
-        let flow = self.flow(&header, &attested, carrier, payload);
+        let known = self.inherit(header, &mut classified.label);
+        let flow = self.flow(header, attested, *carrier, payload);
         let mut decision = if known && declared.is_ok() {
             decide(self.policy, &classified.label, &flow, grants, now)
         } else {
@@ -91,7 +105,7 @@ impl Control<'_> {
             let again = redact_and_rescan(self.scanner, payload, &classified, &obligations, tokens);
             let again = again.ok().and_then(|mut again| {
                 // What is left came from where the payload came from.
-                self.inherit(&header, &mut again.again.label);
+                self.inherit(header, &mut again.again.label);
                 let decision = decide(self.policy, &again.again.label, &flow, grants, now);
                 (decision.effect == Effect::Allow).then_some(again.bytes)
             });
@@ -100,6 +114,7 @@ impl Control<'_> {
                 None => decision.raise(Effect::Escalate, Determinant::Redaction),
             }
         }
+        let (header, attested) = (header.clone(), attested.clone());
         Judged { header, attested, flow, classified, decision, redacted }
     }
 

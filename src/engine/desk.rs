@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Control, Judged};
+use super::{Arriving, Control, Judged};
 use crate::approve::{Address, Authority, Grant, Held, Statement, Terms};
 use crate::model::{Attested, Effect, FlowHeader};
-use crate::policy::{Carrier, Determinant, GrantFacts, describe};
+use crate::policy::{Determinant, GrantFacts, describe};
 use crate::record::pending::{ConsumeError, Kept, Pending, PendingError};
 use crate::record::{AppendError, Decided, EscalationId, Ledger, Moment, Receipt, decision, event};
 use crate::respond::{Tokens, escape};
@@ -23,22 +23,6 @@ pub struct Desk<'a> {
     pub pending: &'a Pending,
     /// The clocks.
     pub clock: &'a dyn Fn() -> Moment,
-}
-
-/// A payload on its way in.
-pub struct Arriving<'a> {
-    /// What the caller claims.
-    pub header: FlowHeader,
-    /// What the kernel attests.
-    pub attested: Attested,
-    /// Whether it can be changed on its way.
-    pub carrier: Carrier,
-    /// The payload.
-    pub payload: &'a [u8],
-    /// Random bits for the id of an escalation.
-    pub random: [u8; 16],
-    /// When it came in.
-    pub began: Moment,
 }
 
 /// A decision that is durable.
@@ -86,30 +70,25 @@ impl Desk<'_> {
         arriving: Arriving<'_>,
         tokens: &mut dyn Tokens,
     ) -> Result<Settled, DeskError> {
-        let Arriving { header, attested, carrier, payload, random, began } = arriving;
-        let waits = self.waiting(&header, &began);
-        let (presented, mut refusal) = match self.presented(&header, &attested, &began) {
+        let Arriving { header, attested, random, began, .. } = &arriving;
+        let waits = self.waiting(header, began);
+        let (presented, mut refusal) = match self.presented(header, attested, began) {
             Ok(presented) => (presented, None),
             Err(refusal) => (None, Some(refusal)),
         };
         let facts: Vec<GrantFacts> = presented.iter().map(|it| it.facts.clone()).collect();
-        let now = began.seconds();
-        let judge = |grants: &[GrantFacts], tokens: &mut dyn Tokens| {
-            let (header, attested) = (header.clone(), attested.clone());
-            self.control.judge(header, attested, carrier, payload, grants, now, tokens)
-        };
-        let mut judged = judge(&facts, tokens);
+        let mut judged = self.control.judge(&arriving, &facts, tokens);
         if let Some((_, why)) = judged.decision.refusals.first() {
             refusal = Some(why.to_string());
         }
         if let Some(presented) = presented.filter(|_| !judged.decision.grants.is_empty()) {
-            match self.use_grant(&presented, &judged, payload, &began) {
+            match self.use_grant(&presented, &judged, began) {
                 Ok(settled) => return Ok(settled),
                 Err(ConsumeError::Record(error)) => return Err(error),
                 Err(ConsumeError::Pending(error)) => {
                     // Without its grant the flow is what it was before.
                     refusal = Some(error.to_string());
-                    judged = judge(&[], tokens);
+                    judged = self.control.judge(&arriving, &[], tokens);
                 }
             }
         }
@@ -123,7 +102,7 @@ impl Desk<'_> {
             });
             match same {
                 Some((id, statement)) => escalation = Some((id, statement.expires)),
-                None => match self.escalate(&judged, EscalationId::new(random), &began) {
+                None => match self.escalate(&judged, EscalationId::new(*random), began) {
                     Ok(statement) => {
                         escalation = Some((statement.id, statement.expires));
                         extra.push(escalation_fields(&statement));
@@ -137,7 +116,7 @@ impl Desk<'_> {
         }
         let escalation = escalation.map(|(id, expires)| (id, expires * 1_000_000_000));
         let written = Written { escalation, grant: None, refusal, extra };
-        self.write(judged, payload, &began, written)
+        self.write(judged, began, written)
     }
 
     /// The escalation that a header names, where it still waits.
@@ -186,7 +165,6 @@ impl Desk<'_> {
         &self,
         presented: &Presented,
         judged: &Judged,
-        payload: &[u8],
         began: &Moment,
     ) -> Result<Settled, ConsumeError<DeskError>> {
         let mut settled = None;
@@ -209,7 +187,7 @@ impl Desk<'_> {
                 refusal: None,
                 extra: vec![("grant_use", fields)],
             };
-            settled = Some(self.write(judged.clone(), payload, began, written)?);
+            settled = Some(self.write(judged.clone(), began, written)?);
             Ok(())
         })?;
         settled.ok_or_else(|| {
@@ -254,7 +232,6 @@ impl Desk<'_> {
     fn write(
         &self,
         judged: Judged,
-        payload: &[u8],
         began: &Moment,
         written: Written,
     ) -> Result<Settled, DeskError> {
@@ -267,7 +244,6 @@ impl Desk<'_> {
             (Effect::Redact, Some(bytes)) => Some((bytes.len() as u64, macs.payload(bytes))),
             _ => None,
         };
-        debug_assert!(payload.len() as u64 == judged.flow.bytes);
         let shape = judged.header.destination.as_ref().map(|it| describe(it.as_str()));
         let shape = shape.unwrap_or_default();
         let escalation_id = escalation.map(|(id, _)| id.to_string());

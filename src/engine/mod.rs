@@ -13,8 +13,8 @@ mod segments;
 mod stream;
 mod volume;
 
-pub use control::{Control, Judged};
-pub use desk::{Arriving, Desk, DeskError, Settled};
+pub use control::{Arriving, Control, Judged};
+pub use desk::{Desk, DeskError, Settled};
 pub use names::ScannedNames;
 pub use redact::{Rescanned, redact_and_rescan};
 pub use segments::{Join, Part, Segment, Splitter};

@@ -638,6 +638,7 @@ mod tests {
                 destinations: texts(&["inside", "outside"]),
                 approvers: BTreeSet::new(),
                 approvals: 1,
+                separation: false,
                 escalation: None,
                 monitoring: None,
                 evidence: BTreeSet::new(),
