@@ -1,7 +1,7 @@
 //! Entry bytes come in; they are durable, in order, under a signed checkpoint, when a call returns.
 //!
 //! The ledger is a journal of segments with a Merkle tree over its entries (RFC 6962), checkpoints
-//! and tiles in the formats of C2SP. [`Ledger`] appends, [`Reader`] reads and proves, [`verify`]
+//! and tiles in the formats of C2SP. [`Ledger`] appends, [`Reader`] reads and proves, [`mod@verify`]
 //! checks all of it with the public key alone, and [`State`] is the directory it lives in. What an
 //! entry says is no matter here, but for the few fields of [`Header`].
 //!
@@ -28,8 +28,10 @@ pub mod proof;
 mod publish;
 mod read;
 mod recover;
+mod retention;
 pub mod state;
 pub mod tiles;
+pub mod verify;
 mod writer;
 
 pub use committer::{AppendError, MAX_TOGETHER, Receipt};
@@ -39,5 +41,6 @@ pub use note::{Checkpoint, Signer, Vkey};
 pub use proof::Proof;
 pub use read::{ReadError, Reader};
 pub use recover::{Cut, RecoverError};
+pub use retention::{RetainError, Retained};
 pub use state::{State, StateError};
 pub use writer::{Failure, Growth, LastWords};

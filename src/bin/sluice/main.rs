@@ -10,12 +10,14 @@ mod classify;
 mod completions;
 mod kernel;
 mod key;
+mod ledger;
 mod load;
 mod names;
 mod output;
 mod progress;
 mod rules;
 mod scan;
+mod state;
 mod verify_manifest;
 
 /// Finds regulated data, secrets and classification marks in data that is about to leave.
@@ -37,6 +39,8 @@ enum Command {
     Rules(rules::Arguments),
     /// Check that files still are what a scan's manifest says
     VerifyManifest(verify_manifest::Arguments),
+    /// Make, verify and prove the ledger of decisions
+    Ledger(ledger::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Print the manual page
@@ -79,6 +83,7 @@ fn run() -> ExitCode {
         Command::Classify(arguments) => classify::run(arguments),
         Command::Rules(arguments) => rules::run(arguments),
         Command::VerifyManifest(arguments) => verify_manifest::run(arguments),
+        Command::Ledger(arguments) => ledger::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => completions::man(),
     };
