@@ -33,8 +33,10 @@ pub struct Arriving<'a> {
     pub attested: Attested,
     /// Whether it can be changed on its way.
     pub carrier: Carrier,
-    /// The payload.
+    /// The payload, as far as it could be had.
     pub payload: &'a [u8],
+    /// Why that is not all of it, where it is not. It cannot be released then.
+    pub failed: Option<Cause>,
     /// Random bits for the id of an escalation.
     pub random: [u8; 16],
     /// When it came in.
@@ -92,12 +94,13 @@ impl Control<'_> {
                 classified.label.coverage.reasons.insert(Reason::Opaque);
             }
         }
+        classified.label.coverage.reasons.extend(arriving.failed.map(reason_of));
         let known = self.inherit(header, &mut classified.label);
         let flow = self.flow(header, attested, *carrier, payload);
-        let mut decision = if known && declared.is_ok() {
-            decide(self.policy, &classified.label, &flow, grants, now)
-        } else {
-            Decision::failure(Cause::Error)
+        let failed = arriving.failed.or((!known || declared.is_err()).then_some(Cause::Error));
+        let mut decision = match failed {
+            None => decide(self.policy, &classified.label, &flow, grants, now),
+            Some(cause) => Decision::failure(cause),
         };
         let mut redacted = None;
         if decision.effect == Effect::Redact {
@@ -173,5 +176,14 @@ impl Control<'_> {
             label.sensitivity = label.sensitivity.max(sensitivity);
         }
         all_known
+    }
+}
+
+/// What the coverage of a payload says that could not be had whole.
+fn reason_of(cause: Cause) -> Reason {
+    match cause {
+        Cause::Limit => Reason::Limit,
+        Cause::Deadline => Reason::Deadline,
+        Cause::Rule | Cause::Default | Cause::Error => Reason::Error,
     }
 }

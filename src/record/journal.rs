@@ -195,7 +195,7 @@ impl<'a> Segment<'a> {
     ///
     /// # Errors
     /// [`Damage`] that no cut write explains.
-    pub fn next(&mut self) -> Result<Result<Commit<'a>, Tail>, Damage> {
+    pub fn commit(&mut self) -> Result<Result<Commit<'a>, Tail>, Damage> {
         let mut edge = self.edge.clone();
         let mut entries = Vec::new();
         let mut at = self.at;

@@ -18,6 +18,8 @@ const RESERVE: u64 = 32 << 10;
 /// Bytes that the last entry may have.
 const LAST_WORDS: usize = 16 << 10;
 
+const NO_SEGMENT: &str = "a new segment cannot be made";
+
 /// Where segments end and how much room is made at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Growth {
@@ -106,6 +108,17 @@ impl Writer {
         Err(failure)
     }
 
+    /// Begins a new segment, unless this one has no entries.
+    ///
+    /// # Errors
+    /// A [`Failure`], after which nothing may be written any more.
+    pub fn close_segment(&mut self) -> Result<(), Failure> {
+        if self.size() == self.first {
+            return Ok(());
+        }
+        self.begin_segment(RESERVE).map_err(|error| Failure::new(NO_SEGMENT, &error))
+    }
+
     fn put(
         &mut self,
         frames: Vec<u8>,
@@ -141,8 +154,7 @@ impl Writer {
         let needed = frames + RESERVE + RESERVE / 4;
         let full = |error: io::Error| Failure::new("the journal cannot grow", &error);
         if self.used + needed > self.growth.segment && self.size() > self.first {
-            self.begin_segment(needed)
-                .map_err(|error| Failure::new("a new segment cannot be made", &error))?;
+            self.begin_segment(needed).map_err(|error| Failure::new(NO_SEGMENT, &error))?;
         }
         if self.used + needed > self.allocated {
             let step = self.growth.step.max(1);

@@ -56,7 +56,7 @@ fn likely(classified: &Classified) -> impl Iterator<Item = &Finding> {
 
 /// Everything that counts is to be treated like this.
 fn all_of(classified: &Classified, transform: Transform) -> Obligations {
-    likely(classified).map(|finding| (finding.category, transform)).collect()
+    likely(classified).map(|it| (it.category, transform, Band::Likely)).collect()
 }
 
 fn redacted(scanner: &Scanner, payload: &[u8], found: &Classified, how: Transform) -> Rescanned {
