@@ -6,7 +6,7 @@ use super::{Arriving, Control, Judged};
 use crate::approve::{Address, Authority, Grant, Held, Statement, Terms};
 use crate::model::{Attested, Effect, FlowHeader};
 use crate::policy::{Determinant, GrantFacts, describe};
-use crate::record::pending::{ConsumeError, Kept, Pending, PendingError};
+use crate::record::pending::{Collected, ConsumeError, Judgement, Kept, Pending, PendingError};
 use crate::record::{AppendError, Decided, EscalationId, Ledger, Moment, Receipt, decision, event};
 use crate::respond::{Tokens, escape};
 
@@ -72,7 +72,7 @@ impl Desk<'_> {
     ) -> Result<Settled, DeskError> {
         let Arriving { header, attested, random, began, .. } = &arriving;
         let waits = self.waiting(header, began);
-        let (presented, mut refusal) = match self.presented(header, attested, began) {
+        let (presented, mut refusal) = match self.presented(header, attested, began)? {
             Ok(presented) => (presented, None),
             Err(refusal) => (None, Some(refusal)),
         };
@@ -129,35 +129,134 @@ impl Desk<'_> {
         open.then_some((id, statement))
     }
 
-    /// The grant that a header names, verified; what approvers left for it is taken in first.
+    /// The grant that a header names, verified; what approvers left for it is taken in, and
+    /// recorded, first. Inside, why there is none.
     fn presented(
         &self,
         header: &FlowHeader,
         attested: &Attested,
         now: &Moment,
-    ) -> Result<Option<Presented>, String> {
+    ) -> Result<Result<Option<Presented>, String>, DeskError> {
         let Some(claimed) = header.grant.as_ref().or(header.escalation.as_ref()) else {
-            return Ok(None);
+            return Ok(Ok(None));
         };
-        let says = |error: &dyn std::fmt::Display| error.to_string();
-        let id = EscalationId::parse(claimed.as_str()).map_err(|error| says(&error))?;
-        let policy = self.control.policy;
-        let taxonomy = &self.control.scanner.rules().taxonomy;
-        let authority = Authority { policy, taxonomy };
+        let id = match EscalationId::parse(claimed.as_str()) {
+            Ok(id) => id,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        if let Err(refusal) = self.collect(id, now)? {
+            return Ok(Err(refusal));
+        }
+        Ok(self.verified(id, attested, now).map(Some))
+    }
+
+    /// Takes in what approvers left for an escalation, and records what counts. Inside, why
+    /// nothing can be taken in.
+    ///
+    /// # Errors
+    ///
+    /// The ledger takes no entry.
+    pub fn collect(
+        &self,
+        id: EscalationId,
+        now: &Moment,
+    ) -> Result<Result<Vec<Collected>, String>, DeskError> {
+        let authority = self.authority();
         let mut judge = |kept: &Kept, arrival: &_| authority.judge(kept, arrival);
         let collected = self.pending.collect(id, &authority.approvers(), now, &mut judge);
-        collected.map_err(|error| says(&error))?;
-        let kept = self.pending.load(id, now).map_err(|error| says(&error))?;
-        let grant = authority.grant(&kept, now.seconds()).map_err(|error| says(&error))?;
+        let collected = match collected {
+            Ok(collected) => collected,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let counted: Vec<Map<String, Value>> =
+            collected.iter().filter_map(|it| self.approval_fields(id, it, now)).collect();
+        if !counted.is_empty() {
+            self.ledger.append_all(|first| {
+                let numbered = (first..).zip(counted);
+                numbered
+                    .map(|(sequence, fields)| event(sequence, "approval", now, fields))
+                    .collect()
+            })?;
+        }
+        Ok(Ok(collected))
+    }
+
+    /// Ends escalations whose time is over, and records that they did.
+    ///
+    /// # Errors
+    ///
+    /// The ledger takes no entry.
+    pub fn expire(&self, now: &Moment) -> Result<Result<Vec<EscalationId>, String>, DeskError> {
+        let authority = self.authority();
+        let mut granted = |kept: &Kept| authority.grant(kept, now.seconds()).is_ok();
+        let ended = match self.pending.expire(now, &mut granted) {
+            Ok(ended) => ended,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        if !ended.is_empty() {
+            self.ledger.append_all(|first| {
+                let entry = |(sequence, id): (u64, &EscalationId)| {
+                    let fields = fields(&[("escalation", json!(id)), ("ended", json!("expired"))]);
+                    event(sequence, "escalation", now, fields)
+                };
+                (first..).zip(&ended).map(entry).collect()
+            })?;
+        }
+        Ok(Ok(ended))
+    }
+
+    fn authority(&self) -> Authority<'_> {
+        Authority { policy: self.control.policy, taxonomy: &self.control.scanner.rules().taxonomy }
+    }
+
+    fn verified(
+        &self,
+        id: EscalationId,
+        attested: &Attested,
+        now: &Moment,
+    ) -> Result<Presented, String> {
+        let kept = self.pending.load(id, now).map_err(|error| error.to_string())?;
+        let authority = self.authority();
+        let grant = authority.grant(&kept, now.seconds()).map_err(|error| error.to_string())?;
         let workflow = &grant.statement().workflow;
-        let separate = policy.workflows().iter().any(|it| it.id == *workflow && it.separation);
+        let workflows = self.control.policy.workflows();
+        let separate = workflows.iter().any(|it| it.id == *workflow && it.separation);
         if attested.self_attested && separate {
             return Err("this workflow asks for separation: a daemon has to use its grants, not \
                         the command of whoever asks"
                 .to_owned());
         }
-        let facts = grant.facts(taxonomy);
-        Ok(Some(Presented { id, grant, facts }))
+        let facts = grant.facts(authority.taxonomy);
+        Ok(Presented { id, grant, facts })
+    }
+
+    /// What is recorded of an approval or denial that counts.
+    fn approval_fields(
+        &self,
+        id: EscalationId,
+        collected: &Collected,
+        now: &Moment,
+    ) -> Option<Map<String, Value>> {
+        let (approved, why) = match &collected.judgement {
+            Judgement::Keep => (true, None),
+            Judgement::Deny(reason) => (false, Some(self.control.names.clean(reason))),
+            Judgement::Refuse(_) => return None,
+        };
+        let kept = self.pending.load(id, now).ok()?;
+        let statement = Statement::parse(&kept.statement).ok()?;
+        let approver = &collected.approver;
+        let registered = self.control.policy.approvers().iter().find(|it| it.id == *approver);
+        Some(fields(&[
+            ("escalation", json!(id)),
+            ("approver", json!(approver)),
+            ("approver_uid", json!(registered.and_then(|it| it.uid))),
+            ("approved", json!(approved)),
+            ("reason", json!(why.map(|why| escape(&why)))),
+            ("statement", json!(Statement::digest(&kept.statement))),
+            ("payload_mac", json!(statement.payload_mac)),
+            ("requester", json!(statement.requester)),
+            ("executor", json!(statement.executor)),
+        ]))
     }
 
     /// Marks the use of a grant, then records it together with the decision.

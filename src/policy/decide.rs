@@ -238,7 +238,11 @@ impl Decision {
     /// The items that gave the effect, each kind of source once.
     pub fn determining(&self) -> Vec<ItemDecision> {
         let mut found: Vec<ItemDecision> = Vec::new();
-        for item in self.items.iter().filter(|item| item.effect == self.effect) {
+        let strongest = self.items.iter().filter(|item| item.effect == self.effect);
+        // That nothing was found says something only where nothing else does.
+        let is_more = |item: &&ItemDecision| item.from != Determinant::Nothing;
+        let only = !strongest.clone().any(|item| is_more(&item));
+        for item in strongest.filter(|item| only || is_more(item)) {
             if !found.iter().any(|known| known.from == item.from) {
                 found.push(*item);
             }

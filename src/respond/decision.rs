@@ -128,10 +128,11 @@ impl Report<'_> {
     pub fn human(&self, out: &mut impl io::Write, shaper: &Shaper<'_>) -> io::Result<()> {
         let rules = shaper.rules;
         let Report { decision, policy, flow, label, .. } = self;
-        writeln!(out, "{}: {}", decision.effect.as_str(), self.reason)?;
+        writeln!(out, "{}", self.reason)?;
         let destination = policy.destination_of(flow).map_or("unknown", |it| it.id.as_str());
         let workflow = policy.workflow_of(flow).map_or("none", |it| it.id.as_str());
         let mut line = |name: &str, text: &str| writeln!(out, "  {name:<12} {text}");
+        line("effect", decision.effect.as_str())?;
         let trust = policy.trust_of(flow).as_str();
         line(
             "flow",
