@@ -23,6 +23,7 @@ pub mod record;
 pub mod approve;
 pub mod respond;
 pub mod engine;
+pub mod config;
 pub mod batch;
 
 pub use engine::{Classified, Scanner};

@@ -369,7 +369,7 @@ impl Judge<'_> {
         let possible = label.possible.keys().filter(|it| !label.categories.contains_key(it));
         for (category, counts) in found.chain(possible.map(|category| (*category, false))) {
             let item = Item::Category(category);
-            let mask = policy.masks.category.get(&category.0);
+            let mask = policy.masks.category.get(usize::from(category.0));
             let mask = mask.map_or(&[][..], Vec::as_slice);
             let verdict = self.verdict(item, &active, mask, &mut shadows);
             if counts {
@@ -381,7 +381,7 @@ impl Judge<'_> {
         }
         for category in &label.lineage {
             let item = Item::Lineage(*category);
-            let mask = policy.masks.lineage.get(&category.0);
+            let mask = policy.masks.lineage.get(usize::from(category.0));
             let mask = mask.map_or(&[][..], Vec::as_slice);
             let verdict = self.verdict(item, &active, mask, &mut shadows);
             items.push(self.decided(item, verdict, self.default_of(*category)));

@@ -299,3 +299,154 @@ fn by_id(rules: &RuleSet, entries: impl Iterator<Item = (CategoryIndex, Value)>)
     });
     Value::Object(named.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::model::{
+        CategoryCount, Channel, Coverage, Evidence, Executable, Fingerprint, KernelName,
+        Likelihood, RuleIndex, Sensitivity, Span,
+    };
+    use crate::policy::{Carrier, decide};
+
+    fn attested() -> Attested {
+        Attested {
+            uid: 1000,
+            gid: 100,
+            groups: BTreeSet::from([100, 27]),
+            pid: 42,
+            start_time: 7,
+            cgroup: KernelName::read(b"/system.slice/a.service"),
+            unit: None,
+            executable: Executable::Unavailable("test"),
+            token_of: None,
+            self_attested: true,
+        }
+    }
+
+    fn moment() -> Moment {
+        Moment { wall: 1_795_000_000_123_456_789, monotonic: 5, boot: "b".to_owned() }
+    }
+
+    /// The entry of a flow with these findings of each of so many categories.
+    fn entry(header: &FlowHeader, categories: u16, values: u16, clean: &Cleaner<'_>) -> Vec<u8> {
+        let rules = RuleSet::builtin().expect("the built-in rules load");
+        let policy = Policy::defaults(&rules.taxonomy).expect("defaults");
+        let attested = attested();
+        let flow = policy.resolve(header, &attested, Carrier::Rewritable);
+        let count = CategoryCount {
+            count: u64::from(values),
+            unique: Unique::AtLeast(1024),
+            max_likelihood: Likelihood::new(90),
+        };
+        let label = Label {
+            categories: (0..categories).map(|at| (CategoryIndex(at), count)).collect(),
+            possible: BTreeMap::new(),
+            sensitivity: Sensitivity::Restricted,
+            coverage: Coverage::complete(),
+            lineage: BTreeSet::from([CategoryIndex(1)]),
+        };
+        let finding = |category: u16, value: u16| {
+            let mut fingerprint = [0; 16];
+            fingerprint[..2].copy_from_slice(&value.to_le_bytes());
+            Finding {
+                rule: RuleIndex(0),
+                category: CategoryIndex(category),
+                span: Span { start: 0, end: 1 },
+                chars: None,
+                line: 1,
+                column: 1,
+                likelihood: Likelihood::new(90),
+                evidence: Evidence::default(),
+                place: None,
+                masked: "***".into(),
+                fingerprint: Some(Fingerprint(fingerprint)),
+                context_hash: 0,
+            }
+        };
+        let findings: Vec<Finding> = (0..categories)
+            .flat_map(|category| (0..values).map(move |value| finding(category, value)))
+            .collect();
+        let decided = decide(&policy, &label, &flow, &[], 0);
+        let (began, macs) = (moment(), Macs::new(3, [1; 32]));
+        let decided = Decided {
+            policy: &policy,
+            rules: &rules,
+            header,
+            destination: ("https", "example.com"),
+            attested: &attested,
+            flow: &flow,
+            label: &label,
+            findings: &findings,
+            truncated: 0,
+            decision: &decided,
+            reason: "because",
+            released: None,
+            escalation: None,
+            grant: None,
+            approvers: &[],
+            began: &began,
+            latency_us: 12,
+        };
+        decision(9, &decided, &macs, clean)
+    }
+
+    #[test]
+    fn a_decision_says_who_what_and_why() {
+        let header = FlowHeader {
+            channel: Some(Channel::Prompt),
+            trigger: Some(Claimed::new("anna")),
+            source: Some(Claimed::new("secret value")),
+            destination: Some(Claimed::new("https://example.com/private?x=1")),
+            ..FlowHeader::default()
+        };
+        let clean = |text: &str| text.replace("secret value", "************");
+        let entry: Value = serde_json::from_slice(&entry(&header, 2, 3, &clean)).expect("JSON");
+        let at = |path: &str| entry.pointer(path).cloned().unwrap_or(Value::Null);
+        assert_eq!(at("/v"), 1);
+        assert_eq!(at("/sequence"), 9);
+        assert_eq!(at("/time/wall"), "2026-11-18T11:06:40.123456789Z");
+        assert_eq!(at("/trigger"), json!({"claimed": "anna"}));
+        assert_eq!(at("/source/claimed"), "************");
+        assert_eq!(at("/source/mac").as_str().map(str::len), Some(64));
+        assert_eq!(at("/workload/attested/uid"), 1000);
+        assert_eq!(at("/workload/attested/self_attested"), true);
+        assert_eq!(at("/workload/attested/executable"), json!({"unavailable": "test"}));
+        assert_eq!(at("/destination/host"), "example.com");
+        assert_eq!(at("/destination/trust"), "unknown");
+        assert_eq!((at("/effect"), at("/cause")), (json!("block"), json!("default")));
+        assert!(!entry.to_string().contains("private"));
+        let first = at("/categories").as_object().and_then(|all| all.values().next().cloned());
+        let first = first.expect("two categories");
+        assert_eq!(first["count"], 3);
+        assert_eq!(first["fingerprints"].as_array().map(Vec::len), Some(3));
+        assert_eq!(first["unique_at_least"], true);
+    }
+
+    #[test]
+    fn the_largest_entry_fits_and_says_what_it_leaves_out() {
+        let long = || Some(Claimed::new("\u{1F512}".repeat(512)));
+        let header = FlowHeader {
+            run: long(),
+            step: long(),
+            parents: (0..256).map(|at| Claimed::new(format!("{at:02000}"))).collect(),
+            workflow: long(),
+            channel: Some(Channel::Export),
+            trigger: long(),
+            agent: long(),
+            tool: long(),
+            source: long(),
+            destination: long(),
+            purpose: long(),
+            ..FlowHeader::default()
+        };
+        let entry = entry(&header, 210, 100, &|text| text.to_owned());
+        assert!(entry.len() <= MAX_ENTRY, "{} bytes", entry.len());
+        let entry: Value = serde_json::from_slice(&entry).expect("JSON");
+        assert_eq!(entry["parents_omitted"], 224);
+        let omitted = entry.pointer("/categories/pci.pan/fingerprints_omitted");
+        assert!(omitted.and_then(Value::as_u64).is_some_and(|omitted| omitted > 36));
+    }
+}

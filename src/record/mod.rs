@@ -6,6 +6,7 @@ mod escalation;
 mod mac;
 pub mod inbox;
 pub mod pending;
+pub mod query;
 
 pub use entry::{Cleaner, Decided, MAX_ENTRY, Moment, VERSION, decision, event, rfc3339};
 pub use escalation::{EscalationId, NoEscalationId};
