@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
 
+mod approvals;
 mod attest;
 mod classify;
 mod completions;
@@ -42,6 +43,7 @@ enum Command {
     /// Check, explain and compare registers of destinations, workflows and rules
     Policy(policy::Arguments),
     Init(init::Arguments),
+    Approvals(approvals::Arguments),
     /// Check that files still are what a scan's manifest says
     VerifyManifest(verify_manifest::Arguments),
     /// Print a completion script for a shell
@@ -87,6 +89,7 @@ fn run() -> ExitCode {
         Command::Rules(arguments) => rules::run(arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Init(arguments) => init::run(&arguments),
+        Command::Approvals(arguments) => approvals::run(arguments),
         Command::VerifyManifest(arguments) => verify_manifest::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => completions::man(),
