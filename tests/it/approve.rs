@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use sluicegate::approve::{
-    self, Address, Approval, Authority, Denial, Grant, GrantRefusal, Held, Hex32, LIFETIME, Scope,
+    self, Approval, Authority, Denial, Grant, GrantRefusal, Held, Hex32, LIFETIME, Scope,
     SignatureError, Statement, StatementError, Terms,
 };
 use sluicegate::model::{
-    Category, CategoryCount, CategoryIndex, Channel, Claimed, Class, Coverage, Effect, Label,
-    Likelihood, Reason, Sensitivity, Unique,
+    Category, CategoryCount, CategoryIndex, Channel, Class, Coverage, Effect, Label, Likelihood,
+    Reason, Sensitivity, Unique,
 };
 use sluicegate::policy::{
     Approver, Binding, Carrier, Decision, Destination, Flow, Identity, Parts, Policy, Refusal,
@@ -159,7 +159,6 @@ fn try_statement(
 ) -> Result<Statement, StatementError> {
     let decision = decide(policy, label, flow, &[], NOW);
     let taxonomy = taxonomy();
-    let address = Address::of(&Claimed::new("https://archive.example/in"));
     let held = Held {
         policy,
         taxonomy: &taxonomy,
@@ -168,7 +167,7 @@ fn try_statement(
         findings: &[],
         decision: &decision,
         requester: 1000,
-        address: &address,
+        destination: ("https", "archive.example"),
     };
     Statement::of(held, terms, EscalationId::new([5; 16]), NOW)
 }
@@ -433,23 +432,6 @@ fn one_approver_can_end_it() {
     ] {
         let refused = signed(&wrong, 3, approve::DENIAL_NAMESPACE);
         assert_eq!(refused, Err(GrantRefusal::Denial));
-    }
-}
-
-#[test]
-fn addresses_keep_scheme_and_host_alone() {
-    let of = |text: &str| {
-        let Address { scheme, host } = Address::of(&Claimed::new(text));
-        format!("{scheme} {host}")
-    };
-    assert_eq!(of("HTTPS://user:pw@API.Example:8443/a/078-05-1120?q=1#f"), "https api.example");
-    assert_eq!(of("https://[2001:db8::1]:443/x"), "https 2001:db8::1");
-    assert_eq!(of("s3://bucket/key"), "s3 bucket");
-    assert_eq!(of("https://host?a@b"), "https host");
-    assert_eq!(of("mailto:anna@example.org?subject=x"), "mailto example.org");
-    assert_eq!(of("anna@example.org"), "mailto example.org");
-    for none in ["/srv/export/a@b", "tool name", "", "078-05-1120://x", "://"] {
-        assert_eq!(of(none), " ", "{none}");
     }
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod approve;
+mod approve_cli;
 mod approve_ssh;
 mod approve_store;
 mod awkward;

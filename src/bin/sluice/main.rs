@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
 
+mod approvals;
 mod attest;
 mod classify;
 mod completions;
@@ -46,6 +47,7 @@ enum Command {
     /// Check, explain and compare registers of destinations, workflows and rules
     Policy(policy::Arguments),
     Init(init::Arguments),
+    Approvals(approvals::Arguments),
     /// Check that files still are what a scan's manifest says
     VerifyManifest(verify_manifest::Arguments),
     /// Make, verify and prove the ledger of decisions
@@ -94,6 +96,7 @@ fn run() -> ExitCode {
         Command::Rules(arguments) => rules::run(arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Init(arguments) => init::run(&arguments),
+        Command::Approvals(arguments) => approvals::run(arguments),
         Command::VerifyManifest(arguments) => verify_manifest::run(arguments),
         Command::Ledger(arguments) => ledger::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
