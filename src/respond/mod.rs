@@ -18,8 +18,8 @@ mod shape;
 
 pub use names::{NameCleaner, escape, path as clean_path};
 pub use redact::{
-    Done, MAX_MASK, MAX_TOKEN_VALUE, NoTokens, Obligations, RedactError, Redacted, Redactor, TokenFailure,
-    Tokens, redact,
+    Done, MAX_MASK, MAX_TOKEN_VALUE, NoTokens, Obligations, RedactError, Redacted, Redactor,
+    TokenFailure, Tokens, redact,
 };
 pub use shape::{FindingShape, FindingsShape, LabelShape, Shaper, SummaryShape};
 

@@ -315,8 +315,12 @@ impl View<'_> {
     fn at(self, index: usize) -> Option<u16> {
         match self.units.0 {
             Encoding::Bytes => self.rest.get(index).map(|byte| u16::from(*byte)),
-            Encoding::Utf16Le => self.rest.as_chunks().0.get(index).map(|it| u16::from_le_bytes(*it)),
-            Encoding::Utf16Be => self.rest.as_chunks().0.get(index).map(|it| u16::from_be_bytes(*it)),
+            Encoding::Utf16Le => {
+                self.rest.as_chunks().0.get(index).map(|it| u16::from_le_bytes(*it))
+            }
+            Encoding::Utf16Be => {
+                self.rest.as_chunks().0.get(index).map(|it| u16::from_be_bytes(*it))
+            }
         }
     }
 
