@@ -785,7 +785,7 @@ mod tests {
             (0..length - 20).step_by(10).map(|start| finding(start, start + 20, 0)).collect();
         let how = obligations([Some(Transform::Tokenize), None, None]);
         let left = redact(&rules(), &payload, format("text"), &found, &how, &mut Letters).unwrap();
-        assert!(left.bytes.len() < 4 * MAX_MASK && left.bytes.ends_with(b"]777777777777"));
+        assert!(left.bytes.len() < 4 * MAX_MASK && left.bytes.ends_with(b"]77777777"));
         assert_eq!(left.done.iter().map(|done| done.count).sum::<u64>(), found.len() as u64);
     }
 

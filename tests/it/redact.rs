@@ -108,7 +108,7 @@ fn nothing_is_found_again_in_generated_documents() {
     let scanner = scanner_with(Options::default());
     let mut again = Vec::new();
     for set in [Set::Open, Set::HeldOut] {
-        for document in documents(20_261_127, 800, set) {
+        for document in documents(20_261_127, 400, set) {
             for how in TRANSFORMS {
                 again.extend(left(&scanner, &document.text, how));
             }
