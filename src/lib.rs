@@ -19,8 +19,11 @@ pub mod decode;
 pub mod scan;
 pub mod classify;
 pub mod policy;
+pub mod record;
+pub mod approve;
 pub mod respond;
 pub mod engine;
+pub mod config;
 pub mod batch;
 
 pub use engine::{Classified, Scanner};

@@ -87,8 +87,10 @@ impl Collector {
             self.truncated += 1;
             return;
         }
-        let fingerprint =
-            self.key.as_ref().map(|key| fingerprint(key, found.category.0, &self.normal));
+        let fingerprint = self
+            .key
+            .as_ref()
+            .map(|key| fingerprint(key, self.rules.category_id(found.category), &self.normal));
         let finding = Finding {
             rule: found.rule,
             category: found.category,
@@ -153,10 +155,11 @@ impl Sink for Collector {
     }
 }
 
-/// HMAC-SHA-256 of the category and the normalised value, cut to 128 bits.
-fn fingerprint(key: &Hmac<Sha256>, category: u16, normal: &[u8]) -> Fingerprint {
+/// HMAC-SHA-256 of the category's id and the normalised value, cut to 128 bits.
+fn fingerprint(key: &Hmac<Sha256>, category: &str, normal: &[u8]) -> Fingerprint {
     let mut mac = key.clone();
-    mac.update(&category.to_le_bytes());
+    mac.update(category.as_bytes());
+    mac.update(&[0]);
     mac.update(normal);
     let full = mac.finalize().into_bytes();
     let mut cut = [0; 16];

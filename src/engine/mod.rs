@@ -5,11 +5,15 @@
 //! several threads; all three give the same answer for the same bytes.
 
 mod collect;
+mod control;
+mod names;
 mod redact;
 mod segments;
 mod stream;
 mod volume;
 
+pub use control::{Control, Judged};
+pub use names::ScannedNames;
 pub use redact::{Rescanned, redact_and_rescan};
 pub use segments::{Join, Part, Segment, Splitter};
 pub use stream::Stream;

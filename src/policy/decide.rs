@@ -369,7 +369,7 @@ impl Judge<'_> {
         let possible = label.possible.keys().filter(|it| !label.categories.contains_key(it));
         for (category, counts) in found.chain(possible.map(|category| (*category, false))) {
             let item = Item::Category(category);
-            let mask = policy.masks.category.get(&category.0);
+            let mask = policy.masks.category.get(usize::from(category.0));
             let mask = mask.map_or(&[][..], Vec::as_slice);
             let verdict = self.verdict(item, &active, mask, &mut shadows);
             if counts {
@@ -381,7 +381,7 @@ impl Judge<'_> {
         }
         for category in &label.lineage {
             let item = Item::Lineage(*category);
-            let mask = policy.masks.lineage.get(&category.0);
+            let mask = policy.masks.lineage.get(usize::from(category.0));
             let mask = mask.map_or(&[][..], Vec::as_slice);
             let verdict = self.verdict(item, &active, mask, &mut shadows);
             items.push(self.decided(item, verdict, self.default_of(*category)));
@@ -565,5 +565,519 @@ impl Judge<'_> {
             from,
             transform: None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::super::{Binding, Destination, Fault, Parts, Subject, When, Workflow};
+    use super::*;
+    use crate::model::{
+        Category, CategoryCount, Channel, Class, Coverage, Likelihood, Sensitivity,
+    };
+    use crate::rules::Taxonomy;
+
+    /// Categories of the taxonomy below, and one that it does not define.
+    const EMAIL: CategoryIndex = CategoryIndex(0);
+    const PAN: CategoryIndex = CategoryIndex(1);
+    const TOKEN: CategoryIndex = CategoryIndex(2);
+    const CANARY: CategoryIndex = CategoryIndex(3);
+    const UNDEFINED: CategoryIndex = CategoryIndex(4);
+
+    fn taxonomy() -> Taxonomy {
+        let category = |id: &str, class, regulated| Category {
+            id: id.to_owned(),
+            title: id.to_owned(),
+            class,
+            sensitivity: Sensitivity::Internal,
+            regulated,
+            laws: Vec::new(),
+        };
+        Taxonomy::new(vec![
+            category("pii.email", Class::Pii, true),
+            category("pci.pan", Class::Pci, true),
+            category("sec.token", Class::Sec, false),
+            category("ai.canary", Class::Ai, false),
+        ])
+    }
+
+    fn destination(id: &str, trust: Trust) -> Destination {
+        Destination {
+            id: id.to_owned(),
+            title: String::new(),
+            matchers: Vec::new(),
+            trust,
+            approved: [EMAIL].into_iter().collect(),
+            opaque: None,
+            release: None,
+        }
+    }
+
+    /// An inside and an outside destination, and a workflow that may move e-mail addresses to both.
+    fn parts(rules: Vec<Rule>) -> Parts {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Parts {
+            destinations: vec![
+                destination("inside", Trust::Internal),
+                destination("outside", Trust::External),
+            ],
+            workflows: vec![Workflow {
+                id: "letters".to_owned(),
+                title: String::new(),
+                owner: "anna".to_owned(),
+                binding: Binding { anyone: true, ..Binding::default() },
+                purposes: texts(&["treatment"]),
+                approved: [EMAIL].into_iter().collect(),
+                destinations: texts(&["inside", "outside"]),
+                approvers: BTreeSet::new(),
+                approvals: 1,
+                escalation: None,
+                monitoring: None,
+                evidence: BTreeSet::new(),
+                opaque: None,
+            }],
+            rules,
+            ..Parts::default()
+        }
+    }
+
+    fn policy(rules: Vec<Rule>) -> Policy {
+        Policy::compile(parts(rules), &taxonomy(), [7; 32]).expect("the parts are sound")
+    }
+
+    fn rule(id: &str, effect: Effect, when: When) -> Rule {
+        let (id, reason) = (id.to_owned(), String::new());
+        Rule { id, when, effect, transform: None, reason, shadow: false }
+    }
+
+    fn about(categories: &[CategoryIndex]) -> When {
+        When::any(Subject::Categories(categories.iter().copied().collect()))
+    }
+
+    fn label(categories: &[(CategoryIndex, u64)], reasons: &[Reason]) -> Label {
+        let count = |count| CategoryCount {
+            count,
+            unique: Unique::Exact(1),
+            max_likelihood: Likelihood::new(80),
+        };
+        Label {
+            categories: categories.iter().map(|(index, it)| (*index, count(*it))).collect(),
+            possible: BTreeMap::new(),
+            sensitivity: Sensitivity::Public,
+            coverage: Coverage { reasons: reasons.iter().copied().collect() },
+            lineage: BTreeSet::new(),
+        }
+    }
+
+    /// A flow of the workflow for its purpose to the destination at a position.
+    fn flow(destination: Option<usize>) -> Flow {
+        Flow {
+            channel: Channel::Prompt,
+            workflow: WorkflowOf::Registered(0),
+            identity: Identity::Bound,
+            destination,
+            purpose: Some(0),
+            purpose_listed: true,
+            missing: Vec::new(),
+            carrier: Carrier::Rewritable,
+            destination_name: ["inside", "outside", "elsewhere"]
+                .get(destination.unwrap_or(2))
+                .map_or(String::new(), |name| (*name).to_owned()),
+            purpose_name: "treatment".to_owned(),
+            executor: "uid:1000".to_owned(),
+            payload: [1; 32],
+            bytes: 100,
+        }
+    }
+
+    const INSIDE: Option<usize> = Some(0);
+    const OUTSIDE: Option<usize> = Some(1);
+
+    fn answer(policy: &Policy, label: &Label, flow: &Flow) -> (Effect, Cause, Vec<String>) {
+        let decision = decide(policy, label, flow, &[], 0);
+        let from = decision.determining();
+        let ids = from.iter().map(|item| item.from.id(policy).to_owned()).collect();
+        (decision.effect, decision.cause, ids)
+    }
+
+    fn effect(policy: &Policy, label: &Label, flow: &Flow) -> Effect {
+        decide(policy, label, flow, &[], 0).effect
+    }
+
+    #[test]
+    fn defaults_follow_approval_trust_and_purpose() {
+        let policy = policy(Vec::new());
+        let of = |categories: &[CategoryIndex], destination| {
+            let counted: Vec<_> = categories.iter().map(|index| (*index, 1)).collect();
+            effect(&policy, &label(&counted, &[]), &flow(destination))
+        };
+        assert_eq!(of(&[], None), Effect::Allow);
+        assert_eq!(of(&[CANARY], None), Effect::Allow);
+        assert_eq!(of(&[EMAIL], INSIDE), Effect::Allow);
+        assert_eq!(of(&[EMAIL], OUTSIDE), Effect::Allow);
+        assert_eq!(of(&[EMAIL], None), Effect::Block);
+        assert_eq!(of(&[PAN], INSIDE), Effect::Escalate);
+        assert_eq!(of(&[PAN], OUTSIDE), Effect::Block);
+        assert_eq!(of(&[TOKEN], INSIDE), Effect::Block);
+        assert_eq!(of(&[UNDEFINED], INSIDE), Effect::Block);
+        assert_eq!(of(&[EMAIL, PAN], INSIDE), Effect::Escalate);
+
+        let unlisted = Flow { purpose: None, purpose_listed: false, ..flow(INSIDE) };
+        let email = label(&[(EMAIL, 1)], &[]);
+        let (effect, cause, from) = answer(&policy, &email, &unlisted);
+        assert_eq!((effect, cause), (Effect::Escalate, Cause::Default));
+        assert_eq!(from, ["default.regulated-internal", "purpose.unlisted"]);
+        assert_eq!(answer(&policy, &label(&[], &[]), &unlisted).0, Effect::Allow);
+    }
+
+    #[test]
+    fn coverage_is_answered_for() {
+        let policy = policy(Vec::new());
+        let of = |reason, destination| effect(&policy, &label(&[], &[reason]), &flow(destination));
+        assert_eq!(of(Reason::Opaque, INSIDE), Effect::Escalate);
+        assert_eq!(of(Reason::Opaque, None), Effect::Escalate);
+        assert_eq!(of(Reason::Limit, INSIDE), Effect::Escalate);
+        assert_eq!(of(Reason::Limit, OUTSIDE), Effect::Block);
+        let cause = |reason| decide(&policy, &label(&[], &[reason]), &flow(None), &[], 0).cause;
+        assert_eq!(cause(Reason::Limit), Cause::Limit);
+        assert_eq!(cause(Reason::Deadline), Cause::Deadline);
+        assert_eq!(cause(Reason::Error), Cause::Error);
+    }
+
+    #[test]
+    fn lineage_counts_like_data() {
+        let policy = policy(Vec::new());
+        let mut carried = label(&[], &[]);
+        carried.lineage.insert(PAN);
+        assert_eq!(effect(&policy, &carried, &flow(OUTSIDE)), Effect::Block);
+        assert_eq!(effect(&policy, &carried, &flow(INSIDE)), Effect::Escalate);
+    }
+
+    #[test]
+    fn a_claimed_workflow_of_somebody_else_blocks() {
+        let policy = policy(Vec::new());
+        let stolen = Flow { identity: Identity::Mismatch, ..flow(INSIDE) };
+        let (effect, _, from) = answer(&policy, &label(&[], &[]), &stolen);
+        assert_eq!((effect, from), (Effect::Block, vec!["identity.binding".to_owned()]));
+    }
+
+    #[test]
+    fn a_rule_takes_the_place_of_the_default_only_without_threshold() {
+        let outside = flow(OUTSIDE);
+        let pans = label(&[(PAN, 10)], &[]);
+        let plain = policy(vec![rule("a", Effect::Redact, about(&[PAN]))]);
+        assert_eq!(effect(&plain, &pans, &outside), Effect::Redact);
+        let many = When { count: 10, ..about(&[PAN]) };
+        let weaker = policy(vec![rule("a", Effect::Redact, many.clone())]);
+        assert_eq!(effect(&weaker, &pans, &outside), Effect::Block);
+        let both = policy(vec![
+            rule("a", Effect::Allow, about(&[PAN])),
+            rule("b", Effect::Escalate, many),
+        ]);
+        assert_eq!(effect(&both, &label(&[(PAN, 9)], &[]), &outside), Effect::Allow);
+        assert_eq!(answer(&both, &pans, &outside).2, ["b"]);
+        let flow_rule = policy(vec![rule("a", Effect::Allow, When::any(Subject::Flow))]);
+        assert_eq!(effect(&flow_rule, &pans, &outside), Effect::Block);
+    }
+
+    #[test]
+    fn shadow_rules_say_and_do_nothing() {
+        let shadow = Rule { shadow: true, ..rule("a", Effect::Block, about(&[EMAIL])) };
+        let enforced = rule("b", Effect::Escalate, about(&[PAN]));
+        let policy = policy(vec![shadow.clone(), enforced]);
+        let decision = decide(&policy, &label(&[(EMAIL, 1)], &[]), &flow(INSIDE), &[], 0);
+        assert_eq!((decision.effect, decision.shadows), (Effect::Allow, vec![(0, Effect::Block)]));
+        let all = Policy::compile(parts(vec![shadow]), &taxonomy(), [7; 32]);
+        assert_eq!(all.map(drop), Err(vec![Fault::AllShadow]));
+    }
+
+    #[test]
+    fn redact_on_a_fixed_carrier_is_escalate() {
+        let policy = policy(vec![rule("a", Effect::Redact, about(&[PAN]))]);
+        let fixed = Flow { carrier: Carrier::Fixed, ..flow(INSIDE) };
+        let pans = label(&[(PAN, 1)], &[]);
+        assert_eq!(answer(&policy, &pans, &fixed).2, ["carrier.fixed"]);
+        assert_eq!(effect(&policy, &pans, &fixed), Effect::Escalate);
+    }
+
+    #[test]
+    fn possible_findings_decide_only_where_a_rule_names_them() {
+        let mut unsure = label(&[], &[]);
+        unsure.possible.insert(PAN, 3);
+        assert_eq!(effect(&policy(Vec::new()), &unsure, &flow(OUTSIDE)), Effect::Allow);
+        let named = When { possible: true, ..about(&[PAN]) };
+        let policy = policy(vec![rule("a", Effect::Redact, named)]);
+        assert_eq!(effect(&policy, &unsure, &flow(OUTSIDE)), Effect::Redact);
+    }
+
+    fn grant() -> GrantFacts {
+        GrantFacts {
+            executor: "uid:1000".to_owned(),
+            destination: "inside".to_owned(),
+            workflow: "letters".to_owned(),
+            purpose: "treatment".to_owned(),
+            channel: Channel::Prompt,
+            categories: [PAN].into_iter().collect(),
+            coverage: vec![Reason::Opaque],
+            unlisted_purpose: false,
+            payload: Some([1; 32]),
+            bytes: 100,
+            policy: [7; 32],
+            not_before: 100,
+            expires: 200,
+        }
+    }
+
+    #[test]
+    fn a_grant_lifts_escalate_and_nothing_else() {
+        let policy = policy(Vec::new());
+        let pans = label(&[(PAN, 1)], &[]);
+        let with =
+            |label: &Label, flow: &Flow, grant, now| decide(&policy, label, flow, &[grant], now);
+        let lifted = with(&pans, &flow(INSIDE), grant(), 150);
+        assert_eq!((lifted.effect, lifted.grants), (Effect::Allow, vec![0]));
+
+        let refusal = |label: &Label, flow: &Flow, grant, now| {
+            let decision = with(label, flow, grant, now);
+            assert_eq!(decision.effect, Effect::Escalate);
+            decision.refusals.first().map(|(_, refusal)| *refusal)
+        };
+        let inside = flow(INSIDE);
+        assert_eq!(refusal(&pans, &inside, grant(), 99), Some(Refusal::NotYet));
+        assert_eq!(refusal(&pans, &inside, grant(), 200), Some(Refusal::Expired));
+        let other = |change: fn(&mut Flow)| {
+            let mut flow = flow(INSIDE);
+            change(&mut flow);
+            refusal(&pans, &flow, grant(), 150)
+        };
+        assert_eq!(other(|flow| flow.executor = "uid:1".to_owned()), Some(Refusal::Executor));
+        assert_eq!(other(|flow| flow.payload = [2; 32]), Some(Refusal::Payload));
+        assert_eq!(other(|flow| flow.bytes = 101), Some(Refusal::Size));
+        assert_eq!(other(|flow| flow.channel = Channel::Commit), Some(Refusal::Channel));
+        assert_eq!(
+            other(|flow| flow.destination_name = "i".to_owned()),
+            Some(Refusal::Destination)
+        );
+        assert_eq!(other(|flow| flow.purpose_name = "x".to_owned()), Some(Refusal::Purpose));
+        let elsewhere = GrantFacts { policy: [8; 32], ..grant() };
+        assert_eq!(refusal(&pans, &inside, elsewhere, 150), Some(Refusal::Policy));
+        let another = GrantFacts { workflow: String::new(), ..grant() };
+        assert_eq!(refusal(&pans, &inside, another, 150), Some(Refusal::Workflow));
+
+        // More than was approved is not lifted in part.
+        let mut widened = pans.clone();
+        widened.lineage.insert(EMAIL);
+        let unlisted = Flow { purpose_listed: false, ..flow(INSIDE) };
+        assert_eq!(refusal(&widened, &unlisted, grant(), 150), Some(Refusal::NotCovered));
+        // What blocks is not lifted, and the grant is not used up.
+        let blocked = with(&label(&[(PAN, 1), (TOKEN, 1)], &[]), &inside, grant(), 150);
+        assert_eq!(blocked.effect, Effect::Block);
+        assert!(blocked.grants.is_empty());
+        // A payload that cannot be read needs a grant for that very payload.
+        let opaque = label(&[], &[Reason::Opaque]);
+        assert_eq!(with(&opaque, &inside, grant(), 150).effect, Effect::Allow);
+        let scope = GrantFacts { payload: None, ..grant() };
+        assert_eq!(refusal(&opaque, &inside, scope, 150), Some(Refusal::NotCovered));
+    }
+
+    #[test]
+    fn what_a_rule_wants_redacted_stays_redacted_under_a_grant() {
+        let policy = policy(vec![
+            rule("a", Effect::Redact, about(&[PAN])),
+            rule("b", Effect::Escalate, about(&[PAN])),
+        ]);
+        let pans = label(&[(PAN, 1)], &[]);
+        let decision = decide(&policy, &pans, &flow(INSIDE), &[grant()], 150);
+        assert_eq!(decision.effect, Effect::Redact);
+        assert_eq!(decision.transforms().collect::<Vec<_>>(), [(PAN, Transform::Mask)]);
+    }
+
+    const ALL: [CategoryIndex; 5] = [EMAIL, PAN, TOKEN, CANARY, UNDEFINED];
+
+    fn any_effect() -> impl Strategy<Value = Effect> {
+        prop::sample::select(&[Effect::Allow, Effect::Redact, Effect::Escalate, Effect::Block][..])
+    }
+
+    fn any_set() -> impl Strategy<Value = CategorySet> {
+        prop::collection::vec(prop::sample::select(&ALL[..]), 1..3)
+            .prop_map(|categories| categories.into_iter().collect())
+    }
+
+    fn any_rule() -> impl Strategy<Value = Rule> {
+        let subject = prop_oneof![
+            3 => any_set().prop_map(Subject::Categories),
+            1 => any_set().prop_map(Subject::Lineage),
+            1 => prop::sample::select(&REASONS[..])
+                .prop_map(|reason| Subject::Coverage(BTreeSet::from([reason]))),
+            1 => Just(Subject::Flow),
+        ];
+        let contains = prop_oneof![3 => Just(CategorySet::new()), 1 => any_set()];
+        let data = (1u64..4, 1u32..4, prop_oneof![Just(65u8), Just(85)], any::<bool>(), contains);
+        let trust = prop::collection::btree_set(
+            prop::sample::select(&[Trust::Internal, Trust::External, Trust::Unknown][..]),
+            0..3,
+        );
+        let rule = (subject, data, trust, any_effect(), any::<bool>(), 0u8..4);
+        rule.prop_map(|(subject, data, trust, effect, shadow, transform)| {
+            let (count, unique, likelihood, possible, contains) = data;
+            let about_findings = matches!(subject, Subject::Categories(_));
+            let effect =
+                if effect == Effect::Redact && !about_findings { Effect::Escalate } else { effect };
+            let transform = [Transform::Drop, Transform::Mask, Transform::Generalise]
+                .get(usize::from(transform))
+                .copied()
+                .filter(|_| effect == Effect::Redact);
+            let any = When::any(subject);
+            let when = When { count, unique, likelihood, possible, contains, trust, ..any };
+            Rule { id: String::new(), when, effect, transform, reason: String::new(), shadow }
+        })
+    }
+
+    fn any_policy() -> impl Strategy<Value = Vec<Rule>> {
+        // One rule that is enforced, so that not all are shadows.
+        prop::collection::vec(any_rule(), 0..6).prop_map(|mut rules| {
+            if let Some(first) = rules.first_mut() {
+                first.shadow = false;
+            }
+            rules
+        })
+    }
+
+    fn any_label() -> impl Strategy<Value = Label> {
+        let found = prop::collection::btree_map(0usize..5, (1u64..5, 1u32..5, 65u32..100), 0..4);
+        let possible = prop::collection::btree_map(0usize..5, 1u64..5, 0..3);
+        let lineage = prop::collection::btree_set(0usize..5, 0..3);
+        let reasons = prop::collection::btree_set(prop::sample::select(&REASONS[..]), 0..2);
+        (found, possible, lineage, reasons).prop_map(|(found, possible, lineage, reasons)| Label {
+            categories: found
+                .into_iter()
+                .map(|(at, (count, unique, likelihood))| {
+                    let unique = Unique::Exact(unique);
+                    let max_likelihood = Likelihood::new(likelihood);
+                    (ALL[at], CategoryCount { count, unique, max_likelihood })
+                })
+                .collect(),
+            possible: possible.into_iter().map(|(at, count)| (ALL[at], count)).collect(),
+            sensitivity: Sensitivity::Public,
+            coverage: Coverage { reasons },
+            lineage: lineage.into_iter().map(|at| ALL[at]).collect(),
+        })
+    }
+
+    fn any_flow() -> impl Strategy<Value = Flow> {
+        let destination = prop_oneof![Just(None), Just(INSIDE), Just(OUTSIDE)];
+        let carrier = prop_oneof![Just(Carrier::Rewritable), Just(Carrier::Fixed)];
+        (destination, any::<bool>(), any::<bool>(), carrier).prop_map(
+            |(destination, registered, listed, carrier)| Flow {
+                workflow: if registered { WorkflowOf::Registered(0) } else { WorkflowOf::Unnamed },
+                identity: if registered { Identity::Bound } else { Identity::None },
+                purpose: listed.then_some(0),
+                purpose_listed: listed && registered,
+                carrier,
+                ..flow(destination)
+            },
+        )
+    }
+
+    /// A label with something more in it.
+    fn any_more() -> impl Strategy<Value = (usize, u8, u64, Reason)> {
+        (0usize..5, 0u8..6, 1u64..5, prop::sample::select(&REASONS[..]))
+    }
+
+    fn more(label: &Label, (at, what, count, reason): (usize, u8, u64, Reason)) -> Label {
+        let (mut label, category) = (label.clone(), ALL[at]);
+        let fresh = CategoryCount {
+            count: 0,
+            unique: Unique::Exact(1),
+            max_likelihood: Likelihood::new(65),
+        };
+        match what {
+            0 => label.categories.entry(category).or_insert(fresh).count += count,
+            1 => {
+                let entry = label.categories.entry(category).or_insert(fresh);
+                entry.count = entry.count.max(1);
+                entry.max_likelihood = Likelihood::new(95);
+            }
+            2 => {
+                let entry = label.categories.entry(category).or_insert(fresh);
+                entry.count += count;
+                entry.unique = Unique::AtLeast(1024);
+            }
+            3 => *label.possible.entry(category).or_default() += count,
+            4 => drop(label.lineage.insert(category)),
+            _ => drop(label.coverage.reasons.insert(reason)),
+        }
+        label
+    }
+
+    proptest! {
+        #[test]
+        fn more_data_never_weakens_an_effect(
+            rules in any_policy(),
+            label in any_label(),
+            flow in any_flow(),
+            added in any_more(),
+        ) {
+            let policy = policy(rules);
+            let more = more(&label, added);
+            prop_assert!(effect(&policy, &more, &flow) >= effect(&policy, &label, &flow));
+        }
+
+        #[test]
+        fn a_finding_that_becomes_likely_never_weakens_an_effect(
+            rules in any_policy(),
+            label in any_label(),
+            flow in any_flow(),
+        ) {
+            let policy = policy(rules);
+            let mut surer = label.clone();
+            if let Some((category, count)) = surer.possible.pop_first() {
+                let entry = surer.categories.entry(category).or_insert(CategoryCount {
+                    count: 0,
+                    unique: Unique::Exact(1),
+                    max_likelihood: Likelihood::new(65),
+                });
+                entry.count += count;
+                prop_assert!(effect(&policy, &surer, &flow) >= effect(&policy, &label, &flow));
+            }
+        }
+
+        #[test]
+        fn the_order_of_rules_never_matters(
+            rules in any_policy(),
+            label in any_label(),
+            flow in any_flow(),
+        ) {
+            let reversed: Vec<Rule> = rules.iter().rev().cloned().collect();
+            let (one, other) = (policy(rules), policy(reversed));
+            let (one, other) = (decide(&one, &label, &flow, &[], 0), decide(&other, &label, &flow, &[], 0));
+            prop_assert_eq!(one.effect, other.effect);
+            prop_assert_eq!(one.cause, other.cause);
+            prop_assert!(one.transforms().eq(other.transforms()));
+        }
+
+        #[test]
+        fn a_grant_never_opens_what_blocks_and_never_weakens_for_more_data(
+            rules in any_policy(),
+            label in any_label(),
+            flow in any_flow(),
+            added in any_more(),
+        ) {
+            let policy = policy(rules);
+            let grants = [GrantFacts {
+                destination: flow.destination_name.clone(),
+                workflow: policy.workflow_of(&flow).map_or("", |it| &it.id).to_owned(),
+                ..grant()
+            }];
+            let with = |label: &Label| decide(&policy, label, &flow, &grants, 150).effect;
+            if effect(&policy, &label, &flow) == Effect::Block {
+                prop_assert_eq!(with(&label), Effect::Block);
+            }
+            prop_assert!(with(&more(&label, added)) >= with(&label));
+        }
     }
 }

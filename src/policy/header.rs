@@ -20,6 +20,11 @@ pub fn parse_header(json: &[u8]) -> Result<FlowHeader, HeaderError> {
     if json.len() > MAX_HEADER {
         return Err(HeaderError::TooLarge(json.len()));
     }
+    // A list would be taken as the fields in their order.
+    if json.trim_ascii_start().first() != Some(&b'{') {
+        let kind = "it is no object";
+        return Err(HeaderError::Malformed { kind, line: 1, column: 1 });
+    }
     let header: FlowHeader = serde_json::from_slice(json).map_err(|error| {
         let kind = match error.classify() {
             serde_json::error::Category::Syntax => "syntax",

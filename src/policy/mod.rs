@@ -14,6 +14,7 @@ mod header;
 mod matcher;
 mod parts;
 mod register;
+mod target;
 
 pub use category_set::{CategorySet, MAX_CATEGORIES};
 pub use decide::{Decision, Determinant, GrantFacts, Item, ItemDecision, Refusal, decide};
@@ -25,3 +26,4 @@ pub use parts::{
     Trust, When, Workflow,
 };
 pub use register::{Carrier, Flow, Identity, Policy, WorkflowOf};
+pub use target::{DestinationShape, describe};

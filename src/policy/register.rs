@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sha2::{Digest, Sha256};
 
+use super::target::Target;
 use super::{
     Approver, Binding, CategorySet, Destination, EventPath, Fault, MAX_CATEGORIES, Parts, Rule,
     Subject, Trust, Workflow,
@@ -47,8 +48,10 @@ pub(super) struct Masks {
     pub purpose: Vec<Vec<u64>>,
     /// By position of the destination; the last for an unknown one.
     pub destination: Vec<Vec<u64>>,
-    pub category: HashMap<u16, Vec<u64>>,
-    pub lineage: HashMap<u16, Vec<u64>>,
+    /// By position of the category; empty where no rule names it.
+    pub category: Vec<Vec<u64>>,
+    /// By position of the category; empty where no rule names it.
+    pub lineage: Vec<Vec<u64>>,
     pub coverage: Vec<Vec<u64>>,
     pub flow: Vec<u64>,
 }
@@ -240,8 +243,9 @@ impl Policy {
         if let Some(at) = self.by_destination.get(text) {
             return Some(*at);
         }
+        let target = Target::read(text)?;
         let reach = |destination: &Destination| {
-            destination.matchers.iter().filter_map(|matcher| matcher.matches(text)).max()
+            destination.matchers.iter().filter_map(|matcher| matcher.reach(&target)).max()
         };
         let found = self.parts.destinations.iter().enumerate();
         let found = found.filter_map(|(at, destination)| Some((reach(destination)?, at)));
@@ -276,8 +280,14 @@ impl Policy {
         let missing = registered.map_or_else(Vec::new, |workflow| {
             workflow.evidence.iter().filter(|field| !header.has(field)).cloned().collect()
         });
-        let claimed = header.destination.as_ref().map_or("", |claimed| claimed.as_str());
-        let destination = Some(claimed).filter(|it| !it.is_empty());
+        // Arguments of a tool go to the tool, where nothing else is said.
+        let tool = header.tool.as_ref().filter(|_| header.channel == Some(Channel::ToolInput));
+        let claimed = match (&header.destination, tool) {
+            (Some(claimed), _) => claimed.as_str().to_owned(),
+            (None, Some(tool)) => format!("tool:{}", tool.as_str()),
+            (None, None) => String::new(),
+        };
+        let destination = Some(claimed.as_str()).filter(|it| !it.is_empty());
         let destination = destination.and_then(|claimed| self.find_destination(claimed));
         let registered_id = destination.and_then(|at| self.parts.destinations.get(at));
         Flow {
@@ -289,7 +299,7 @@ impl Policy {
             purpose_listed: registered.is_some_and(listed),
             missing,
             carrier,
-            destination_name: registered_id.map_or(claimed, |it| &it.id).to_owned(),
+            destination_name: registered_id.map_or(claimed, |it| it.id.clone()),
             purpose_name: header.purpose.as_ref().map_or("", |it| it.as_str()).to_owned(),
             executor: attested.executor(),
             payload: [0; 32],
@@ -431,8 +441,8 @@ impl Masks {
             }),
             purpose: each(purposes.iter().collect(), |rule| &rule.when.purposes),
             destination: Vec::new(),
-            category: HashMap::new(),
-            lineage: HashMap::new(),
+            category: vec![Vec::new(); MAX_CATEGORIES],
+            lineage: vec![Vec::new(); MAX_CATEGORIES],
             coverage: REASONS
                 .into_iter()
                 .map(|reason| {
@@ -461,7 +471,8 @@ impl Masks {
                 Subject::Flow | Subject::Coverage(_) => continue,
             };
             for category in categories.iter() {
-                let mask = table.entry(category.0).or_insert_with(|| vec![0; words]);
+                let Some(mask) = table.get_mut(usize::from(category.0)) else { continue };
+                mask.resize(words, 0);
                 if let Some(word) = mask.get_mut(at / 64) {
                     *word |= 1 << (at % 64);
                 }

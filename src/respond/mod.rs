@@ -9,6 +9,7 @@
 //! counts and identities.
 
 mod csv;
+mod decision;
 mod human;
 mod json;
 mod names;
@@ -16,6 +17,7 @@ mod redact;
 mod sarif;
 mod shape;
 
+pub use decision::{Recorded, Released, Report, Waiting};
 pub use names::{NameCleaner, escape, path as clean_path};
 pub use redact::{
     Done, MAX_MASK, MAX_TOKEN_VALUE, NoTokens, Obligations, RedactError, Redacted, Redactor,

@@ -1,4 +1,4 @@
-//! What is wrong with a rule pack, where, and how to mend it.
+//! What is wrong with a rule pack or a `sluice.toml`, where, and how to mend it.
 
 use std::fmt::{self, Write as _};
 
@@ -11,22 +11,32 @@ const MAX_KEPT: usize = 500;
 const MAX_SHOWN: usize = 160;
 
 macro_rules! codes {
-    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal,)+) => {
-        /// Stable names of what can be wrong with a rule pack. Codes that begin with `E` are
-        /// errors, those with `W` warnings; a code is never given another meaning.
+    (
+        rules { $($(#[doc = $doc:literal])+ $name:ident = $word:literal,)+ }
+        policy { $($(#[doc = $policy_doc:literal])+ $policy:ident = $policy_word:literal,)+ }
+    ) => {
+        /// Stable names of what can be wrong with a rule pack or a `sluice.toml`. Codes that begin
+        /// with `E` or `P` are errors, those with `W` or `PW` warnings; a code is never given
+        /// another meaning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $($(#[doc = $doc])+ $name,)+
+            $($(#[doc = $policy_doc])+ $policy,)+
         }
 
         impl Code {
-            /// All codes, errors first.
+            /// All codes of rule packs, errors first.
             pub const ALL: &'static [Code] = &[$(Code::$name,)+];
+
+            /// The codes of `sluice.toml` alone, errors first. What every TOML file can have
+            /// wrong, `E001` to `E008` and `E010` to `E013`, is in [`Code::ALL`].
+            pub const POLICY: &'static [Code] = &[$(Code::$policy,)+];
 
             /// The code as output shows it: `E001`.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Code::$name => $word,)+
+                    $(Code::$policy => $policy_word,)+
                 }
             }
 
@@ -34,6 +44,7 @@ macro_rules! codes {
             pub fn description(self) -> &'static str {
                 match self {
                     $(Code::$name => concat!($($doc),+).trim_ascii(),)+
+                    $(Code::$policy => concat!($($policy_doc),+).trim_ascii(),)+
                 }
             }
         }
@@ -41,96 +52,158 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The file is not valid TOML.
-    Syntax = "E001",
-    /// The file is larger than 1 MiB.
-    SourceTooLarge = "E002",
-    /// A key that the format does not know.
-    UnknownKey = "E003",
-    /// A key that the format requires is missing.
-    MissingKey = "E004",
-    /// A value has the wrong TOML type.
-    WrongType = "E005",
-    /// A number is outside its range.
-    OutOfRange = "E006",
-    /// A list, or a kind of definition, has more entries than the limit.
-    TooMany = "E007",
-    /// A text is longer than the limit.
-    TooLong = "E008",
-    /// An id is not dotted lower case, or does not begin with the class of its category.
-    BadId = "E009",
-    /// An id is defined twice.
-    DuplicateId = "E010",
-    /// A rule names a category that the taxonomy does not define.
-    UnknownCategory = "E011",
-    /// A rule names a validator that does not exist.
-    UnknownValidator = "E012",
-    /// A word is not one of those allowed: class, sensitivity or anchor shape.
-    UnknownWord = "E013",
-    /// A country is not two capital letters as in ISO 3166-1.
-    BadCountry = "E014",
-    /// A pattern is not a valid regex.
-    PatternSyntax = "E015",
-    /// A pattern uses Unicode mode, which byte patterns cannot have.
-    PatternUnicode = "E016",
-    /// A pattern can match nothing at all, or never matches.
-    PatternEmpty = "E017",
-    /// A pattern has an unbounded repeat and the rule states no `max_length`.
-    PatternUnbounded = "E018",
-    /// A pattern can match more bytes than a rule may read.
-    PatternTooLong = "E019",
-    /// The automaton of a pattern is larger than the limit.
-    PatternTooLarge = "E020",
-    /// `boundary` is not one character class.
-    BadBoundary = "E021",
-    /// Anchors are contradictory or outside their limits.
-    BadAnchors = "E022",
-    /// No anchor is stated and none can be derived from the pattern.
-    NoAnchor = "E023",
-    /// The pattern can match text that does not hold the anchor, so the prefilter would lie.
-    AnchorNotHeld = "E024",
-    /// A match can start more than 256 bytes before its anchor.
-    LeadTooLong = "E025",
-    /// The proof that every match holds its anchor exceeds its work limit.
-    ProofTooLarge = "E026",
-    /// An example does not mark exactly one value with ⟦ and ⟧.
-    BadExample = "E027",
-    /// A combination names no category it rests on, or nothing that must be near it.
-    BadCombination = "E028",
-    /// Fewer than two examples or fewer than two counterexamples.
-    TooFewExamples = "E029",
-    /// Title, why or source is missing or empty.
-    MissingText = "E030",
-    /// A context term is empty, not in lower case, or has stray spaces.
-    BadTerm = "E031",
-    /// A bare 9- to 11-digit shape without validator is `likely` without evidence.
-    BareDigits = "E032",
-    /// The rule can read a byte more than 1,024 times.
-    CostTooHigh = "E033",
-    /// A context names a list of terms that no pack defines.
-    UnknownList = "E034",
-    /// The rule can read a byte more than 64 times.
-    CostHigh = "W001",
-    /// A keyword is short or so common that the rule is tried all the time.
-    CommonKeyword = "W002",
-    /// A rule with the same pattern and category comes before this one.
-    Unreachable = "W003",
-    /// A bare 9- to 11-digit shape is `likely` without evidence, though it is validated.
-    BareDigitsValidated = "W004",
-    /// A taxonomy changes a built-in category.
-    ChangedCategory = "W005",
-    /// A term, column, keyword or country list names the same thing twice.
-    Repeated = "W006",
-    /// A capture group other than `value` is never read.
-    UnreadGroup = "W007",
-    /// `max_length` has no effect, since the pattern never matches that much.
-    UnusedMaxLength = "W008",
+    rules {
+        /// The file is not valid TOML.
+        Syntax = "E001",
+        /// The file is larger than 1 MiB.
+        SourceTooLarge = "E002",
+        /// A key that the format does not know.
+        UnknownKey = "E003",
+        /// A key that the format requires is missing.
+        MissingKey = "E004",
+        /// A value has the wrong TOML type.
+        WrongType = "E005",
+        /// A number is outside its range.
+        OutOfRange = "E006",
+        /// A list, or a kind of definition, has more entries than the limit.
+        TooMany = "E007",
+        /// A text is longer than the limit.
+        TooLong = "E008",
+        /// An id is not dotted lower case, or does not begin with the class of its category.
+        BadId = "E009",
+        /// An id is defined twice.
+        DuplicateId = "E010",
+        /// A rule names a category that the taxonomy does not define.
+        UnknownCategory = "E011",
+        /// A rule names a validator that does not exist.
+        UnknownValidator = "E012",
+        /// A word is not one of those allowed: class, sensitivity or anchor shape.
+        UnknownWord = "E013",
+        /// A country is not two capital letters as in ISO 3166-1.
+        BadCountry = "E014",
+        /// A pattern is not a valid regex.
+        PatternSyntax = "E015",
+        /// A pattern uses Unicode mode, which byte patterns cannot have.
+        PatternUnicode = "E016",
+        /// A pattern can match nothing at all, or never matches.
+        PatternEmpty = "E017",
+        /// A pattern has an unbounded repeat and the rule states no `max_length`.
+        PatternUnbounded = "E018",
+        /// A pattern can match more bytes than a rule may read.
+        PatternTooLong = "E019",
+        /// The automaton of a pattern is larger than the limit.
+        PatternTooLarge = "E020",
+        /// `boundary` is not one character class.
+        BadBoundary = "E021",
+        /// Anchors are contradictory or outside their limits.
+        BadAnchors = "E022",
+        /// No anchor is stated and none can be derived from the pattern.
+        NoAnchor = "E023",
+        /// The pattern can match text that does not hold the anchor, so the prefilter would lie.
+        AnchorNotHeld = "E024",
+        /// A match can start more than 256 bytes before its anchor.
+        LeadTooLong = "E025",
+        /// The proof that every match holds its anchor exceeds its work limit.
+        ProofTooLarge = "E026",
+        /// An example does not mark exactly one value with ⟦ and ⟧.
+        BadExample = "E027",
+        /// A combination names no category it rests on, or nothing that must be near it.
+        BadCombination = "E028",
+        /// Fewer than two examples or fewer than two counterexamples.
+        TooFewExamples = "E029",
+        /// Title, why or source is missing or empty.
+        MissingText = "E030",
+        /// A context term is empty, not in lower case, or has stray spaces.
+        BadTerm = "E031",
+        /// A bare 9- to 11-digit shape without validator is `likely` without evidence.
+        BareDigits = "E032",
+        /// The rule can read a byte more than 1,024 times.
+        CostTooHigh = "E033",
+        /// A context names a list of terms that no pack defines.
+        UnknownList = "E034",
+        /// The rule can read a byte more than 64 times.
+        CostHigh = "W001",
+        /// A keyword is short or so common that the rule is tried all the time.
+        CommonKeyword = "W002",
+        /// A rule with the same pattern and category comes before this one.
+        Unreachable = "W003",
+        /// A bare 9- to 11-digit shape is `likely` without evidence, though it is validated.
+        BareDigitsValidated = "W004",
+        /// A taxonomy changes a built-in category.
+        ChangedCategory = "W005",
+        /// A term, column, keyword or country list names the same thing twice.
+        Repeated = "W006",
+        /// A capture group other than `value` is never read.
+        UnreadGroup = "W007",
+        /// `max_length` has no effect, since the pattern never matches that much.
+        UnusedMaxLength = "W008",
+    }
+    policy {
+        /// A condition on data that more data could make false: `not`, an upper bound, and the like.
+        NotUpwardClosed = "P001",
+        /// A workflow, rule or destination names something that nothing registers.
+        UnknownName = "P002",
+        /// A matcher of a destination cannot be read.
+        BadMatcher = "P003",
+        /// Two destinations have the same matcher.
+        MatcherTie = "P004",
+        /// An id is not lower-case letters, digits, `-` and `_`.
+        BadName = "P005",
+        /// A workflow is bound to nobody, or to somebody and to anyone.
+        Unbound = "P006",
+        /// A workflow wants more approvals than it has approvers.
+        TooFewApprovers = "P007",
+        /// A rule redacts what is not a finding.
+        RedactNeedsFindings = "P008",
+        /// A rule has a transform and another effect than redact.
+        TransformNeedsRedact = "P009",
+        /// All rules are shadows, so that none decides anything.
+        AllShadow = "P010",
+        /// A rule is about several kinds of things.
+        SeveralSubjects = "P011",
+        /// A rule counts, and names no category whose findings it would count.
+        ThresholdNeedsCategory = "P012",
+        /// The key of an approver is not one of OpenSSH and Ed25519.
+        BadKey = "P013",
+        /// The command of a path is not an absolute program with fixed arguments.
+        BadCommand = "P014",
+        /// A time is neither seconds nor a number with `s` or `m`.
+        BadDuration = "P015",
+        /// A file of a repository may not say this.
+        NotFromRepository = "P016",
+        /// A title, owner or reason is empty.
+        EmptyText = "P017",
+        /// What a rule asks for together is asked of no category.
+        NoCategory = "P018",
+        /// The file is of a version that this program does not read.
+        BadVersion = "P019",
+        /// A digest of an executable is not 64 hex digits.
+        BadDigest = "P020",
+        /// The taxonomy has more categories than a policy can hold.
+        TooManyCategories = "P021",
+        /// A category or destination is approved on one side only, so that nothing flows.
+        OneSidedApproval = "PW001",
+        /// A rule that can never change an effect.
+        NoEffect = "PW002",
+        /// A rule allows regulated data or secrets whatever the destination.
+        BroadAllow = "PW003",
+        /// A matcher takes every host below a top-level domain.
+        BroadMatcher = "PW004",
+        /// An approver, path or destination that nothing names.
+        Unused = "PW005",
+        /// A list says the same thing twice.
+        RepeatedEntry = "PW006",
+        /// Anyone may be a workflow that approves regulated data.
+        AnyoneRegulated = "PW007",
+        /// A workflow has nobody who could approve its escalations, which then expire to block.
+        NobodyApproves = "PW008",
+    }
 }
 
 impl Code {
     /// Whether the pack can still be used.
     pub fn severity(self) -> Severity {
-        if self.as_str().starts_with('W') { Severity::Warning } else { Severity::Error }
+        if self.as_str().contains('W') { Severity::Warning } else { Severity::Error }
     }
 }
 
@@ -246,7 +319,7 @@ impl Diagnostics {
     }
 
     /// Brings the diagnostics into the order of files, lines and columns.
-    pub(super) fn sort(&mut self) {
+    pub(crate) fn sort(&mut self) {
         self.list.sort_by(|a, b| {
             (&a.file, a.line, a.column, a.code).cmp(&(&b.file, b.line, b.column, b.code))
         });

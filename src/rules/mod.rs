@@ -10,7 +10,7 @@ mod anchor;
 mod validator;
 mod source;
 mod diagnostic;
-mod reader;
+pub(crate) mod reader;
 mod pack;
 mod pattern;
 mod requirement;

@@ -1,14 +1,9 @@
 //! One TOML file as it stands: the shape is checked here, the meaning in `compile`.
 
-use toml::de::DeTable;
-
-use super::diagnostic::Code;
-use super::reader::{Located, Place, Reporter, Table};
+use super::reader::{Located, Place, Reporter, Table, read_document};
 use super::{MAX_CONTEXT, MAX_REACH, MAX_WITHIN, Source};
 use crate::model::LawSource;
 
-/// The largest source: 1 MiB.
-pub(super) const MAX_SOURCE: usize = 1 << 20;
 /// The most rules, combinations and categories of one source; `compile` limits their sum.
 pub(super) const MAX_RULES: usize = 10_000;
 /// The longest pattern in bytes.
@@ -127,25 +122,7 @@ pub(super) struct RawContext {
 
 /// Reads a source. Definitions that miss something needed are reported and left out.
 pub(super) fn read(source: &Source, position: usize, reporter: &mut Reporter<'_>) -> Pack {
-    let start = Place { source: position, offset: 0 };
-    if source.text.len() > MAX_SOURCE {
-        let message = format!("the file has {} bytes, limit {MAX_SOURCE}", source.text.len());
-        reporter.report(start, Code::SourceTooLarge, message);
-        return Pack::default();
-    }
-    let (document, errors) = DeTable::parse_recoverable(&source.text);
-    if !errors.is_empty() {
-        for error in errors.iter().take(20) {
-            let offset = error.span().map_or(0, |span| span.start);
-            let at = Place { source: position, offset };
-            // Messages can go over several lines; diagnostics are one.
-            let message = error.message().lines().collect::<Vec<_>>().join(", ");
-            reporter.report(at, Code::Syntax, message);
-        }
-        return Pack::default();
-    }
-    let mut table = Table::new(document.get_ref(), start, "the file", reporter);
-    let pack = Pack {
+    read_document(source, position, reporter, |table| Pack {
         categories: table.tables("category", MAX_RULES, category).into_iter().flatten().collect(),
         rules: table.tables("rule", MAX_RULES, rule).into_iter().flatten().collect(),
         combinations: table
@@ -155,9 +132,8 @@ pub(super) fn read(source: &Source, position: usize, reporter: &mut Reporter<'_>
             .collect(),
         lists: table.tables("list", MAX_RULES, list).into_iter().flatten().collect(),
         laws: table.tables("law", MAX_RULES, law).into_iter().flatten().collect(),
-    };
-    table.finish();
-    pack
+    })
+    .unwrap_or_default()
 }
 
 fn list(table: &mut Table<'_, '_, '_>) -> Option<RawList> {

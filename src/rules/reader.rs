@@ -10,7 +10,7 @@ use super::{Origin, Source};
 
 /// Where something stands: a source and a byte offset in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Position of the source among the sources.
     pub source: usize,
     /// Byte offset in its text.
@@ -19,13 +19,13 @@ pub(super) struct Place {
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Located<T> {
+pub(crate) struct Located<T> {
     pub value: T,
     pub at: Place,
 }
 
 /// Takes problems down, with offsets turned into lines and columns.
-pub(super) struct Reporter<'a> {
+pub(crate) struct Reporter<'a> {
     sources: &'a [Source],
     /// Offsets of the first byte of each line, a source each; filled when first needed.
     lines: Vec<Vec<usize>>,
@@ -79,15 +79,50 @@ impl<'a> Reporter<'a> {
     }
 }
 
+/// The largest source: 1 MiB.
+pub(crate) const MAX_SOURCE: usize = 1 << 20;
+
+/// Reads a whole source; none where it is too large or no TOML, which is reported.
+pub(crate) fn read_document<T>(
+    source: &Source,
+    position: usize,
+    reporter: &mut Reporter<'_>,
+    read: impl FnOnce(&mut Table<'_, '_, '_>) -> T,
+) -> Option<T> {
+    let start = Place { source: position, offset: 0 };
+    if source.text.len() > MAX_SOURCE {
+        let message = format!("the file has {} bytes, limit {MAX_SOURCE}", source.text.len());
+        reporter.report(start, Code::SourceTooLarge, message);
+        return None;
+    }
+    let (document, errors) = DeTable::parse_recoverable(&source.text);
+    if !errors.is_empty() {
+        for error in errors.iter().take(20) {
+            let offset = error.span().map_or(0, |span| span.start);
+            let at = Place { source: position, offset };
+            // Messages can go over several lines; diagnostics are one.
+            let message = error.message().lines().collect::<Vec<_>>().join(", ");
+            reporter.report(at, Code::Syntax, message);
+        }
+        return None;
+    }
+    let mut table = Table::new(document.get_ref(), start, "the file", reporter);
+    let result = read(&mut table);
+    table.finish();
+    Some(result)
+}
+
 /// A table that is being read.
-pub(super) struct Table<'t, 'r, 'a> {
+pub(crate) struct Table<'t, 'r, 'a> {
     table: &'t DeTable<'t>,
     /// Where the table stands.
     pub at: Place,
     /// What it is, for messages: `rule`, `context`.
     what: &'static str,
     asked: Vec<&'static str>,
-    reporter: &'r mut Reporter<'a>,
+    refused: Vec<&'static str>,
+    /// Takes down what is wrong with the values.
+    pub reporter: &'r mut Reporter<'a>,
 }
 
 impl<'t, 'r, 'a> Table<'t, 'r, 'a> {
@@ -97,7 +132,7 @@ impl<'t, 'r, 'a> Table<'t, 'r, 'a> {
         what: &'static str,
         reporter: &'r mut Reporter<'a>,
     ) -> Table<'t, 'r, 'a> {
-        Table { table, at, what, asked: Vec::new(), reporter }
+        Table { table, at, what, asked: Vec::new(), refused: Vec::new(), reporter }
     }
 
     /// Whether the table has the key.
@@ -176,6 +211,60 @@ impl<'t, 'r, 'a> Table<'t, 'r, 'a> {
         entries.into_iter().filter_map(|(value, at)| self.as_text(key, value, at, limit)).collect()
     }
 
+    /// One text or a list of them, as [`Table::texts`] reads it.
+    pub fn one_or_more(
+        &mut self,
+        key: &'static str,
+        count: usize,
+        limit: usize,
+    ) -> Vec<Located<String>> {
+        match self.value(key) {
+            Some((value, at)) if !value.is_array() => {
+                self.as_text(key, value, at, limit).into_iter().collect()
+            }
+            _ => self.texts(key, count, limit),
+        }
+    }
+
+    /// A list of whole numbers in a range.
+    pub fn numbers(
+        &mut self,
+        key: &'static str,
+        count: usize,
+        range: Range<usize>,
+    ) -> Vec<Located<usize>> {
+        let Some((value, at)) = self.value(key) else { return Vec::new() };
+        let entries = self.each(key, value, at, count);
+        let number = |(value, at)| self.as_number(key, value, at, range.clone());
+        entries.into_iter().filter_map(number).collect()
+    }
+
+    /// Whether the value of the key is a text.
+    pub fn is_text(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| value.get_ref().is_str())
+    }
+
+    /// Whether the value of the key is a list without entries.
+    pub fn is_empty_list(&self, key: &str) -> bool {
+        let list = self.table.get(key).and_then(|value| value.get_ref().as_array());
+        list.is_some_and(|list| list.is_empty())
+    }
+
+    /// Where the value of the key stands; where the table stands, without one.
+    pub fn place(&self, key: &str) -> Place {
+        let value = self.table.get(key);
+        value.map_or(self.at, |value| Place { source: self.at.source, offset: value.span().start })
+    }
+
+    /// Reports a key that may not be there, in words of its own. `finish` then says no more of it.
+    pub fn refuse(&mut self, key: &'static str, code: Code, message: &str, help: &str) {
+        if self.has(key) {
+            self.refused.push(key);
+            let at = self.place(key);
+            self.reporter.report_with_help(at, code, message, Some(help.to_owned()));
+        }
+    }
+
     /// Reads a table below this one.
     pub fn table<T>(
         &mut self,
@@ -205,7 +294,7 @@ impl<'t, 'r, 'a> Table<'t, 'r, 'a> {
     pub fn finish(self) {
         for (key, _) in self.table.iter() {
             let name = key.get_ref().as_ref();
-            if self.asked.contains(&name) {
+            if self.asked.contains(&name) || self.refused.contains(&name) {
                 continue;
             }
             let at = Place { source: self.at.source, offset: key.span().start };
@@ -218,7 +307,8 @@ impl<'t, 'r, 'a> Table<'t, 'r, 'a> {
         }
     }
 
-    fn require(&mut self, key: &'static str) {
+    /// Reports a key that is not there.
+    pub fn require(&mut self, key: &'static str) {
         if !self.has(key) {
             let message = format!("missing key `{key}` in {}", self.what);
             self.reporter.report(self.at, Code::MissingKey, message);
@@ -321,7 +411,7 @@ impl<'t, 'r, 'a> Table<'t, 'r, 'a> {
 }
 
 /// A name from a pack as messages show it: cut, control characters escaped.
-pub(super) fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     let mut shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
     if name.chars().nth(80).is_some() {
         shown.push_str("...");
@@ -330,13 +420,13 @@ pub(super) fn shown(name: &str) -> String {
 }
 
 /// The known word that is most like `name`, if one is like it at all.
-pub(super) fn nearest<'w>(name: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+pub(crate) fn nearest<'w>(name: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     nearest_words(name, known, 1).pop()
 }
 
 /// The `count` known words that are most like `name`, the nearest first, as far as they are like
 /// it: at most every third character differs.
-pub(super) fn nearest_words<'w>(
+pub(crate) fn nearest_words<'w>(
     name: &str,
     known: impl Iterator<Item = &'w str>,
     count: usize,
@@ -352,7 +442,7 @@ pub(super) fn nearest_words<'w>(
 
 /// Fewest insertions, removals and replacements of characters that turn one text into the other
 /// (Wagner and Fischer 1974).
-pub(super) fn edit_distance(a: &str, b: &str) -> usize {
+pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (i, x) in a.chars().enumerate() {
         let mut diagonal = std::mem::replace(row.first_mut().unwrap_or(&mut 0), i + 1);

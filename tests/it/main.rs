@@ -8,11 +8,15 @@
     reason = "a test fails by panicking"
 )]
 
+mod approve;
+mod approve_ssh;
+mod approve_store;
 mod awkward;
 mod canary;
 mod cases;
 mod checksums;
 mod classify_cli;
+mod config;
 mod docs;
 mod exact;
 mod fuzz_bodies;
@@ -22,6 +26,7 @@ mod licences;
 mod naive;
 mod output;
 mod packs;
+mod policy_cli;
 mod redact;
 mod rules_command;
 mod rules_diagnostics;

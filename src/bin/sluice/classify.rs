@@ -12,7 +12,7 @@ use std::time::Instant;
 use anyhow::Context;
 use serde::Serialize;
 use sluicegate::decode::{self, Encoding, Structure};
-use sluicegate::engine::{Classified, Options};
+use sluicegate::engine::{Classified, Options, ScannedNames};
 use sluicegate::model::{self, Coverage, FileReport, Outcome, Reason, Summary};
 use sluicegate::policy::default_effect;
 use sluicegate::respond::{self, Filter, FindingsShape, Format, LabelShape, Shaper, Writer};
@@ -21,7 +21,7 @@ use sluicegate::{RuleSet, Scanner};
 
 use crate::kernel;
 use crate::key::fingerprint_key;
-use crate::names::{ScannedNames, shown};
+use crate::names::shown;
 use crate::{INTERNAL, UsageError};
 
 /// Bytes of one read.

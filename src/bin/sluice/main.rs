@@ -6,14 +6,18 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
 
+mod attest;
 mod classify;
 mod completions;
+mod init;
 mod kernel;
 mod key;
 mod load;
 mod names;
 mod output;
+mod policy;
 mod progress;
+mod register;
 mod rules;
 mod scan;
 mod verify_manifest;
@@ -35,6 +39,9 @@ enum Command {
     Classify(classify::Arguments),
     /// List, check, test and explain rules
     Rules(rules::Arguments),
+    /// Check, explain and compare registers of destinations, workflows and rules
+    Policy(policy::Arguments),
+    Init(init::Arguments),
     /// Check that files still are what a scan's manifest says
     VerifyManifest(verify_manifest::Arguments),
     /// Print a completion script for a shell
@@ -78,6 +85,8 @@ fn run() -> ExitCode {
         Command::Scan(arguments) => scan::run(arguments),
         Command::Classify(arguments) => classify::run(arguments),
         Command::Rules(arguments) => rules::run(arguments),
+        Command::Policy(arguments) => policy::run(arguments),
+        Command::Init(arguments) => init::run(&arguments),
         Command::VerifyManifest(arguments) => verify_manifest::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => completions::man(),

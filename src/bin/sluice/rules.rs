@@ -47,10 +47,10 @@ enum Format {
 
 /// Folders with rules over the built-in ones.
 #[derive(Debug, clap::Args)]
-struct Folders {
+pub struct Folders {
     /// Add the rules in this folder, or replace built-in ones by id; may be repeated
     #[arg(long = "rules", value_name = "DIR")]
-    dirs: Vec<PathBuf>,
+    pub dirs: Vec<PathBuf>,
 }
 
 /// Runs the subcommand.
@@ -65,7 +65,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Writes to standard output. A reader that has gone, as `head` does, is no failure.
-fn print(text: &str) -> anyhow::Result<()> {
+pub fn print(text: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
@@ -74,13 +74,13 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// Writes a value as indented JSON.
-fn print_json(value: &serde_json::Value) -> anyhow::Result<()> {
+pub fn print_json(value: &serde_json::Value) -> anyhow::Result<()> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
 /// A text from a pack on one line, safe for a terminal: control characters and those that change
 /// the direction of writing are escaped.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

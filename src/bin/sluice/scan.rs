@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use indicatif::ProgressBar;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use sluicegate::batch::{self, Filter, Plan, Progress, Roots, manifest};
-use sluicegate::engine::Options;
+use sluicegate::engine::{Options, ScannedNames};
 use sluicegate::model::{self, Effect, Label, Summary};
 use sluicegate::policy::default_effect;
 use sluicegate::respond;
@@ -19,7 +19,7 @@ use sluicegate::{RuleSet, Scanner};
 
 use crate::kernel;
 use crate::key::fingerprint_key;
-use crate::names::{ScannedNames, shown};
+use crate::names::shown;
 use crate::output::{Output, stderr_files};
 use crate::{INTERNAL, UsageError, progress};
 

@@ -1,0 +1,35 @@
+//! `sluice policy`: whether a register is sound, why a flow is decided as it is, and what a change
+//! of the register does.
+
+use std::process::ExitCode;
+
+mod check;
+
+/// Check, explain and compare registers.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Check a `sluice.toml`: errors, and what is allowed and hardly meant
+    Check(check::Arguments),
+}
+
+/// How output is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Human,
+    /// For programs
+    Json,
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.command {
+        Command::Check(arguments) => check::run(&arguments),
+    }
+}
