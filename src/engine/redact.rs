@@ -3,6 +3,10 @@
 use super::{Classified, Scanner};
 use crate::respond::{Done, Obligations, RedactError, Tokens, redact};
 
+/// How often a payload is redacted at most. Values that were taken out change how far a label is from
+/// other values, so that a few of these are found the second time only.
+pub(super) const ROUNDS: usize = 3;
+
 /// A redacted payload with what a scan found in it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rescanned {
@@ -26,7 +30,8 @@ impl std::fmt::Debug for Rescanned {
 }
 
 /// Takes the findings of a payload out of it, as far as `obligations` say, and scans what is left, as
-/// the same format. `classified` is what a scan of exactly this payload gave.
+/// the same format; what is found then is taken out too, once. `classified` is what a scan of exactly
+/// this payload gave.
 ///
 /// # Errors
 ///
@@ -42,7 +47,31 @@ pub fn redact_and_rescan(
         return Err(RedactError::Truncated(classified.truncated));
     }
     let (rules, format) = (scanner.rules(), classified.format);
-    let redacted = redact(rules, payload, format, &classified.findings, obligations, tokens)?;
-    let again = scanner.scan_as(&redacted.bytes, Some(format));
-    Ok(Rescanned { bytes: redacted.bytes, done: redacted.done, again })
+    let first = redact(rules, payload, format, &classified.findings, obligations, tokens)?;
+    let again = scanner.scan_as(&first.bytes, Some(format));
+    let mut all = Rescanned { bytes: first.bytes, done: first.done, again };
+    for _ in 1..ROUNDS {
+        let known = &all.again;
+        if known.truncated > 0 {
+            return Err(RedactError::Truncated(known.truncated));
+        }
+        if !known.findings.iter().any(|finding| obligations.of(finding).is_some()) {
+            break;
+        }
+        let next = redact(rules, &all.bytes, format, &known.findings, obligations, tokens)?;
+        all.again = scanner.scan_as(&next.bytes, Some(format));
+        all.bytes = next.bytes;
+        all.done = sum(&[all.done, next.done].concat());
+    }
+    Ok(all)
+}
+
+/// What was done in all rounds, by category and transform.
+pub(super) fn sum(rounds: &[Done]) -> Vec<Done> {
+    let mut sums = std::collections::BTreeMap::new();
+    for done in rounds {
+        *sums.entry((done.category, done.transform)).or_insert(0) += done.count;
+    }
+    let done = |((category, transform), count)| Done { category, transform, count };
+    sums.into_iter().map(done).collect()
 }

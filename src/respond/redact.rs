@@ -419,6 +419,7 @@ impl Redactor {
                 let coarse = self.generalised(&union, &value);
                 coarse.map_or((Transform::Mask, None), |text| (Transform::Generalise, Some(text)))
             }
+            Transform::Tokenize if self.holds_secret(&union) => (Transform::Mask, None),
             Transform::Tokenize if value.len() <= MAX_TOKEN_VALUE && !value.is_empty() => {
                 (Transform::Tokenize, Some(self.token(&union, &value, sink)?))
             }
@@ -451,8 +452,7 @@ impl Redactor {
         sink: &mut Sink<'_>,
     ) {
         let had_text = text.is_some();
-        let secret =
-            union.members.iter().any(|it| self.rules.class(it.category) == Some(Class::Sec));
+        let secret = self.holds_secret(union);
         for piece in &union.pieces {
             let plain = self.units.read(&piece.bytes);
             self.settle_value(piece.kind, &piece.bytes, sink);
@@ -496,6 +496,11 @@ impl Redactor {
         });
         let first = coarse.next()??;
         coarse.all(|other| other.as_ref() == Some(&first)).then_some(first)
+    }
+
+    /// A secret is not kept, so it gets no token, and its length is not shown.
+    fn holds_secret(&self, union: &Union) -> bool {
+        union.members.iter().any(|it| self.rules.class(it.category) == Some(Class::Sec))
     }
 
     fn token(
@@ -601,5 +606,385 @@ impl Sink<'_> {
             memchr::memmem::find(self.bytes, &encoded).is_some()
         };
         self.tokens.token(category, value, &taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::model::{Category, Evidence, Likelihood, RuleIndex, Sensitivity};
+    use crate::rules::Taxonomy;
+
+    const CATEGORIES: [&str; 3] = ["nat.us_ssn", "pii.dob", "sec.password_assign"];
+
+    fn rules() -> Arc<RuleSet> {
+        let category = |id: &str| Category {
+            id: id.to_owned(),
+            title: id.to_owned(),
+            class: if id.starts_with("sec") { Class::Sec } else { Class::Nat },
+            sensitivity: Sensitivity::Restricted,
+            regulated: true,
+            laws: Vec::new(),
+        };
+        let taxonomy = Taxonomy::new(CATEGORIES.map(category).to_vec());
+        Arc::new(RuleSet { taxonomy, ..RuleSet::default() })
+    }
+
+    fn finding(start: usize, end: usize, category: u16) -> Finding {
+        Finding {
+            rule: RuleIndex(0),
+            category: CategoryIndex(category),
+            span: Span::new(start as u64, end as u64),
+            chars: None,
+            line: 1,
+            column: 1,
+            likelihood: Likelihood::new(90),
+            evidence: Evidence::default(),
+            place: None,
+            masked: "".into(),
+            fingerprint: None,
+            context_hash: 0,
+        }
+    }
+
+    /// The category and the value in letters: the same for the same value.
+    struct Letters;
+
+    impl Tokens for Letters {
+        fn token(
+            &mut self,
+            category: &str,
+            value: &[u8],
+            _: &dyn Fn(&str) -> bool,
+        ) -> Result<String, TokenFailure> {
+            let sum = value.iter().fold(7u64, |sum, byte| sum * 31 % 9973 + u64::from(*byte));
+            Ok(format!("[{category}:{sum}]"))
+        }
+    }
+
+    fn format(word: &str) -> Format {
+        Format::declared(word).unwrap()
+    }
+
+    fn obligations(transforms: [Option<Transform>; 3]) -> Obligations {
+        let pairs = (0..).map(CategoryIndex).zip(transforms);
+        pairs.filter_map(|(category, transform)| Some((category, transform?))).collect()
+    }
+
+    fn whole(word: &str, payload: &[u8], found: &[Finding], how: &Obligations) -> Vec<u8> {
+        redact(&rules(), payload, format(word), found, how, &mut Letters).unwrap().bytes
+    }
+
+    fn one(word: &str, text: &str, how: Transform) -> String {
+        let start = text.find('⟦').unwrap();
+        let payload = text.replace(['⟦', '⟧'], "");
+        let end = text.find('⟧').unwrap() - '⟦'.len_utf8();
+        let how = obligations([Some(how); 3]);
+        let bytes = whole(word, payload.as_bytes(), &[finding(start, end, 0)], &how);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn structure_stays_where_a_finding_covers_it() {
+        for (word, text, mask, drop) in [
+            ("text", "a ⟦1\"2,3\n4⟧ b", "a [*****] b", "a [] b"),
+            ("json", "[\"⟦ab\", \"c⟧d\"]", "[\"[*]\", \"[*]d\"]", "[\"\", \"[]d\"]"),
+            ("json", "{\"⟦ab⟧\":1}", "{\"[*****1]\":1}", "{\"[*****1]\":1}"),
+            ("json", "[1⟦2⟧3.5, 4]", "[null, 4]", "[null, 4]"),
+            ("json", "[\"x\\u00⟦e9ab\\⟧n\"]", "[\"x[**]\"]", "[\"x[]\"]"),
+            ("json", "[\"\\ud83d⟦\\ude00⟧\"]", "[\"[*]\"]", "[\"\"]"),
+            ("csv", "a,⟦b,c⟧\n1,2,3\n", "a,[*],[*]\n1,2,3\n", "a,,\n1,2,3\n"),
+            ("csv", "⟦a⟧\n\"b\"\n", "[*]\n\"b\"\n", "[]\n\"b\"\n"),
+            ("csv", "⟦a⟧\"b,c\n", "[*]\"b,c\n", "[]\"b,c\n"),
+            ("csv", "\"x⟦\"\"y⟧\",c\n", "\"x[*]\",c\n", "\"x[]\",c\n"),
+            ("csv", "⟦\"xyzx\"⟧,c\n", "\"[**]\",c\n", "\"\",c\n"),
+            ("markdown", "|⟦abc|d\n|⟧|", "|[*]|[*]\n||", "|[]|[]\n||"),
+        ] {
+            assert_eq!(one(word, text, Transform::Mask), mask, "{text}");
+            assert_eq!(one(word, text, Transform::Drop), drop, "{text}");
+        }
+    }
+
+    #[test]
+    fn tokens_stand_for_the_value_without_its_escapes() {
+        let plain = one("text", "⟦a\"é⟧", Transform::Tokenize);
+        assert_eq!(
+            one("json", "[\"⟦a\\\"\\u00e9⟧\"]", Transform::Tokenize),
+            format!("[\"{plain}\"]")
+        );
+        assert_eq!(one("csv", "\"⟦a\"\"é⟧\",b", Transform::Tokenize), format!("\"{plain}\",b"));
+        let number = one("text", "⟦78051120⟧", Transform::Tokenize);
+        assert_eq!(one("json", "[⟦78051120⟧]", Transform::Tokenize), format!("[\"{number}\"]"));
+    }
+
+    #[test]
+    fn the_strongest_transform_wins_where_findings_overlap_and_not_where_they_touch() {
+        let how = obligations([Some(Transform::Tokenize), Some(Transform::Drop), None]);
+        let text = b"abcdefghij";
+        let overlap = whole("text", text, &[finding(1, 5, 0), finding(4, 7, 1)], &how);
+        assert_eq!(overlap, b"a[]hij");
+        let touch = whole("text", text, &[finding(1, 4, 0), finding(4, 7, 1)], &how);
+        assert!(touch.starts_with(b"a[nat.us_ssn:") && touch.ends_with(b"][]hij"));
+        let other = whole("text", text, &[finding(1, 4, 2)], &how);
+        assert_eq!(other, text);
+    }
+
+    #[test]
+    fn secrets_get_no_token_and_no_length() {
+        let how = obligations([None, None, Some(Transform::Tokenize)]);
+        let text = b"hunter2 and more of it";
+        let found = [finding(0, 20, 2)];
+        let left = redact(&rules(), text, format("text"), &found, &how, &mut NoTokens).unwrap();
+        assert_eq!(left.bytes, b"[*****]it");
+        let done = Done { category: CategoryIndex(2), transform: Transform::Mask, count: 1 };
+        assert_eq!(left.done, [done]);
+    }
+
+    #[test]
+    fn bands_below_what_is_asked_stay() {
+        let mut unsure = finding(0, 3, 0);
+        unsure.likelihood = Likelihood::new(64);
+        let mut how = obligations([Some(Transform::Mask), None, None]);
+        assert_eq!(whole("text", b"abcd", &[unsure.clone()], &how), b"abcd");
+        how.require(CategoryIndex(0), Transform::Generalise, Band::Possible);
+        assert_eq!(whole("text", b"abcd", &[unsure], &how), b"[*]d");
+    }
+
+    #[test]
+    fn a_token_that_has_structure_is_refused_and_nothing_shows_the_value() {
+        struct Bad;
+        impl Tokens for Bad {
+            fn token(
+                &mut self,
+                _: &str,
+                _: &[u8],
+                taken: &dyn Fn(&str) -> bool,
+            ) -> Result<String, TokenFailure> {
+                assert!(taken("canary-") && !taken("canarx"));
+                Ok("a\"b".to_owned())
+            }
+        }
+        let how = obligations([Some(Transform::Tokenize), None, None]);
+        let found = [finding(0, 9, 0)];
+        let error = redact(&rules(), b"canary-77", format("text"), &found, &how, &mut Bad);
+        let error = error.unwrap_err();
+        let told = format!("{error} {error:?} {}", std::error::Error::source(&error).unwrap());
+        assert!(told.contains("nat.us_ssn") && !told.contains("canary"), "{told}");
+        let binary = Format { opaque: Some("zip archive"), ..format("text") };
+        assert!(redact(&rules(), b"", binary, &[], &how, &mut Letters).is_err());
+    }
+
+    #[test]
+    fn findings_that_overlap_without_end_are_replaced_in_parts() {
+        let length = 3 * MAX_UNION;
+        let payload = vec![b'7'; length];
+        let found: Vec<Finding> =
+            (0..length - 20).step_by(10).map(|start| finding(start, start + 20, 0)).collect();
+        let how = obligations([Some(Transform::Tokenize), None, None]);
+        let left = redact(&rules(), &payload, format("text"), &found, &how, &mut Letters).unwrap();
+        assert!(left.bytes.len() < 4 * MAX_MASK && left.bytes.ends_with(b"]77777777"));
+        assert_eq!(left.done.iter().map(|done| done.count).sum::<u64>(), found.len() as u64);
+    }
+
+    #[test]
+    fn utf16_stays_utf16_and_its_odd_tail_stays() {
+        for (word, order) in
+            [("utf-16le", u16::to_le_bytes as fn(u16) -> [u8; 2]), ("utf-16be", u16::to_be_bytes)]
+        {
+            let encode = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(order).collect() };
+            let mut payload = encode("a😀bc");
+            payload.push(7);
+            let found = [finding(2, 6, 0)];
+            let how = obligations([Some(Transform::Mask), None, None]);
+            let mut wanted = encode("a[*]bc");
+            wanted.push(7);
+            assert_eq!(whole(word, &payload, &found, &how), wanted);
+        }
+    }
+
+    /// The same for plain ASCII text, without a care for pieces.
+    fn naive(text: &[u8], spans: &[(usize, usize)]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut at = 0;
+        while at < text.len() {
+            let covers = |from: usize, to: usize| {
+                spans.iter().filter(move |(s, e)| *s < to && *e > from && s < e)
+            };
+            if covers(at, at + 1).next().is_none() {
+                out.push(text[at]);
+                at += 1;
+                continue;
+            }
+            let start = at;
+            // What overlaps with what begins here, and so on.
+            let mut end = covers(at, at + 1).map(|(_, e)| *e).max().unwrap();
+            while let Some(more) = covers(start, end).map(|(_, e)| *e).max().filter(|e| *e > end) {
+                end = more;
+            }
+            out.extend(mask(end - start).bytes());
+            at = end;
+        }
+        out
+    }
+
+    fn spans(count: usize) -> impl Strategy<Value = Vec<(usize, usize)>> {
+        prop::collection::vec((0usize..200, 1usize..12), 0..count)
+    }
+
+    fn placed(spans: &[(usize, usize)], length: usize) -> Vec<(usize, usize)> {
+        let place = |(start, size): &(usize, usize)| {
+            let start = start % length.max(1);
+            (start, (start + size).min(length))
+        };
+        let mut placed: Vec<_> = spans.iter().map(place).filter(|(s, e)| s < e).collect();
+        placed.sort_unstable();
+        placed
+    }
+
+    fn transform() -> impl Strategy<Value = Transform> {
+        use Transform::{Drop, Generalise, Mask, Tokenize};
+        prop::sample::select(vec![Generalise, Tokenize, Mask, Drop])
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let text = "[a-z\"\\\\\n,{}é😀 0-9]{0,9}";
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            (-1e9..1e9f64).prop_map(Value::from),
+            text.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(text, inner, 0..4)
+                    .prop_map(|members| members.into_iter().collect::<Value>()),
+            ]
+        })
+    }
+
+    /// Brackets and how many members; any leaf is like any other.
+    fn shape(value: &Value) -> String {
+        match value {
+            Value::Array(items) => format!("[{}]", items.iter().map(shape).collect::<String>()),
+            Value::Object(members) => {
+                let mut shapes: Vec<String> = members.values().map(shape).collect();
+                shapes.sort();
+                format!("{{{}}}", shapes.concat())
+            }
+            _ => ".".to_owned(),
+        }
+    }
+
+    /// Fields of each row, by a slow reader.
+    fn columns(text: &[u8]) -> Vec<usize> {
+        let (mut rows, mut fields, mut quoted, mut fresh, mut any) =
+            (Vec::new(), 1, false, true, false);
+        for byte in text {
+            any = any || !matches!(byte, b'\n');
+            match byte {
+                b'"' if quoted || fresh => (quoted, fresh) = (!quoted, quoted),
+                b',' if !quoted => (fields, fresh) = (fields + 1, true),
+                b'\n' if !quoted => {
+                    rows.extend(any.then_some(fields));
+                    (fields, fresh, any) = (1, true, false);
+                }
+                _ => fresh = false,
+            }
+        }
+        rows.extend(any.then_some(fields));
+        rows
+    }
+
+    proptest! {
+        #[test]
+        fn text_is_as_a_naive_redaction_has_it(text in "[a-z0-9 \n]{0,60}", spans in spans(8)) {
+            let placed = placed(&spans, text.len());
+            let found: Vec<Finding> = placed.iter().map(|(s, e)| finding(*s, *e, 0)).collect();
+            let how = obligations([Some(Transform::Mask), None, None]);
+            let blank = placed.iter().any(|(s, e)| text[*s..*e].trim().is_empty());
+            prop_assume!(!blank);
+            let left = whole("text", text.as_bytes(), &found, &how);
+            prop_assert_eq!(left, naive(text.as_bytes(), &placed));
+        }
+
+        #[test]
+        fn json_keeps_its_shape(
+            value in json(), pretty: bool, spans in spans(8), transforms in [transform(), transform()],
+        ) {
+            let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+            let text = text.unwrap();
+            let placed = placed(&spans, text.len());
+            let found: Vec<Finding> =
+                placed.iter().enumerate().map(|(n, (s, e))| finding(*s, *e, (n % 2) as u16)).collect();
+            let how = obligations([Some(transforms[0]), Some(transforms[1]), None]);
+            let left = whole("json", text.as_bytes(), &found, &how);
+            let parsed: Result<Value, _> = serde_json::from_slice(&left);
+            let shown = String::from_utf8_lossy(&left);
+            prop_assert!(parsed.is_ok(), "{text} -> {shown}");
+            // Tokens of equal values are equal, those of keys too.
+            if !transforms.contains(&Transform::Tokenize) {
+                prop_assert_eq!(shape(&parsed.unwrap()), shape(&value), "{} -> {}", text, shown);
+            }
+        }
+
+        #[test]
+        fn tables_keep_rows_and_columns(
+            cells in prop::collection::vec(prop::collection::vec("[a-z\",\n 0-9é]{0,7}", 2..4), 1..5),
+            spans in spans(10), transforms in [transform(), transform()],
+        ) {
+            let quote = |cell: &String| {
+                if cell.contains(['"', ',', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.clone() }
+            };
+            let rows = cells.iter().map(|row| row.iter().map(quote).collect::<Vec<_>>().join(","));
+            let text = rows.collect::<Vec<_>>().join("\n") + "\n";
+            let placed = placed(&spans, text.len());
+            let found: Vec<Finding> =
+                placed.iter().enumerate().map(|(n, (s, e))| finding(*s, *e, (n % 2) as u16)).collect();
+            let how = obligations([Some(transforms[0]), Some(transforms[1]), None]);
+            let left = whole("csv", text.as_bytes(), &found, &how);
+            prop_assert_eq!(columns(&left), columns(text.as_bytes()), "{} -> {}", text, String::from_utf8_lossy(&left));
+        }
+
+        /// Promise 1.
+        #[test]
+        fn cuts_do_not_matter(
+            pieces in prop::collection::vec(prop::sample::select(vec![
+                "\"", "\\", "\\u00e9", "\\ud83d\\ude00", "é", "😀", "12", "true", ",", "{", "}", "[", "]", ":",
+                "\n", "|", " ", "x", "\"\"",
+            ]), 0..40),
+            spans in spans(10), transforms in [transform(), transform(), transform()],
+            cuts in prop::collection::vec((1usize..20, 0u64..30), 1..6),
+        ) {
+            let payload = pieces.concat().into_bytes();
+            let placed = placed(&spans, payload.len());
+            let found: Vec<Finding> =
+                placed.iter().enumerate().map(|(n, (s, e))| finding(*s, *e, (n % 3) as u16)).collect();
+            let how = obligations(transforms.map(Some));
+            for word in ["text", "csv", "markdown", "json", "ndjson", "utf-16le", "utf-16be"] {
+                let wanted = whole(word, &payload, &found, &how);
+                let mut redactor = Redactor::new(rules(), format(word), how.clone()).unwrap();
+                let (mut out, mut end, mut taken) = (Vec::new(), 0, 0);
+                for (step, behind) in cuts.iter().cycle() {
+                    end = (end + step).min(payload.len());
+                    let is_last = end == payload.len();
+                    let final_to = if is_last { u64::MAX } else { (end as u64).saturating_sub(*behind) };
+                    while let Some(it) = found.get(taken).filter(|it| it.span.start < final_to) {
+                        redactor.take(it);
+                        taken += 1;
+                    }
+                    let from = redactor.at() as usize;
+                    redactor.advance(&payload[from..end], final_to, is_last, &mut Letters, &mut out).unwrap();
+                    if is_last {
+                        break;
+                    }
+                }
+                prop_assert_eq!(&out, &wanted, "{}", word);
+            }
+        }
     }
 }
