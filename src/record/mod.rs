@@ -22,6 +22,8 @@ pub mod frame;
 pub mod header;
 pub mod journal;
 mod ledger;
+#[cfg(test)]
+mod model;
 pub mod merkle;
 pub mod note;
 pub mod proof;
