@@ -27,6 +27,8 @@ pub mod inbox;
 pub mod journal;
 mod ledger;
 mod mac;
+#[cfg(test)]
+mod model;
 pub mod merkle;
 pub mod note;
 pub mod proof;

@@ -131,7 +131,7 @@ impl Writer {
         let checkpoint = Checkpoint { origin, size: edge.size(), root: edge.root() };
         let note = checkpoint.sign([&self.signer].into_iter().chain(&next));
         let mut batch = frames;
-        journal::write_mark(&edge, &note, &mut batch);
+        journal::write_mark(self.size(), &edge, &note, &mut batch);
         self.file
             .write_at(&batch, self.used)
             .map_err(|error| Failure::new("the journal cannot be written", &error))?;
@@ -177,8 +177,11 @@ impl Writer {
         file.allocate(allocated)?;
         file.write_at(&head, 0)?;
         file.sync()?;
+        // From here on the segment before may be closed, and no last entry can go there.
+        let last_words = self.last_words.take();
         self.files.rename(&beside, &name)?;
         self.files.sync_folder(FOLDER)?;
+        self.last_words = last_words;
         let old = std::mem::replace(&mut self.file, file);
         let length = std::mem::replace(&mut self.used, used);
         self.first = self.size();

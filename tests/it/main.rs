@@ -23,6 +23,8 @@ mod exact;
 mod fuzz_bodies;
 mod fuzz_regressions;
 mod generated;
+mod ledger_cli;
+mod ledger_crash;
 mod licences;
 mod naive;
 mod output;
