@@ -145,7 +145,7 @@ fn destinations(old: &Policy, new: &Policy) -> Vec<Class<DestinationCase>> {
         };
         let (was, is) = (id(old, before), id(new, after));
         if was != is {
-            let name = format!("{matcher} ({was} -> {is})");
+            let name = format!("{} {matcher} ({was} -> {is})", matcher.kind().as_str());
             cases.push(DestinationCase { name, old: before, new: after });
         }
     }

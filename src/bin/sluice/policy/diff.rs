@@ -161,13 +161,16 @@ fn amount(point: &Point, rules: &RuleSet) -> String {
         parts.push("only possible".to_owned());
     }
     if point.count > base.count {
-        parts.push(format!("{} or more findings", point.count));
+        // As many findings as there are different values go without saying.
+        if point.count > u64::from(point.unique) {
+            parts.push(format!("from {} findings on", point.count));
+        }
     }
     if point.unique > base.unique {
-        parts.push(format!("{} or more different values", point.unique));
+        parts.push(format!("from {} different values on", point.unique));
     }
     if point.likelihood > base.likelihood {
-        parts.push(format!("likelihood {} or more", point.likelihood));
+        parts.push(format!("from likelihood {} on", point.likelihood));
     }
     if !point.contains.is_empty() {
         let ids: Vec<&str> = point.contains.iter().map(|it| rules.category_id(*it)).collect();
