@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Arriving, Control, Judged};
-use crate::approve::{Address, Authority, Grant, Held, Statement, Terms};
+use crate::approve::{Authority, Grant, Held, Statement, Terms};
 use crate::model::{Attested, Effect, FlowHeader};
 use crate::policy::{Determinant, GrantFacts, describe};
 use crate::record::pending::{Collected, ConsumeError, Judgement, Kept, Pending, PendingError};
@@ -305,10 +305,8 @@ impl Desk<'_> {
         let Control { scanner, policy, .. } = self.control;
         let shape = judged.header.destination.as_ref().map(|it| describe(it.as_str()));
         let shape = shape.unwrap_or_default();
-        let address = Address {
-            scheme: self.control.names.clean(&shape.scheme),
-            host: self.control.names.clean(&shape.host),
-        };
+        let (scheme, host) = (&shape.scheme, &shape.host);
+        let (scheme, host) = (self.control.names.clean(scheme), self.control.names.clean(host));
         let held = Held {
             policy,
             taxonomy: &scanner.rules().taxonomy,
@@ -317,7 +315,7 @@ impl Desk<'_> {
             findings: &judged.classified.findings,
             decision: &judged.decision,
             requester: judged.attested.uid,
-            address: &address,
+            destination: (&scheme, &host),
         };
         let statement = Statement::of(held, Terms::default(), id, now.seconds());
         let statement = statement.map_err(|error| error.to_string())?;

@@ -671,7 +671,7 @@ mod tests {
 
     fn obligations(transforms: [Option<Transform>; 3]) -> Obligations {
         let pairs = (0..).map(CategoryIndex).zip(transforms);
-        pairs.filter_map(|(category, transform)| Some((category, transform?))).collect()
+        pairs.filter_map(|(it, transform)| Some((it, transform?, Band::Likely))).collect()
     }
 
     fn whole(word: &str, payload: &[u8], found: &[Finding], how: &Obligations) -> Vec<u8> {

@@ -31,6 +31,7 @@ mod output;
 mod packs;
 mod policy_cli;
 mod redact;
+mod policy_generated;
 mod rules_command;
 mod rules_diagnostics;
 mod scan_cli;
