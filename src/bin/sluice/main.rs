@@ -10,6 +10,8 @@ mod approvals;
 mod attest;
 mod classify;
 mod completions;
+#[allow(dead_code, reason = "for the ways in, which tell of escalations and decisions")]
+mod events;
 mod init;
 mod kernel;
 mod key;
