@@ -9,16 +9,19 @@
 
 mod category_set;
 mod decide;
+mod explain;
 mod defaults;
 mod header;
 mod matcher;
 mod parts;
 mod register;
+mod sentence;
 mod target;
 
 pub use category_set::{CategorySet, MAX_CATEGORIES};
 pub use decide::{Decision, Determinant, GrantFacts, Item, ItemDecision, Refusal, decide};
 pub use defaults::default_effect;
+pub use explain::{Explained, Explanation, Outcome, Unmet};
 pub use header::{HeaderError, MAX_ENTRIES, MAX_HEADER, MAX_TEXT, check_header, parse_header};
 pub use matcher::{Matcher, MatcherError, MatcherKind};
 pub use parts::{
@@ -26,4 +29,5 @@ pub use parts::{
     Trust, When, Workflow,
 };
 pub use register::{Carrier, Flow, Identity, Policy, WorkflowOf};
+pub use sentence::category_words;
 pub use target::{DestinationShape, describe};

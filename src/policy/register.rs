@@ -165,6 +165,13 @@ impl Policy {
         Policy::compile(Parts::default(), taxonomy, digest)
     }
 
+    /// The same register without its rules: what the defaults decide.
+    pub(super) fn without_rules(&self) -> Policy {
+        let parts = Parts { rules: Vec::new(), ..self.parts.clone() };
+        let masks = Masks::new(&parts, &self.purposes);
+        Policy { parts, masks, ..self.clone() }
+    }
+
     /// SHA-256 that names what is in force.
     pub fn digest(&self) -> [u8; 32] {
         self.digest

@@ -85,6 +85,7 @@ pub fn parts() -> Parts {
         destinations: texts(&["archive", "clinic"]),
         approvers: named.clone(),
         approvals,
+        separation: false,
         escalation: None,
         monitoring: None,
         evidence: BTreeSet::new(),
@@ -486,6 +487,7 @@ proptest! {
             workflows: parts().workflows.into_iter().map(|workflow| Workflow {
                 approvers: BTreeSet::from(["anna".to_owned()]),
                 approvals: 1,
+ separation: false,
                 ..workflow
             }).collect(),
             ..parts()

@@ -4,6 +4,8 @@
 use std::process::ExitCode;
 
 mod check;
+mod explain;
+mod label;
 
 /// Check, explain and compare registers.
 #[derive(Debug, clap::Args)]
@@ -16,6 +18,8 @@ pub struct Arguments {
 enum Command {
     /// Check a `sluice.toml`: errors, and what is allowed and hardly meant
     Check(check::Arguments),
+    /// Say what is decided of a flow, and why
+    Explain(explain::Arguments),
 }
 
 /// How output is written.
@@ -31,5 +35,6 @@ enum Format {
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
     }
 }
