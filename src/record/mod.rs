@@ -37,6 +37,7 @@ mod read;
 mod recover;
 pub mod state;
 pub mod tiles;
+pub mod vault;
 mod writer;
 
 pub use committer::{AppendError, MAX_TOGETHER, Receipt};
