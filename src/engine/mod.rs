@@ -8,6 +8,7 @@ mod collect;
 mod control;
 mod names;
 mod redact;
+mod redact_stream;
 mod segments;
 mod stream;
 mod volume;
@@ -15,6 +16,7 @@ mod volume;
 pub use control::{Control, Judged};
 pub use names::ScannedNames;
 pub use redact::{Rescanned, redact_and_rescan};
+pub use redact_stream::{RedactStream, RedactedStream};
 pub use segments::{Join, Part, Segment, Splitter};
 pub use stream::Stream;
 

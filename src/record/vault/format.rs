@@ -225,9 +225,7 @@ impl Head {
         match self.sound(bytes, at, number) {
             Some(entry) => Ok(entry),
             // A crash leaves the last bytes half written, so nothing sound follows them.
-            None if (at..bytes.len()).any(|from| self.is_sound(bytes, from)) => {
-                Err(Stop::Damaged)
-            }
+            None if (at..bytes.len()).any(|from| self.is_sound(bytes, from)) => Err(Stop::Damaged),
             None => Err(Stop::Torn),
         }
     }
