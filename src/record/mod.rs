@@ -41,6 +41,7 @@ mod retention;
 pub mod state;
 pub mod tiles;
 pub mod verify;
+pub mod vault;
 mod writer;
 
 pub use committer::{AppendError, MAX_TOGETHER, Receipt};
