@@ -377,7 +377,7 @@ fn cases(few: u32, many: u32) -> u32 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(150, 20_000), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(100, 20_000), ..ProptestConfig::default() })]
 
     /// The power goes at any operation, twice, and any subset of what was not synced is lost.
     #[test]
@@ -420,7 +420,7 @@ fn an_error_poisons_the_ledger_and_loses_nothing() {
     let commits = [(2, 100), (1, 9000), (3, 2000), (1, 100), (2, 20_000), (1, 10)];
     for kind in [io::ErrorKind::Other, io::ErrorKind::StorageFull] {
         let mut failed = 0;
-        for operation in 1..cases(90, 400) as usize {
+        for operation in (1..400).step_by(cases(7, 1) as usize) {
             let (model, keys) = Model::new();
             let ledger = start(&model, &keys).unwrap();
             let mut acknowledged = load(&ledger, &commits[..2]);
@@ -442,7 +442,7 @@ fn an_error_poisons_the_ledger_and_loses_nothing() {
                 check(&model, &keys, &acknowledged);
             }
         }
-        assert!(failed > 30, "{failed}");
+        assert!(failed > 10, "{failed}");
     }
 }
 
@@ -496,7 +496,9 @@ fn no_flipped_bit_costs_an_entry() {
                 refused += 1;
             }
         }
-        assert!(!verify(&changed, None, &keys).unwrap().holds() || at >= length);
+        if at % cases(8, 1) as usize == 0 {
+            assert!(!verify(&changed, None, &keys).unwrap().holds() || at >= length);
+        }
     }
     assert!(refused >= length);
 }
@@ -508,7 +510,9 @@ fn cuts_leave_the_commits_before_or_are_refused() {
     let path = recover::file_of(*recover::segments(&model).unwrap().last().unwrap());
     let length = model.read(&path).unwrap().iter().rposition(|byte| *byte != 0).unwrap() + 1;
     let mut sizes = BTreeSet::new();
-    for (at, zeros) in (0..length).step_by(3).flat_map(|at| [(at, false), (at, true)]) {
+    for (at, zeros) in
+        (0..length).step_by(cases(5, 1) as usize).flat_map(|at| [(at, false), (at, true)])
+    {
         let changed = model.with(&path, |content| {
             let whole = content.len();
             content.truncate(at);
