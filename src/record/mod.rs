@@ -17,6 +17,8 @@
 //! the caller.
 
 mod committer;
+#[cfg(test)]
+mod crash;
 pub mod files;
 pub mod frame;
 pub mod header;
