@@ -20,6 +20,8 @@
 mod committer;
 mod entry;
 mod escalation;
+#[cfg(test)]
+mod crash;
 pub mod files;
 pub mod frame;
 pub mod header;
