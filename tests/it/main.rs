@@ -24,6 +24,7 @@ mod naive;
 mod output;
 mod packs;
 mod policy_cli;
+mod policy_diagnostics;
 mod policy_generated;
 mod rules_command;
 mod rules_diagnostics;
