@@ -32,6 +32,7 @@ mod output;
 mod packs;
 mod policy_cli;
 mod redact;
+mod policy_diagnostics;
 mod policy_generated;
 mod rules_command;
 mod rules_diagnostics;
