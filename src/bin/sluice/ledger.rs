@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::state::{StateDir, refused};
 
 mod anchor;
-mod entry;
+pub mod entry;
 mod init;
 mod prove;
 mod query;
