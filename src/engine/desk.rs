@@ -365,7 +365,7 @@ impl Desk<'_> {
             escalation: escalation_id.as_deref(),
             grant: grant_id.as_deref(),
             approvers,
-            began,
+            at: &decided_at,
             latency_us: latency,
         };
         let receipts = self.ledger.append_all(|first| {

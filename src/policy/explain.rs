@@ -62,6 +62,8 @@ pub enum Unmet {
     Unique(u32, u32),
     /// Less likely: wanted, found.
     Likelihood(u8, u8),
+    /// All findings are of band possible, and the rule does not ask for those.
+    OnlyPossible,
     /// Categories that are not in the payload.
     Contains(Vec<CategoryIndex>),
 }
@@ -154,6 +156,9 @@ impl Policy {
 fn too_little(rule: &Rule, category: CategoryIndex, label: &Label) -> Vec<Unmet> {
     let when = &rule.when;
     let found = label.categories.get(&category);
+    if found.is_none() && !when.possible {
+        return vec![Unmet::OnlyPossible];
+    }
     let possible = label.possible.get(&category).copied().filter(|_| when.possible).unwrap_or(0);
     let count = found.map_or(0, |found| found.count).saturating_add(possible);
     let unique = match found.map(|found| found.unique) {

@@ -250,9 +250,13 @@ impl Policy {
         if let Some(at) = self.by_destination.get(text) {
             return Some(*at);
         }
-        let target = Target::read(text)?;
+        self.find_target(&Target::read(text)?)
+    }
+
+    /// Position of the destination with the most special matcher for a target.
+    pub(super) fn find_target(&self, target: &Target) -> Option<usize> {
         let reach = |destination: &Destination| {
-            destination.matchers.iter().filter_map(|matcher| matcher.reach(&target)).max()
+            destination.matchers.iter().filter_map(|matcher| matcher.reach(target)).max()
         };
         let found = self.parts.destinations.iter().enumerate();
         let found = found.filter_map(|(at, destination)| Some((reach(destination)?, at)));

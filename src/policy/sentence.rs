@@ -10,6 +10,9 @@ use crate::rules::Taxonomy;
 /// The most things of one kind that a sentence lists.
 const LISTED: usize = 3;
 
+/// The most categories of a class that are named as missing, instead of those that are there.
+const MISSING: usize = 4;
+
 impl Policy {
     /// Says what was decided of a flow and why.
     pub fn sentence(&self, decision: &Decision, flow: &Flow, taxonomy: &Taxonomy) -> String {
@@ -36,18 +39,28 @@ impl Policy {
     }
 }
 
-/// The categories of a set by name, a class where all of its categories are there: `phi (all 21)`.
+/// The categories of a set by name, a class where nearly all of its categories are there:
+/// `sec (all 31)`, `nat (all but nat.in_gstin)`.
 pub fn category_words(set: &CategorySet, taxonomy: &Taxonomy) -> Vec<String> {
     let mut words = Vec::new();
     let mut classed = CategorySet::new();
     for class in Class::ALL {
         let of_class = taxonomy.iter().filter(|(_, category)| category.class == class);
         let of_class: CategorySet = of_class.map(|(index, _)| index).collect();
-        let count = of_class.iter().count();
-        if count > 1 && set.contains_all(&of_class) {
-            words.push(format!("{} (all {count})", class.as_str()));
-            classed.join(&of_class);
+        let (count, class) = (of_class.iter().count(), class.as_str());
+        let missing: Vec<&str> = of_class
+            .iter()
+            .filter(|index| !set.contains(*index))
+            .filter_map(|index| taxonomy.get(index).map(|it| it.id.as_str()))
+            .collect();
+        match missing.len() {
+            0 if count > 1 => words.push(format!("{class} (all {count})")),
+            1..=MISSING if count > 4 * missing.len() => {
+                words.push(format!("{class} (all but {})", missing.join(", ")));
+            }
+            _ => continue,
         }
+        classed.join(&of_class);
     }
     let single = set.iter().filter(|index| !classed.contains(*index));
     let id = |index| taxonomy.get(index).map_or("unknown", |it| it.id.as_str()).to_owned();

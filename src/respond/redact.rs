@@ -20,6 +20,9 @@
 
 mod atoms;
 mod generalise;
+mod tokens;
+
+pub use tokens::{MAX_TOKEN_VALUE, NoTokens, TokenFailure, Tokens, VaultTokens};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -38,9 +41,6 @@ const GAP: &str = "[]";
 
 /// Bytes that findings which overlap may cover together before they are replaced piece by piece.
 const MAX_UNION: usize = 64 * 1024;
-
-/// Bytes of the longest value that gets a token; a longer one is masked.
-pub const MAX_TOKEN_VALUE: usize = 16 * 1024;
 
 /// What is to be done to the findings of each category.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,29 +82,6 @@ impl FromIterator<(CategoryIndex, Transform, Band)> for Obligations {
         obligations
     }
 }
-
-/// Why there is no token.
-pub type TokenFailure = Box<dyn std::error::Error + Send + Sync>;
-
-/// Gives tokens for values.
-pub trait Tokens {
-    /// The token of a value of this category (its id): ASCII letters, digits and `[]:_.-`, at most
-    /// 256. One that was never given out before must not be `taken`.
-    ///
-    /// # Errors
-    ///
-    /// As the keeper of the tokens fails; then nothing is released.
-    fn token(
-        &mut self,
-        category: &str,
-        value: &[u8],
-        taken: &dyn Fn(&str) -> bool,
-    ) -> Result<String, TokenFailure>;
-}
-
-/// For where no category is tokenized: has no token for anything.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoTokens;
 
 /// What was done to findings of a category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,22 +130,6 @@ pub enum RedactError {
         /// Why not.
         source: TokenFailure,
     },
-}
-
-/// Why [`NoTokens`] has none.
-#[derive(Debug, thiserror::Error)]
-#[error("no vault keeps tokens here; mask the category, or redact where there is a vault")]
-struct NoVault;
-
-impl Tokens for NoTokens {
-    fn token(
-        &mut self,
-        _: &str,
-        _: &[u8],
-        _: &dyn Fn(&str) -> bool,
-    ) -> Result<String, TokenFailure> {
-        Err(Box::new(NoVault))
-    }
 }
 
 /// Takes the findings out of a whole payload. `findings` are all of the payload, in any order.
@@ -513,10 +474,7 @@ impl Redactor {
         let category = largest.map_or("", |member| self.rules.category_id(member.category));
         let failed = |source| RedactError::Token { category: category.to_owned(), source };
         let token = sink.token(category, value).map_err(failed)?;
-        if !is_token(&token) {
-            return Err(failed(Box::new(MalformedToken)));
-        }
-        Ok(token)
+        tokens::checked(token).map_err(failed)
     }
 }
 
@@ -524,17 +482,6 @@ impl Redactor {
 /// over as marks of emphasis, and what stands behind them would be taken for the value.
 fn mask(characters: usize) -> String {
     format!("[{}]", "*".repeat(characters.clamp(3, MAX_MASK) - 2))
-}
-
-/// Why a token is refused.
-#[derive(Debug, thiserror::Error)]
-#[error("the token has characters that a payload may give a meaning to, or is too long")]
-struct MalformedToken;
-
-/// Whether a text holds nothing that CSV, JSON or a pipe table gives a meaning to.
-fn is_token(token: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"[]:_.-".contains(&byte);
-    !token.is_empty() && token.len() <= 256 && token.bytes().all(allowed)
 }
 
 impl Union {
@@ -671,7 +618,7 @@ mod tests {
 
     fn obligations(transforms: [Option<Transform>; 3]) -> Obligations {
         let pairs = (0..).map(CategoryIndex).zip(transforms);
-        pairs.filter_map(|(category, transform)| Some((category, transform?))).collect()
+        pairs.filter_map(|(it, transform)| Some((it, transform?, Band::Likely))).collect()
     }
 
     fn whole(word: &str, payload: &[u8], found: &[Finding], how: &Obligations) -> Vec<u8> {

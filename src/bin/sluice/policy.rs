@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 mod check;
+mod diff;
 mod explain;
 mod label;
 
@@ -20,6 +21,8 @@ enum Command {
     Check(check::Arguments),
     /// Say what is decided of a flow, and why
     Explain(explain::Arguments),
+    /// List the flows that a change of a register opens, closes or treats otherwise
+    Diff(diff::Arguments),
 }
 
 /// How output is written.
@@ -36,5 +39,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
     }
 }

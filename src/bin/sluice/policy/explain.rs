@@ -275,6 +275,7 @@ impl Page<'_> {
             Unmet::Likelihood(wanted, found) => {
                 format!("needs likelihood {wanted}, the highest is {found}")
             }
+            Unmet::OnlyPossible => "findings that are only possible do not count".to_owned(),
             Unmet::Contains(missing) => {
                 let ids: Vec<&str> =
                     missing.iter().map(|index| self.rules.category_id(*index)).collect();
