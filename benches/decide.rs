@@ -60,6 +60,7 @@ fn policy(rules: &RuleSet, count: usize) -> Policy {
                 destinations: destinations.iter().cloned().collect(),
                 approvers: BTreeSet::new(),
                 approvals: 1,
+                separation: false,
                 escalation: None,
                 monitoring: None,
                 evidence: BTreeSet::new(),

@@ -24,6 +24,6 @@ pub use signature::{
     agent_signature, public_key, sign, signer, verify,
 };
 pub use statement::{
-    Address, Held, Hex32, LIFETIME, MAX_STATEMENT, Masked, PENDING, Scope, Statement,
-    StatementError, Terms,
+    Held, Hex32, LIFETIME, MAX_STATEMENT, Masked, PENDING, Scope, Statement, StatementError, Terms,
+    masks,
 };

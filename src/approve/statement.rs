@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::model::{CategoryIndex, Channel, Claimed, Effect, Finding, Label, Likelihood, Reason};
+use crate::model::{CategoryIndex, Channel, Effect, Finding, Label, Likelihood, Reason};
 use crate::policy::{CategorySet, Decision, Determinant, Flow, Item, MAX_CATEGORIES, Policy};
 use crate::record::EscalationId;
 use crate::rules::Taxonomy;
@@ -142,15 +142,6 @@ impl Default for Terms {
     }
 }
 
-/// Scheme and host of a destination: what of an address may be recorded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Address {
-    /// Lower-case scheme; empty where there is none.
-    pub scheme: String,
-    /// Lower-case host without port, user and path; empty where there is none.
-    pub host: String,
-}
-
 /// A flow that was held.
 #[derive(Clone, Copy, Debug)]
 pub struct Held<'a> {
@@ -169,8 +160,9 @@ pub struct Held<'a> {
     pub decision: &'a Decision,
     /// Attested user id of who asked.
     pub requester: u32,
-    /// Where it goes, cleaned as the flow is.
-    pub address: &'a Address,
+    /// Scheme and host of the destination, as [`crate::policy::describe`] gives them, cleaned as
+    /// the flow is.
+    pub destination: (&'a str, &'a str),
 }
 
 /// Why there is no statement. Each of these means block.
@@ -242,8 +234,8 @@ impl Statement {
             requester: held.requester,
             workflow: policy.workflow_of(flow).map_or_else(String::new, |it| it.id.clone()),
             destination: flow.destination_name.clone(),
-            scheme: held.address.scheme.clone(),
-            host: held.address.host.clone(),
+            scheme: held.destination.0.to_owned(),
+            host: held.destination.1.to_owned(),
             purpose: flow.purpose_name.clone(),
             unlisted_purpose: asked.purpose,
             categories: counted(&asked.categories)?,
@@ -368,36 +360,6 @@ impl Statement {
     }
 }
 
-impl Address {
-    /// Scheme and host of what somebody names as destination: a URL, an e-mail address, or a text
-    /// that has neither.
-    pub fn of(destination: &Claimed) -> Address {
-        let text = destination.as_str();
-        let is_scheme = |scheme: &str| {
-            let mut characters = scheme.chars();
-            characters.next().is_some_and(|first| first.is_ascii_alphabetic())
-                && characters.all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-        };
-        let (scheme, rest) = match text.split_once("://") {
-            Some((scheme, rest)) if is_scheme(scheme) => {
-                (scheme, rest.split(['/', '?', '#', '\\']).next().unwrap_or(""))
-            }
-            _ => match text.strip_prefix("mailto:").unwrap_or(text) {
-                mail if mail.contains('@') && !mail.contains(['/', ' ']) => {
-                    ("mailto", mail.split('?').next().unwrap_or(""))
-                }
-                _ => return Address::default(),
-            },
-        };
-        let host = rest.rsplit('@').next().unwrap_or("");
-        let host = match host.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-            Some((inner, _)) => inner,
-            None => host.split(':').next().unwrap_or(""),
-        };
-        Address { scheme: scheme.to_ascii_lowercase(), host: host.to_ascii_lowercase() }
-    }
-}
-
 /// What approvers are asked to let pass.
 #[derive(Default)]
 struct Asked {
@@ -460,8 +422,8 @@ fn sentence(policy: &Policy, from: impl Iterator<Item = Determinant> + Clone) ->
     reasons.next().map_or_else(|| default().to_owned(), str::to_owned)
 }
 
-/// Masks of the likeliest findings, each kind of mask once.
-fn masks(taxonomy: &Taxonomy, findings: &[Finding]) -> Vec<Masked> {
+/// Masks of the likeliest findings, at most 20, each mask of a category once.
+pub fn masks(taxonomy: &Taxonomy, findings: &[Finding]) -> Vec<Masked> {
     let mut likeliest: BTreeMap<Masked, Likelihood> = BTreeMap::new();
     for finding in findings {
         let Some(category) = taxonomy.get(finding.category) else { continue };

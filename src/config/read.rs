@@ -179,6 +179,7 @@ impl Reading<'_> {
         let destinations = self.names(table, "destinations", Kind::Destination);
         let approvers = self.names(table, "approvers", Kind::Approver);
         let approvals = table.number("approvals", 1..MAX_APPROVALS + 1).map_or(1, |it| it.value);
+        let separation = table.boolean("separation").unwrap_or(false);
         let escalation = self.name(table, "escalation", Kind::Path);
         let monitoring = self.name(table, "monitoring", Kind::Path);
         let evidence = words(table, "evidence", &names::FIELDS);
@@ -199,6 +200,7 @@ impl Reading<'_> {
             destinations,
             approvers,
             approvals: u32::try_from(approvals).unwrap_or(u32::MAX),
+            separation,
             escalation,
             monitoring,
             evidence: evidence.into_iter().map(str::to_owned).collect(),
@@ -215,7 +217,7 @@ impl Reading<'_> {
         let opaque = table.boolean("opaque").unwrap_or(false);
         let (id, key) = (id?, key?);
         let Some(public) = ed25519_key(&key.value) else {
-            let message = "the key is none of OpenSSH and Ed25519";
+            let message = "the key is no Ed25519 key in OpenSSH form";
             let help = "the line of `~/.ssh/id_ed25519.pub`: `ssh-ed25519 AAAA... comment`";
             table.reporter.report_with_help(key.at, Code::BadKey, message, Some(help.to_owned()));
             return None;

@@ -6,6 +6,7 @@
 
 mod collect;
 mod control;
+mod desk;
 mod names;
 mod redact;
 mod redact_stream;
@@ -13,7 +14,8 @@ mod segments;
 mod stream;
 mod volume;
 
-pub use control::{Control, Judged};
+pub use control::{Arriving, Control, Judged};
+pub use desk::{Desk, DeskError, Settled};
 pub use names::ScannedNames;
 pub use redact::{Rescanned, redact_and_rescan};
 pub use redact_stream::{RedactStream, RedactedStream};

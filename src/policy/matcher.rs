@@ -3,9 +3,12 @@
 use std::fmt;
 
 use super::target::{
-    Target, UrlTarget, absolute, azure, bucket, canonical_host, is_scheme, is_tool, mail_domain,
-    url_path,
+    BucketTarget, Target, UrlTarget, absolute, azure, bucket, canonical_host, is_scheme, is_tool,
+    mail_domain, url_path,
 };
+
+/// Part of a name that stands for any.
+const ANY: &str = "4b1d6c9e";
 
 /// What a matcher looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -200,6 +203,30 @@ impl Matcher {
                 it.starts_with(path).then(|| rank(0, path, false, false))
             }
             _ => None,
+        }
+    }
+
+    /// A destination that this matcher takes from all that match less specially: what it names
+    /// itself, or below it a name that nobody would register.
+    pub(super) fn representative(&self) -> Target {
+        let named = |name: &Name| match name {
+            Name::Exact(name) => name.clone(),
+            Name::Below(suffix) => format!("any-{ANY}.{suffix}"),
+            Name::Prefix(prefix) => format!("{prefix}{ANY}"),
+        };
+        match &self.shape {
+            Shape::Url { scheme, host, port, path } => {
+                let is_address = canonical_host(&named(host)).is_some_and(|(_, it)| it);
+                let (scheme, port, path) = (scheme.clone(), *port, path.clone());
+                Target::Url(UrlTarget { scheme, host: named(host), is_address, port, path })
+            }
+            Shape::Bucket { provider, bucket, path } => {
+                let (bucket, path) = (bucket.clone(), path.clone());
+                Target::Bucket(BucketTarget { provider, bucket, path })
+            }
+            Shape::EmailDomain(name) => Target::Email(named(name)),
+            Shape::Tool(name) => Target::Tool(named(name)),
+            Shape::Path(path) => Target::Path(path.clone()),
         }
     }
 

@@ -9,16 +9,23 @@
 
 mod category_set;
 mod decide;
+mod explain;
+mod diff;
 mod defaults;
 mod header;
 mod matcher;
 mod parts;
 mod register;
+mod sentence;
 mod target;
 
 pub use category_set::{CategorySet, MAX_CATEGORIES};
 pub use decide::{Decision, Determinant, GrantFacts, Item, ItemDecision, Refusal, decide};
 pub use defaults::default_effect;
+pub use diff::{
+    Axis, Data, Difference, Direction, Group, MAX_FLOWS, Point, RegisterChange, TooManyFlows, diff,
+};
+pub use explain::{Explained, Explanation, Outcome, Unmet};
 pub use header::{HeaderError, MAX_ENTRIES, MAX_HEADER, MAX_TEXT, check_header, parse_header};
 pub use matcher::{Matcher, MatcherError, MatcherKind};
 pub use parts::{
@@ -26,4 +33,5 @@ pub use parts::{
     Trust, When, Workflow,
 };
 pub use register::{Carrier, Flow, Identity, Policy, WorkflowOf};
+pub use sentence::category_words;
 pub use target::{DestinationShape, describe};

@@ -165,6 +165,13 @@ impl Policy {
         Policy::compile(Parts::default(), taxonomy, digest)
     }
 
+    /// The same register without its rules: what the defaults decide.
+    pub(super) fn without_rules(&self) -> Policy {
+        let parts = Parts { rules: Vec::new(), ..self.parts.clone() };
+        let masks = Masks::new(&parts, &self.purposes);
+        Policy { parts, masks, ..self.clone() }
+    }
+
     /// SHA-256 that names what is in force.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
@@ -243,9 +250,13 @@ impl Policy {
         if let Some(at) = self.by_destination.get(text) {
             return Some(*at);
         }
-        let target = Target::read(text)?;
+        self.find_target(&Target::read(text)?)
+    }
+
+    /// Position of the destination with the most special matcher for a target.
+    pub(super) fn find_target(&self, target: &Target) -> Option<usize> {
         let reach = |destination: &Destination| {
-            destination.matchers.iter().filter_map(|matcher| matcher.reach(&target)).max()
+            destination.matchers.iter().filter_map(|matcher| matcher.reach(target)).max()
         };
         let found = self.parts.destinations.iter().enumerate();
         let found = found.filter_map(|(at, destination)| Some((reach(destination)?, at)));

@@ -160,6 +160,15 @@ impl Committer {
         }
     }
 
+    /// Further entries go to a new segment.
+    pub fn close_segment(&self) -> Result<(), Failure> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(failure) = self.failed() {
+            return Err(failure);
+        }
+        writer.close_segment().inspect_err(|failure| self.fail(failure.clone()))
+    }
+
     /// Refuses all that comes, as after a failure of the journal itself.
     pub fn fail(&self, failure: Failure) {
         let mut queue = self.lock();

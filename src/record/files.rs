@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags};
 
@@ -133,6 +134,15 @@ impl Disk {
     /// Files below a directory. No link is followed at the end of a path.
     pub fn new(root: OwnedFd) -> Disk {
         Disk { root }
+    }
+
+    /// Files below the directory at a path, which may be a link.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn open(path: &Path) -> io::Result<Disk> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Disk { root: rustix::fs::open(path, flags, Mode::empty())? })
     }
 
     fn open_at(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {

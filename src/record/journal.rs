@@ -20,6 +20,9 @@ use crate::record::note::{Checkpoint, MAX_NOTE, Note};
 /// Bytes that a disk writes wholly or not at all.
 const SECTOR: usize = 512;
 
+/// Entries that a log can have; far more than can be.
+const MAX_SIZE: u64 = 1 << 62;
+
 /// The format of the segments that are written.
 const VERSION: u8 = 1;
 
@@ -45,19 +48,23 @@ pub fn segment_first(name: &str) -> Option<u64> {
 pub fn write_head(origin: &str, edge: &Edge, note: &str, out: &mut Vec<u8>) {
     let first = edge.size().to_be_bytes();
     frame::write(Kind::Segment, &[&[VERSION], &first[..], origin.as_bytes()].concat(), out);
-    write_mark(edge, note, out);
+    write_mark(edge.size(), edge, note, out);
 }
 
-/// Writes the end of a commit: the edge of the tree and the signed checkpoint over it.
-pub fn write_mark(edge: &Edge, note: &str, out: &mut Vec<u8>) {
-    let size = edge.size().to_be_bytes();
-    let content = [&size[..], edge.hashes().as_flattened(), note.as_bytes()].concat();
+/// Writes the end of a commit: the size before it, the edge of the tree and the signed checkpoint
+/// over it.
+pub fn write_mark(before: u64, edge: &Edge, note: &str, out: &mut Vec<u8>) {
+    let sizes = [before.to_be_bytes(), edge.size().to_be_bytes()];
+    let hashes = edge.hashes().as_flattened();
+    let content = [sizes.as_flattened(), hashes, note.as_bytes()].concat();
     frame::write(Kind::Checkpoint, &content, out);
 }
 
 /// A checkpoint in the journal: what its note says, and the edge it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark<'a> {
+    /// Entries before the commit that it ends.
+    pub before: u64,
     /// What the note says.
     pub checkpoint: Checkpoint,
     /// The signed note; whoever takes the mark has to check it.
@@ -68,17 +75,19 @@ pub struct Mark<'a> {
 
 impl<'a> Mark<'a> {
     fn parse(content: &'a [u8]) -> Option<Mark<'a>> {
-        let (size, rest) = content.split_first_chunk::<8>()?;
-        let size = u64::from_be_bytes(*size);
+        let (before, rest) = content.split_first_chunk()?;
+        let (size, rest) = rest.split_first_chunk()?;
+        let (before, size) = (u64::from_be_bytes(*before), u64::from_be_bytes(*size));
         let (hashes, note) =
             rest.split_at_checked(size.count_ones() as usize * size_of::<Hash>())?;
         let (hashes, _) = hashes.as_chunks();
         let edge = Edge::from_parts(size, hashes.to_vec())?;
-        if note.len() > MAX_NOTE {
+        if note.len() > MAX_NOTE || size > MAX_SIZE {
             return None;
         }
         let checkpoint = Checkpoint::parse(Note::parse(note).ok()?.text).ok()?;
         (checkpoint.size == size && checkpoint.root == edge.root()).then_some(Mark {
+            before,
             checkpoint,
             note,
             edge,
@@ -169,7 +178,9 @@ impl<'a> Segment<'a> {
         let opening = Mark::parse(mark.content).ok_or(Damage::Head)?;
         let first = opening.edge.size().to_be_bytes();
         let expected = [&[VERSION], &first[..], origin.as_bytes()].concat();
-        if head.content != expected || opening.checkpoint.origin != origin {
+        let is_opening =
+            opening.before == opening.edge.size() && opening.checkpoint.origin == origin;
+        if head.content != expected || !is_opening {
             return Err(Damage::Head);
         }
         let edge = opening.edge.clone();
@@ -195,7 +206,7 @@ impl<'a> Segment<'a> {
     ///
     /// # Errors
     /// [`Damage`] that no cut write explains.
-    pub fn next(&mut self) -> Result<Result<Commit<'a>, Tail>, Damage> {
+    pub fn commit(&mut self) -> Result<Result<Commit<'a>, Tail>, Damage> {
         let mut edge = self.edge.clone();
         let mut entries = Vec::new();
         let mut at = self.at;
@@ -209,7 +220,8 @@ impl<'a> Segment<'a> {
                 }
                 Ok(Frame { kind: Kind::Checkpoint, content, end, .. }) => {
                     let fits = |mark: &Mark<'_>| {
-                        mark.edge == edge
+                        mark.before == self.edge.size()
+                            && mark.edge == edge
                             && mark.checkpoint.origin == self.opening.checkpoint.origin
                             && !entries.is_empty()
                     };
@@ -245,10 +257,15 @@ impl<'a> Segment<'a> {
 
     /// Whether a write that did not reach the disk explains the fault at an offset.
     fn is_torn(&self, at: usize, fault: Fault, last: usize) -> bool {
-        // A commit is written after the one before it was synced, so that at most one can be torn,
-        // and of its checkpoint nothing can follow.
-        let mut later = self.checkpoints(at, last);
-        if later.next().is_some_and(|end| end != last) || later.next().is_some() {
+        // A commit is written after the one before it was synced: a checkpoint that is there can
+        // only be that of the torn commit itself, and nothing lies behind it.
+        let own = |frame: &Frame<'_>| {
+            let mark = Mark::parse(frame.content);
+            frame.end == last && mark.is_some_and(|mark| mark.before == self.edge.size())
+        };
+        let mut marks = self.marks(at, last);
+        let marked = marks.next();
+        if marked.is_some_and(|frame| !own(&frame)) || marks.next().is_some() {
             return false;
         }
         let end = match fault {
@@ -258,17 +275,15 @@ impl<'a> Segment<'a> {
         };
         // A frame that is whole but for its stated length is no torn one.
         let ends_early = end > last && !self.is_whole(at, last);
-        (ends_early && self.checkpoints(at, last).next().is_none())
-            || self.lacks_sector(at, end.min(last))
+        (ends_early && marked.is_none()) || self.lacks_sector(at, end.min(last))
     }
 
-    /// The ends of the checkpoint frames that hold, behind `at` and up to `last`.
-    fn checkpoints(&self, at: usize, last: usize) -> impl Iterator<Item = usize> + use<'_, 'a> {
+    /// The checkpoint frames that hold, behind `at` and up to `last`.
+    fn marks(&self, at: usize, last: usize) -> impl Iterator<Item = Frame<'a>> + use<'a> {
         let written = self.bytes.get(..last).unwrap_or_default();
         let behind = written.get(at..).unwrap_or_default();
         memmem::find_iter(behind, b"SL\x02\0")
             .filter_map(move |offset| frame::read(written, at + offset).ok())
-            .map(|frame| frame.end)
     }
 
     /// Whether all that was written from `at` on is one frame, as its hash says.

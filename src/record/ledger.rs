@@ -269,6 +269,20 @@ impl Ledger {
         self.committer.failed().map_or(Ok(()), Err)
     }
 
+    /// The name of the log.
+    pub fn origin(&self) -> String {
+        self.keys.first().map(|key| key.name().to_owned()).unwrap_or_default()
+    }
+
+    pub(super) fn files(&self) -> Arc<dyn Files> {
+        Arc::clone(&self.files)
+    }
+
+    /// Further entries go to a new segment.
+    pub(super) fn close_segment(&self) -> Result<(), Failure> {
+        self.committer.close_segment()
+    }
+
     fn append_built<E>(
         &self,
         build: impl FnOnce(u64) -> Result<Vec<Vec<u8>>, E>,

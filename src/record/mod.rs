@@ -1,7 +1,7 @@
 //! Entry bytes come in; they are durable, in order, under a signed checkpoint, when a call returns.
 //!
 //! The ledger is a journal of segments with a Merkle tree over its entries (RFC 6962), checkpoints
-//! and tiles in the formats of C2SP. [`Ledger`] appends, [`Reader`] reads and proves, [`verify`]
+//! and tiles in the formats of C2SP. [`Ledger`] appends, [`Reader`] reads and proves, [`mod@verify`]
 //! checks all of it with the public key alone, and [`State`] is the directory it lives in. What
 //! entries say is built by [`decision`] and [`event`] and asked by [`query`]. [`pending`] keeps what
 //! was escalated until somebody approved it, or its time is over.
@@ -20,6 +20,8 @@
 mod committer;
 mod entry;
 mod escalation;
+#[cfg(test)]
+mod crash;
 pub mod files;
 pub mod frame;
 pub mod header;
@@ -27,6 +29,8 @@ pub mod inbox;
 pub mod journal;
 mod ledger;
 mod mac;
+#[cfg(test)]
+mod model;
 pub mod merkle;
 pub mod note;
 pub mod proof;
@@ -35,8 +39,10 @@ mod publish;
 pub mod query;
 mod read;
 mod recover;
+mod retention;
 pub mod state;
 pub mod tiles;
+pub mod verify;
 pub mod vault;
 mod writer;
 
@@ -50,5 +56,6 @@ pub use note::{Checkpoint, Signer, Vkey};
 pub use proof::Proof;
 pub use read::{ReadError, Reader};
 pub use recover::{Cut, RecoverError};
+pub use retention::{RetainError, Retained};
 pub use state::{State, StateError};
 pub use writer::{Failure, Growth, LastWords};

@@ -6,8 +6,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::record::files::Files;
-use crate::record::journal::{Damage, Segment, Stored, Tail};
-use crate::record::merkle::inclusion_proof;
+use crate::record::journal::{Damage, Segment, Stored};
+use crate::record::merkle::{
+    Hash, consistency_proof, extends, from_leaves, inclusion_proof, leaf_hash,
+};
 use crate::record::note::{Checkpoint, NoteError, Vkey};
 use crate::record::proof::{Proof, ProofError};
 use crate::record::recover::{RecoverError, file_of, segments};
@@ -136,24 +138,85 @@ impl Reader {
     /// # Errors
     /// [`ReadError`].
     pub fn prove(&self, sequence: u64) -> Result<Proof, ReadError> {
-        let note = self
-            .files
-            .read(CHECKPOINT)
-            .map_err(|source| ReadError::Io { file: CHECKPOINT.to_owned(), source })?;
-        let checkpoint = Checkpoint::verified(&note, &self.keys)
-            .map_err(|problem| ReadError::Checkpoint { file: CHECKPOINT.to_owned(), problem })?;
+        let (checkpoint, note) = self.checkpoint()?;
         let entry = self.entry(sequence)?;
+        if sequence >= checkpoint.size {
+            return Err(ReadError::Unpublished(sequence));
+        }
+        let note = String::from_utf8_lossy(&note).into_owned();
+        let proof = |hashes| Proof { index: sequence, hashes, note: note.clone() };
         let mut tiles = TileReader::new(&*self.files, checkpoint.size);
         let hashes = inclusion_proof(sequence, checkpoint.size, &mut |level, index| {
             tiles.subtree(level, index)
         });
-        let hashes = hashes
-            .map_err(|source| ReadError::Io { file: "tile".to_owned(), source })?
-            .ok_or(ReadError::Unpublished(sequence))?;
-        let note = String::from_utf8_lossy(&note).into_owned();
-        let proof = Proof { index: sequence, hashes, note };
-        proof.verify(&entry, &self.keys).map_err(ReadError::Tiles)?;
-        Ok(proof)
+        let hashes = hashes.unwrap_or_default().unwrap_or_default();
+        let from_tiles = proof(hashes);
+        let Err(error) = from_tiles.verify(&entry, &self.keys) else { return Ok(from_tiles) };
+        // Tiles are derived: the journal has the last word.
+        let leaves = self.leaves()?.ok_or(ReadError::Tiles(error))?;
+        let hashes = inclusion_proof(sequence, checkpoint.size, &mut from_leaves(&leaves));
+        let from_journal = proof(hashes.unwrap_or_default().unwrap_or_default());
+        from_journal.verify(&entry, &self.keys).map_err(ReadError::Tiles)?;
+        Ok(from_journal)
+    }
+
+    /// The published checkpoint, and the signed note it is in.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn checkpoint(&self) -> Result<(Checkpoint, Vec<u8>), ReadError> {
+        let note = self
+            .files
+            .read(CHECKPOINT)
+            .map_err(|source| ReadError::Io { file: CHECKPOINT.to_owned(), source })?;
+        let checkpoint = self.trusted(CHECKPOINT, &note)?;
+        Ok((checkpoint, note))
+    }
+
+    /// The checkpoint in a note from elsewhere, where a key of the log signed it.
+    ///
+    /// # Errors
+    /// [`ReadError::Checkpoint`].
+    pub fn trusted(&self, name: &str, note: &[u8]) -> Result<Checkpoint, ReadError> {
+        Checkpoint::verified(note, &self.keys)
+            .map_err(|problem| ReadError::Checkpoint { file: name.to_owned(), problem })
+    }
+
+    /// Whether the published log begins with the entries of an earlier checkpoint.
+    ///
+    /// # Errors
+    /// [`ReadError`]; [`ReadError::Tiles`] where neither tiles nor journal can tell.
+    pub fn extends(&self, earlier: &Checkpoint) -> Result<bool, ReadError> {
+        let (now, _) = self.checkpoint()?;
+        let (from, to) = ((earlier.size, &earlier.root), (now.size, &now.root));
+        if earlier.size >= now.size || earlier.size == 0 {
+            return Ok(extends(&[], from, to));
+        }
+        let mut tiles = TileReader::new(&*self.files, now.size);
+        let proof = consistency_proof(earlier.size, now.size, &mut |level, index| {
+            tiles.subtree(level, index)
+        });
+        if let Ok(Some(proof)) = proof
+            && extends(&proof, from, to)
+        {
+            return Ok(true);
+        }
+        let leaves = self.leaves()?.ok_or(ReadError::Tiles(ProofError::OtherEntry))?;
+        let proof = consistency_proof(earlier.size, now.size, &mut from_leaves(&leaves));
+        Ok(matches!(proof, Ok(Some(proof)) if extends(&proof, from, to)))
+    }
+
+    /// All leaf hashes, where the journal holds every entry from the first.
+    fn leaves(&self) -> Result<Option<Vec<Hash>>, ReadError> {
+        if segments(&*self.files)?.first() != Some(&0) {
+            return Ok(None);
+        }
+        let mut leaves = Vec::new();
+        self.entries(0, &mut |_, bytes| {
+            leaves.push(leaf_hash(bytes));
+            ControlFlow::Continue(())
+        })?;
+        Ok(Some(leaves))
     }
 
     /// Reads one segment; where it ends.
@@ -168,10 +231,6 @@ impl Reader {
             .read(&file)
             .map_err(|source| ReadError::Io { file: file.clone(), source })?;
         let damaged = |damage| ReadError::Damaged { segment: file.clone(), damage };
-        let signed = |note: &[u8]| {
-            Checkpoint::verified(note, &self.keys)
-                .map_err(|problem| ReadError::Checkpoint { file: file.clone(), problem })
-        };
         let origin = self.keys.first().map(Vkey::name).unwrap_or_default();
         let mut segment = Segment::open(&bytes, origin).map_err(damaged)?;
         if segment.opening().edge.size() != first {
@@ -180,16 +239,12 @@ impl Reader {
         // The last root is over all entries before it: where it is signed, so are they.
         let mut last = segment.opening().note;
         let mut commits = Vec::new();
-        loop {
-            match segment.next().map_err(damaged)? {
-                Ok(commit) => {
-                    last = commit.mark.note;
-                    commits.push(commit.entries);
-                }
-                Err(Tail::Clean | Tail::Torn { .. }) => break,
-            }
+        // A tail that is torn may be one that is being written.
+        while let Ok(commit) = segment.commit().map_err(damaged)? {
+            last = commit.mark.note;
+            commits.push(commit.entries);
         }
-        signed(last)?;
+        self.trusted(&file, last)?;
         for entry in commits.iter().flatten() {
             if visit(entry).is_break() {
                 break;

@@ -143,7 +143,7 @@ pub fn open(opening: Opening) -> Result<Opened, RecoverError> {
     let mut note = segment.opening().note;
     let mut leaves = Vec::new();
     let tail = loop {
-        match segment.next().map_err(damaged)? {
+        match segment.commit().map_err(damaged)? {
             Ok(Commit { entries, mark }) => {
                 leaves.extend(entries.iter().map(|entry| entry.hash));
                 note = mark.note;
@@ -308,7 +308,7 @@ impl Known<'_> {
             let damaged = |damage| RecoverError::Damaged { segment: name.clone(), damage };
             let bytes = read(self.files, &name)?;
             let mut segment = Segment::open(&bytes, self.origin).map_err(damaged)?;
-            while let Ok(commit) = segment.next().map_err(damaged)? {
+            while let Ok(commit) = segment.commit().map_err(damaged)? {
                 leaves.extend(commit.entries.iter().map(|entry| entry.hash));
             }
             next = segment.edge().size();

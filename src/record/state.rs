@@ -179,21 +179,29 @@ impl State {
         Ok(state)
     }
 
+    /// Opens a state directory to look at what is public in it, whoever it belongs to.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn view(path: &Path) -> Result<State, StateError> {
+        let state = State::hold(path)?;
+        let shown = path.display().to_string();
+        match state.files.read("VERSION") {
+            Ok(version) if version == VERSION.as_bytes() => Ok(state),
+            Ok(_) => Err(StateError::Version(shown)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(StateError::Missing(shown))
+            }
+            Err(source) => Err(StateError::Io { path: shown, source }),
+        }
+    }
+
     /// Opens a state directory, and checks who may use it.
     ///
     /// # Errors
     /// [`StateError`].
     pub fn open(path: &Path) -> Result<State, StateError> {
-        let state = State::hold(path)?;
-        let shown = path.display().to_string();
-        match state.files.read("VERSION") {
-            Ok(version) if version == VERSION.as_bytes() => {}
-            Ok(_) => return Err(StateError::Version(shown)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StateError::Missing(shown));
-            }
-            Err(source) => return Err(StateError::Io { path: shown, source }),
-        }
+        let state = State::view(path)?;
         let own = rustix::process::geteuid().as_raw();
         let folders = FOLDERS.iter().filter(|(name, _)| *name != "inbox");
         for (name, forbidden) in

@@ -107,6 +107,18 @@ impl Tiles {
         }
     }
 
+    /// The tiles that are to be there: level, number, hashes.
+    pub fn pieces(&self) -> impl Iterator<Item = (u32, u64, &[Hash])> {
+        let full = self.full.iter().map(|(level, number, hashes)| (*level, *number, &hashes[..]));
+        let open = (0..).zip(&self.open).filter(|(_, open)| !open.is_empty());
+        full.chain(open.map(|(level, open)| (level, self.number(level), &open[..])))
+    }
+
+    /// The number of the tile of a level that is not full.
+    fn number(&self, level: u32) -> u64 {
+        self.size.checked_shr(HEIGHT * (level + 1)).unwrap_or(0)
+    }
+
     /// Writes what a checkpoint of this size needs, durably. Partial tiles of tiles that are now full
     /// go.
     ///
@@ -117,8 +129,9 @@ impl Tiles {
         for (level, number, hashes) in &self.full {
             put(files, &path(*level, *number, WIDTH), hashes, &mut folders)?;
         }
+        let size = self.size;
         for (level, (open, written)) in (0..).zip(self.open.iter().zip(&mut self.written)) {
-            let number = self.size.checked_shr(HEIGHT * (level + 1)).unwrap_or(0);
+            let number = size.checked_shr(HEIGHT * (level + 1)).unwrap_or(0);
             if !open.is_empty() && *written != (number, open.len()) {
                 put(files, &path(level, number, open.len()), open, &mut folders)?;
                 *written = (number, open.len());

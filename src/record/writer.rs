@@ -18,6 +18,8 @@ const RESERVE: u64 = 32 << 10;
 /// Bytes that the last entry may have.
 const LAST_WORDS: usize = 16 << 10;
 
+const NO_SEGMENT: &str = "a new segment cannot be made";
+
 /// Where segments end and how much room is made at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Growth {
@@ -106,6 +108,17 @@ impl Writer {
         Err(failure)
     }
 
+    /// Begins a new segment, unless this one has no entries.
+    ///
+    /// # Errors
+    /// A [`Failure`], after which nothing may be written any more.
+    pub fn close_segment(&mut self) -> Result<(), Failure> {
+        if self.size() == self.first {
+            return Ok(());
+        }
+        self.begin_segment(RESERVE).map_err(|error| Failure::new(NO_SEGMENT, &error))
+    }
+
     fn put(
         &mut self,
         frames: Vec<u8>,
@@ -118,7 +131,7 @@ impl Writer {
         let checkpoint = Checkpoint { origin, size: edge.size(), root: edge.root() };
         let note = checkpoint.sign([&self.signer].into_iter().chain(&next));
         let mut batch = frames;
-        journal::write_mark(&edge, &note, &mut batch);
+        journal::write_mark(self.size(), &edge, &note, &mut batch);
         self.file
             .write_at(&batch, self.used)
             .map_err(|error| Failure::new("the journal cannot be written", &error))?;
@@ -141,8 +154,7 @@ impl Writer {
         let needed = frames + RESERVE + RESERVE / 4;
         let full = |error: io::Error| Failure::new("the journal cannot grow", &error);
         if self.used + needed > self.growth.segment && self.size() > self.first {
-            self.begin_segment(needed)
-                .map_err(|error| Failure::new("a new segment cannot be made", &error))?;
+            self.begin_segment(needed).map_err(|error| Failure::new(NO_SEGMENT, &error))?;
         }
         if self.used + needed > self.allocated {
             let step = self.growth.step.max(1);
@@ -165,8 +177,11 @@ impl Writer {
         file.allocate(allocated)?;
         file.write_at(&head, 0)?;
         file.sync()?;
+        // From here on the segment before may be closed, and no last entry can go there.
+        let last_words = self.last_words.take();
         self.files.rename(&beside, &name)?;
         self.files.sync_folder(FOLDER)?;
+        self.last_words = last_words;
         let old = std::mem::replace(&mut self.file, file);
         let length = std::mem::replace(&mut self.used, used);
         self.first = self.size();

@@ -91,12 +91,12 @@ impl Obligations {
     }
 }
 
-/// For findings of band likely and up, as [`crate::policy::Decision::transforms`] gives them.
-impl FromIterator<(CategoryIndex, Transform)> for Obligations {
-    fn from_iter<I: IntoIterator<Item = (CategoryIndex, Transform)>>(pairs: I) -> Obligations {
-        let mut all = Obligations::new();
-        pairs.into_iter().for_each(|(it, transform)| all.require(it, transform, Band::Likely));
-        all
+/// As [`crate::policy::Decision::transforms`] gives them.
+impl FromIterator<(CategoryIndex, Transform, Band)> for Obligations {
+    fn from_iter<I: IntoIterator<Item = (CategoryIndex, Transform, Band)>>(all: I) -> Obligations {
+        let mut obligations = Obligations::new();
+        all.into_iter().for_each(|(it, transform, from)| obligations.require(it, transform, from));
+        obligations
     }
 }
 
@@ -635,7 +635,7 @@ mod tests {
 
     fn obligations(transforms: [Option<Transform>; 3]) -> Obligations {
         let pairs = (0..).map(CategoryIndex).zip(transforms);
-        pairs.filter_map(|(category, transform)| Some((category, transform?))).collect()
+        pairs.filter_map(|(it, transform)| Some((it, transform?, Band::Likely))).collect()
     }
 
     fn whole(word: &str, payload: &[u8], found: &[Finding], how: &Obligations) -> Vec<u8> {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use sluicegate::approve::{
-    self, Address, Approval, Authority, Denial, Grant, GrantRefusal, Held, Hex32, LIFETIME, Scope,
+    self, Approval, Authority, Denial, Grant, GrantRefusal, Held, Hex32, LIFETIME, Scope,
     SignatureError, Statement, StatementError, Terms,
 };
 use sluicegate::model::{
-    Category, CategoryCount, CategoryIndex, Channel, Claimed, Class, Coverage, Effect, Label,
-    Likelihood, Reason, Sensitivity, Unique,
+    Category, CategoryCount, CategoryIndex, Channel, Class, Coverage, Effect, Label, Likelihood,
+    Reason, Sensitivity, Unique,
 };
 use sluicegate::policy::{
     Approver, Binding, Carrier, Decision, Destination, Flow, Identity, Parts, Policy, Refusal,
@@ -85,6 +85,7 @@ pub fn parts() -> Parts {
         destinations: texts(&["archive", "clinic"]),
         approvers: named.clone(),
         approvals,
+        separation: false,
         escalation: None,
         monitoring: None,
         evidence: BTreeSet::new(),
@@ -158,7 +159,6 @@ fn try_statement(
 ) -> Result<Statement, StatementError> {
     let decision = decide(policy, label, flow, &[], NOW);
     let taxonomy = taxonomy();
-    let address = Address::of(&Claimed::new("https://archive.example/in"));
     let held = Held {
         policy,
         taxonomy: &taxonomy,
@@ -167,7 +167,7 @@ fn try_statement(
         findings: &[],
         decision: &decision,
         requester: 1000,
-        address: &address,
+        destination: ("https", "archive.example"),
     };
     Statement::of(held, terms, EscalationId::new([5; 16]), NOW)
 }
@@ -435,23 +435,6 @@ fn one_approver_can_end_it() {
     }
 }
 
-#[test]
-fn addresses_keep_scheme_and_host_alone() {
-    let of = |text: &str| {
-        let Address { scheme, host } = Address::of(&Claimed::new(text));
-        format!("{scheme} {host}")
-    };
-    assert_eq!(of("HTTPS://user:pw@API.Example:8443/a/078-05-1120?q=1#f"), "https api.example");
-    assert_eq!(of("https://[2001:db8::1]:443/x"), "https 2001:db8::1");
-    assert_eq!(of("s3://bucket/key"), "s3 bucket");
-    assert_eq!(of("https://host?a@b"), "https host");
-    assert_eq!(of("mailto:anna@example.org?subject=x"), "mailto example.org");
-    assert_eq!(of("anna@example.org"), "mailto example.org");
-    for none in ["/srv/export/a@b", "tool name", "", "078-05-1120://x", "://"] {
-        assert_eq!(of(none), " ", "{none}");
-    }
-}
-
 fn some_label() -> impl Strategy<Value = Label> {
     let reasons = [Reason::Opaque, Reason::Limit, Reason::Error];
     let categories = proptest::collection::btree_map(0u16..3, 1u64..5, 0..3);
@@ -504,6 +487,7 @@ proptest! {
             workflows: parts().workflows.into_iter().map(|workflow| Workflow {
                 approvers: BTreeSet::from(["anna".to_owned()]),
                 approvals: 1,
+ separation: false,
                 ..workflow
             }).collect(),
             ..parts()

@@ -9,6 +9,7 @@
 )]
 
 mod approve;
+mod approve_cli;
 mod approve_ssh;
 mod approve_store;
 mod awkward;
@@ -22,12 +23,17 @@ mod exact;
 mod fuzz_bodies;
 mod fuzz_regressions;
 mod generated;
+mod ledger_cli;
+mod ledger_crash;
+mod ledger_independent;
 mod licences;
 mod naive;
 mod output;
 mod packs;
 mod policy_cli;
 mod redact;
+mod policy_diagnostics;
+mod policy_generated;
 mod rules_command;
 mod rules_diagnostics;
 mod scan_cli;

@@ -49,7 +49,7 @@ fn likely(classified: &Classified) -> impl Iterator<Item = &Finding> {
 
 /// Everything is to be treated like this.
 fn all(transform: Transform) -> Obligations {
-    rules().taxonomy.iter().map(|(category, _)| (category, transform)).collect()
+    rules().taxonomy.iter().map(|(it, _)| (it, transform, Band::Likely)).collect()
 }
 
 fn redacted(scanner: &Scanner, payload: &[u8], how: Transform) -> Result<Rescanned, RedactError> {

@@ -4,6 +4,9 @@
 use std::process::ExitCode;
 
 mod check;
+mod diff;
+mod explain;
+mod label;
 
 /// Check, explain and compare registers.
 #[derive(Debug, clap::Args)]
@@ -16,6 +19,10 @@ pub struct Arguments {
 enum Command {
     /// Check a `sluice.toml`: errors, and what is allowed and hardly meant
     Check(check::Arguments),
+    /// Say what is decided of a flow, and why
+    Explain(explain::Arguments),
+    /// List the flows that a change of a register opens, closes or treats otherwise
+    Diff(diff::Arguments),
 }
 
 /// How output is written.
@@ -31,5 +38,7 @@ enum Format {
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
     }
 }
