@@ -4,6 +4,12 @@
 //! [`Policy::resolve`] before it. Each bench checks the effect first: a benchmark that decides the
 //! wrong thing is not fast.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a bench stops at the first thing that is not as it should be"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 
@@ -54,6 +60,7 @@ fn policy(rules: &RuleSet, count: usize) -> Policy {
                 destinations: destinations.iter().cloned().collect(),
                 approvers: BTreeSet::new(),
                 approvals: 1,
+                separation: false,
                 escalation: None,
                 monitoring: None,
                 evidence: BTreeSet::new(),

@@ -20,6 +20,7 @@ pub mod scan;
 pub mod classify;
 pub mod policy;
 pub mod record;
+pub mod approve;
 pub mod respond;
 pub mod engine;
 pub mod config;

@@ -179,6 +179,7 @@ impl Reading<'_> {
         let destinations = self.names(table, "destinations", Kind::Destination);
         let approvers = self.names(table, "approvers", Kind::Approver);
         let approvals = table.number("approvals", 1..MAX_APPROVALS + 1).map_or(1, |it| it.value);
+        let separation = table.boolean("separation").unwrap_or(false);
         let escalation = self.name(table, "escalation", Kind::Path);
         let monitoring = self.name(table, "monitoring", Kind::Path);
         let evidence = words(table, "evidence", &names::FIELDS);
@@ -199,6 +200,7 @@ impl Reading<'_> {
             destinations,
             approvers,
             approvals: u32::try_from(approvals).unwrap_or(u32::MAX),
+            separation,
             escalation,
             monitoring,
             evidence: evidence.into_iter().map(str::to_owned).collect(),

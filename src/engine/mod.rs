@@ -6,13 +6,17 @@
 
 mod collect;
 mod control;
+mod desk;
 mod names;
+mod redact;
 mod segments;
 mod stream;
 mod volume;
 
-pub use control::{Control, Judged};
+pub use control::{Arriving, Control, Judged};
+pub use desk::{Desk, DeskError, Settled};
 pub use names::ScannedNames;
+pub use redact::{Rescanned, redact_and_rescan};
 pub use segments::{Join, Part, Segment, Splitter};
 pub use stream::Stream;
 

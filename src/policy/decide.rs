@@ -3,7 +3,7 @@
 use super::category_set::bits;
 use super::register::REASONS;
 use super::{Carrier, CategorySet, Flow, Identity, Policy, Rule, Transform, Trust, WorkflowOf};
-use crate::model::{CategoryIndex, Cause, Effect, Label, Reason, Unique};
+use crate::model::{Band, CategoryIndex, Cause, Effect, Label, Reason, Unique};
 
 /// A part of a flow that is decided by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,8 +94,8 @@ pub struct ItemDecision {
     pub effect: Effect,
     /// From what; one entry of several with the same effect is the first by rule position.
     pub from: Determinant,
-    /// What is done to its findings if the flow is redacted.
-    pub transform: Option<Transform>,
+    /// What is done to its findings if the flow is redacted, and from which band up.
+    pub transform: Option<(Transform, Band)>,
 }
 
 /// The answer to a flow.
@@ -238,7 +238,11 @@ impl Decision {
     /// The items that gave the effect, each kind of source once.
     pub fn determining(&self) -> Vec<ItemDecision> {
         let mut found: Vec<ItemDecision> = Vec::new();
-        for item in self.items.iter().filter(|item| item.effect == self.effect) {
+        let strongest = self.items.iter().filter(|item| item.effect == self.effect);
+        // That nothing was found says something only where nothing else does.
+        let is_more = |item: &&ItemDecision| item.from != Determinant::Nothing;
+        let only = !strongest.clone().any(|item| is_more(&item));
+        for item in strongest.filter(|item| only || is_more(item)) {
             if !found.iter().any(|known| known.from == item.from) {
                 found.push(*item);
             }
@@ -246,11 +250,12 @@ impl Decision {
         found
     }
 
-    /// What is done to the findings of each category of a redacted flow.
-    pub fn transforms(&self) -> impl Iterator<Item = (CategoryIndex, Transform)> {
+    /// What is done to the findings of each category of a redacted flow, and from which band up.
+    pub fn transforms(&self) -> impl Iterator<Item = (CategoryIndex, Transform, Band)> {
         self.items.iter().filter_map(|item| match (item.item, item.effect) {
             (Item::Category(category), Effect::Redact) => {
-                Some((category, item.transform.unwrap_or(Transform::Mask)))
+                let (transform, band) = item.transform.unwrap_or((Transform::Mask, Band::Likely));
+                Some((category, transform, band))
             }
             _ => None,
         })
@@ -353,8 +358,8 @@ struct Verdict {
     displacing: Option<(Effect, usize)>,
     /// The strongest rule that only raises.
     raising: Option<(Effect, usize)>,
-    /// The strongest transform that a rule asks for.
-    transform: Option<Transform>,
+    /// The strongest transform that a rule asks for, and the lowest band.
+    transform: Option<(Transform, Band)>,
 }
 
 impl Judge<'_> {
@@ -455,7 +460,9 @@ impl Judge<'_> {
                 }
                 if rule.effect == Effect::Redact {
                     let wanted = rule.transform.unwrap_or(Transform::Mask);
-                    verdict.transform = verdict.transform.max(Some(wanted));
+                    let band = if rule.when.possible { Band::Possible } else { Band::Likely };
+                    let (transform, from) = verdict.transform.unwrap_or((wanted, band));
+                    verdict.transform = Some((transform.max(wanted), from.min(band)));
                 }
             }
         }
@@ -635,6 +642,7 @@ mod tests {
                 destinations: texts(&["inside", "outside"]),
                 approvers: BTreeSet::new(),
                 approvals: 1,
+                separation: false,
                 escalation: None,
                 monitoring: None,
                 evidence: BTreeSet::new(),
@@ -893,7 +901,10 @@ mod tests {
         let pans = label(&[(PAN, 1)], &[]);
         let decision = decide(&policy, &pans, &flow(INSIDE), &[grant()], 150);
         assert_eq!(decision.effect, Effect::Redact);
-        assert_eq!(decision.transforms().collect::<Vec<_>>(), [(PAN, Transform::Mask)]);
+        assert_eq!(
+            decision.transforms().collect::<Vec<_>>(),
+            [(PAN, Transform::Mask, Band::Likely)]
+        );
     }
 
     const ALL: [CategoryIndex; 5] = [EMAIL, PAN, TOKEN, CANARY, UNDEFINED];

@@ -114,6 +114,9 @@ pub struct Workflow {
     pub approvers: BTreeSet<String>,
     /// How many of them have to approve; at least 1.
     pub approvals: u32,
+    /// Whether a grant counts only where the kernel attests its executor to another process, so
+    /// that nobody approves and uses with the keys of one user.
+    pub separation: bool,
     /// Id of the path that is told of escalations.
     pub escalation: Option<String>,
     /// Id of the path that is told of every decision.

@@ -12,15 +12,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Macs;
+use super::frame::MAX_ENTRY;
 use crate::model::{
     Attested, Band, CategoryIndex, Claimed, Effect, Finding, FlowHeader, Label, Unique,
 };
-use crate::policy::{Decision, Flow, Identity, Policy, Transform};
+use crate::policy::{Decision, Flow, Identity, Policy};
 use crate::rules::RuleSet;
-
-/// The most bytes of an entry: what a length prefix of 16 bits can say (C2SP tlog-tiles, entry
-/// bundles).
-pub const MAX_ENTRY: usize = 65_535;
 
 /// The version of the entries that are written.
 pub const VERSION: u32 = 1;
@@ -288,7 +285,7 @@ fn categories(decided: &Decided<'_>, fingerprints: usize) -> Value {
 fn obligations(decision: &Decision, rules: &RuleSet) -> Value {
     let redacted = decision.effect == Effect::Redact;
     let transforms = decision.transforms().filter(|_| redacted);
-    by_id(rules, transforms.map(|(index, transform): (_, Transform)| (index, json!(transform))))
+    by_id(rules, transforms.map(|(index, transform, _)| (index, json!(transform))))
 }
 
 fn by_id(rules: &RuleSet, entries: impl Iterator<Item = (CategoryIndex, Value)>) -> Value {

@@ -167,6 +167,19 @@ pub enum Gap {
     Recovered,
 }
 
+/// Whether an entry is of an approval, or of the use of a grant, by who asked for it: there must
+/// be none.
+pub fn is_self_approved(entry: &Value) -> bool {
+    let uid = |path: &str| entry.pointer(path).and_then(Value::as_u64);
+    let requester = uid("/requester");
+    let executor = text_at(entry, "/executor").and_then(|it| it.strip_prefix("uid:"));
+    let executor = executor.and_then(|it| it.split(' ').next()).and_then(|it| it.parse().ok());
+    let approver = uid("/approver_uid");
+    text_at(entry, "/kind") == Some("approval")
+        && approver.is_some()
+        && (approver == requester || approver == executor)
+}
+
 /// Finds gaps; entries come in the order of the ledger.
 #[derive(Clone, Debug, Default)]
 pub struct Gaps {

@@ -98,7 +98,7 @@ impl Report<'_> {
             reason: self.reason,
             determining: determining.collect(),
             obligations: obligations
-                .map(|(category, transform)| (rules.category_id(category), transform))
+                .map(|(category, transform, _)| (rules.category_id(category), transform))
                 .collect(),
             shadows: shadows.collect(),
             workflow: self.policy.workflow_of(self.flow).map(|it| it.id.as_str()),
@@ -128,10 +128,11 @@ impl Report<'_> {
     pub fn human(&self, out: &mut impl io::Write, shaper: &Shaper<'_>) -> io::Result<()> {
         let rules = shaper.rules;
         let Report { decision, policy, flow, label, .. } = self;
-        writeln!(out, "{}: {}", decision.effect.as_str(), self.reason)?;
+        writeln!(out, "{}", self.reason)?;
         let destination = policy.destination_of(flow).map_or("unknown", |it| it.id.as_str());
         let workflow = policy.workflow_of(flow).map_or("none", |it| it.id.as_str());
         let mut line = |name: &str, text: &str| writeln!(out, "  {name:<12} {text}");
+        line("effect", decision.effect.as_str())?;
         let trust = policy.trust_of(flow).as_str();
         line(
             "flow",
@@ -159,7 +160,7 @@ impl Report<'_> {
             line("coverage", &format!("partial: {}", reason.as_str()))?;
         }
         if decision.effect == Effect::Redact {
-            for (category, transform) in decision.transforms() {
+            for (category, transform, _) in decision.transforms() {
                 line(transform.as_str(), rules.category_id(category))?;
             }
         }

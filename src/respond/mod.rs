@@ -13,11 +13,16 @@ mod decision;
 mod human;
 mod json;
 mod names;
+mod redact;
 mod sarif;
 mod shape;
 
 pub use decision::{Recorded, Released, Report, Waiting};
 pub use names::{NameCleaner, escape, path as clean_path};
+pub use redact::{
+    Done, MAX_MASK, MAX_TOKEN_VALUE, NoTokens, Obligations, RedactError, Redacted, Redactor,
+    TokenFailure, Tokens, redact,
+};
 pub use shape::{FindingShape, FindingsShape, LabelShape, Shaper, SummaryShape};
 
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! Generated documents: what the built-in rules find of what is known to be in them.
 
 #[path = "../../corpus/generator/mod.rs"]
-mod generator;
+pub mod generator;
 
 use std::collections::BTreeSet;
 

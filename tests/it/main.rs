@@ -8,6 +8,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod approve;
+mod approve_cli;
+mod approve_ssh;
+mod approve_store;
 mod awkward;
 mod canary;
 mod cases;
@@ -19,6 +23,8 @@ mod exact;
 mod fuzz_bodies;
 mod fuzz_regressions;
 mod generated;
+mod ledger_cli;
+mod ledger_crash;
 mod licences;
 mod naive;
 mod output;
@@ -26,6 +32,7 @@ mod packs;
 mod policy_cli;
 mod policy_diagnostics;
 mod policy_generated;
+mod redact;
 mod rules_command;
 mod rules_diagnostics;
 mod scan_cli;

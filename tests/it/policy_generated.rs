@@ -324,9 +324,9 @@ proptest! {
                 let flow = policy.resolve(&header, &nobody(), carrier);
                 let decision = decide(policy, label, &flow, &[], 0);
                 let Data::Category(category) = data else { return (decision.effect, None) };
-                let transform = decision.transforms().find(|(it, _)| *it == category);
+                let transform = decision.transforms().find(|(it, _, _)| *it == category);
                 let redacted = decision.effect == Effect::Redact;
-                (decision.effect, transform.map(|(_, it)| it).filter(|_| redacted))
+                (decision.effect, transform.map(|(_, it, _)| it).filter(|_| redacted))
             };
             let (before, after): ((Effect, Option<Transform>), _) = (decided(&old, &label), decided(&new, &label));
             let expected = (before != after).then_some((before.0, after.0));

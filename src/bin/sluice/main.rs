@@ -6,12 +6,15 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
 
+mod approvals;
 mod attest;
 mod classify;
 mod completions;
+mod decide;
 mod init;
 mod kernel;
 mod key;
+mod ledger;
 mod load;
 mod names;
 mod output;
@@ -20,6 +23,7 @@ mod progress;
 mod register;
 mod rules;
 mod scan;
+mod state;
 mod verify_manifest;
 
 /// Finds regulated data, secrets and classification marks in data that is about to leave.
@@ -37,13 +41,17 @@ enum Command {
     /// Scan files and directories and report what they hold
     Scan(scan::Arguments),
     Classify(classify::Arguments),
+    Decide(decide::Arguments),
     /// List, check, test and explain rules
     Rules(rules::Arguments),
     /// Check, explain and compare registers of destinations, workflows and rules
     Policy(policy::Arguments),
     Init(init::Arguments),
+    Approvals(approvals::Arguments),
     /// Check that files still are what a scan's manifest says
     VerifyManifest(verify_manifest::Arguments),
+    /// Make, verify and prove the ledger of decisions
+    Ledger(ledger::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Print the manual page
@@ -84,10 +92,13 @@ fn run() -> ExitCode {
     let result = match arguments.command {
         Command::Scan(arguments) => scan::run(arguments),
         Command::Classify(arguments) => classify::run(arguments),
+        Command::Decide(arguments) => decide::run(arguments),
         Command::Rules(arguments) => rules::run(arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Init(arguments) => init::run(&arguments),
+        Command::Approvals(arguments) => approvals::run(arguments),
         Command::VerifyManifest(arguments) => verify_manifest::run(arguments),
+        Command::Ledger(arguments) => ledger::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => completions::man(),
     };

@@ -332,5 +332,5 @@ fn answer(policy: &Policy, label: &Label, flow: &Flow, data: Data) -> (Effect, O
     let Data::Category(category) = data else { return (decision.effect, None) };
     let item = decision.items.iter().find(|it| it.item == Item::Category(category));
     let item = item.filter(|it| decision.effect == Effect::Redact && it.effect == Effect::Redact);
-    (decision.effect, item.map(|it| it.transform.unwrap_or(Transform::Mask)))
+    (decision.effect, item.map(|it| it.transform.map_or(Transform::Mask, |(it, _)| it)))
 }

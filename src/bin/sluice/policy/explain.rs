@@ -316,7 +316,7 @@ impl Page<'_> {
                 "about": about_id(item.decided.item, self.rules),
                 "effect": item.decided.effect.as_str(),
                 "from": item.decided.from.id(self.policy),
-                "transform": item.decided.transform.map(|it| it.as_str()),
+                "transform": item.decided.transform.map(|(it, _)| it.as_str()),
                 "default": {
                     "effect": item.default.effect.as_str(),
                     "from": item.default.from.id(self.policy),

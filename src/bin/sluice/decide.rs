@@ -1,0 +1,247 @@
+//! `sluice decide`: one payload with its flow header to a recorded decision.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use sluicegate::Scanner;
+use sluicegate::engine::{Arriving, Desk, Options, ScannedNames, Settled};
+use sluicegate::model::{Cause, Effect, FlowHeader};
+use sluicegate::policy::{Carrier, MAX_HEADER, parse_header};
+use sluicegate::record::pending::Pending;
+use sluicegate::record::{Macs, State, StateError, rfc3339};
+use sluicegate::respond::{self, Filter, NoTokens, Recorded, Released, Report, Shaper, Waiting};
+
+use crate::names::shown;
+use crate::output::Output;
+use crate::state::{StateDir, refused};
+use crate::{UsageError, attest, register};
+
+/// The most bytes of a payload: 64 MiB.
+const MAX_PAYLOAD: u64 = 64 << 20;
+
+/// The most findings that are kept of a payload, so that all of them can be redacted.
+const MAX_FINDINGS: usize = 200_000;
+
+/// Decide one payload with its flow header, and record the decision
+///
+/// The decision is durable in the ledger before anything is printed or released. Exits 0 for allow,
+/// 1 block, 3 escalate, 5 redact; 2 for a wrong call or configuration, 4 where the decision cannot
+/// be recorded. Whoever reads anything but 0 and 5 must not send the payload on.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The flow header: JSON with `channel` and, as far as they are known, `workflow`,
+    /// `destination`, `purpose`, `trigger`, `run`, `step`, `parents`, `agent`, `tool`, `source`,
+    /// `labels`, `format`, `grant`, `escalation`
+    #[arg(long, value_name = "FILE")]
+    flow: PathBuf,
+
+    /// The payload; `-` or nothing for standard input
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+
+    #[command(flatten)]
+    state: StateDir,
+
+    /// Make the state directory and its keys where there are none
+    #[arg(long)]
+    init: bool,
+
+    /// The register of destinations, workflows and rules [default: /etc/sluice/sluice.toml, then
+    /// that of the user, then the defaults]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Add the rules of this directory
+    #[arg(long, value_name = "DIR")]
+    rules: Vec<PathBuf>,
+
+    /// Write what may be released, and nothing else: the payload for allow, the redacted payload
+    /// for redact; for `-` to standard output, and the decision to standard error
+    #[arg(long, value_name = "FILE|-")]
+    release: Option<PathBuf>,
+
+    /// Write the decision to this file
+    #[arg(long, value_name = "FILE")]
+    decision: Option<PathBuf>,
+
+    /// Form of the decision
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let began = attest::now()?;
+    let header = header(&arguments.flow)?;
+    let rules = Arc::new(crate::load::load_rules(&arguments.rules)?);
+    let loaded = register::load(arguments.config.as_deref(), &rules.taxonomy)?;
+    let policy = &loaded.config.policy;
+    let payload = payload(arguments.file.as_deref())?;
+    let state = open_state(&arguments)?;
+    let ledger = crate::ledger::open(&state)?;
+    let (epoch, key) = state.mac_key().map_err(refused)?;
+    let macs = Macs::new(epoch, *key.as_bytes());
+    let options = Options {
+        max_findings: loaded.config.settings.max_findings.unwrap_or(MAX_FINDINGS),
+        fingerprint_key: Some(macs.value_key()),
+        ..Options::default()
+    };
+    let scanner = Scanner::new(Arc::clone(&rules), options);
+    let names = ScannedNames::new(&scanner);
+    let pending = Pending::open(state.path()).map_err(|error| UsageError(error.to_string()))?;
+    let control =
+        sluicegate::engine::Control { scanner: &scanner, policy, macs: &macs, names: &names };
+    let clock = || attest::now().unwrap_or_else(|_| began.clone());
+    let desk = Desk { control, ledger: &ledger, pending: &pending, clock: &clock };
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|_| anyhow::anyhow!("no random numbers"))?;
+    let arriving = Arriving {
+        header,
+        attested: attest::own_identity()?,
+        carrier: Carrier::Rewritable,
+        payload: &payload.bytes,
+        failed: payload.failed,
+        random,
+        began: began.clone(),
+    };
+    let settled = desk.settle(arriving, &mut NoTokens)?;
+    let shaper = Shaper::new(&rules, &names, Filter::all());
+    print(&arguments, &settled, policy, &shaper)?;
+    let effect = settled.judged.decision.effect;
+    if let Some(target) = &arguments.release {
+        release(target, &settled, &payload.bytes)?;
+    }
+    Ok(ExitCode::from(effect.exit_code()))
+}
+
+fn header(path: &Path) -> anyhow::Result<FlowHeader> {
+    let file = shown(path);
+    let cannot = |error: &dyn std::fmt::Display| {
+        UsageError(format!("the flow header `{file}` cannot be used: {error}"))
+    };
+    let mut bytes = Vec::new();
+    let limit = MAX_HEADER as u64 + 1;
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(|error| cannot(&error))?;
+    parse_header(&bytes).map_err(|error| cannot(&error).into())
+}
+
+struct Payload {
+    bytes: Vec<u8>,
+    failed: Option<Cause>,
+}
+
+/// The payload whole, or as far as it could be read with what went wrong.
+fn payload(path: Option<&Path>) -> anyhow::Result<Payload> {
+    let path = path.filter(|path| path.as_os_str() != "-");
+    let mut bytes = Vec::new();
+    let limit = MAX_PAYLOAD + 1;
+    let read = match path {
+        None => io::stdin().lock().take(limit).read_to_end(&mut bytes),
+        Some(path) => {
+            let cannot =
+                |error: io::Error| UsageError(format!("cannot read `{}`: {error}", shown(path)));
+            let file = File::open(path).map_err(cannot)?;
+            if file.metadata().map_err(cannot)?.is_dir() {
+                let name = shown(path);
+                return Err(UsageError(format!("`{name}` is a directory, and no payload")).into());
+            }
+            file.take(limit).read_to_end(&mut bytes)
+        }
+    };
+    let failed = match read {
+        Err(_) => Some(Cause::Error),
+        Ok(_) if bytes.len() as u64 > MAX_PAYLOAD => Some(Cause::Limit),
+        Ok(_) => None,
+    };
+    Ok(Payload { bytes, failed })
+}
+
+fn open_state(arguments: &Arguments) -> anyhow::Result<State> {
+    let path = arguments.state.path()?;
+    match State::open(&path) {
+        Err(StateError::Missing(_)) if arguments.init => crate::ledger::create(&path, None),
+        other => other.map_err(refused),
+    }
+}
+
+/// Prints the decision where it is wanted: to a file, else to standard output, or to standard error
+/// where that is for released bytes.
+fn print(
+    arguments: &Arguments,
+    settled: &Settled,
+    policy: &sluicegate::policy::Policy,
+    shaper: &Shaper<'_>,
+) -> anyhow::Result<()> {
+    let judged = &settled.judged;
+    let recorded = Recorded {
+        sequence: settled.receipt.sequence,
+        leaf: data_encoding::HEXLOWER.encode(&settled.receipt.leaf),
+    };
+    let released = settled
+        .released
+        .map(|(bytes, mac)| Released { bytes, mac: data_encoding::HEXLOWER.encode(&mac) });
+    let waiting = settled
+        .escalation
+        .map(|(id, expires)| Waiting { id: id.to_string(), expires: rfc3339(expires) });
+    let grant = settled.grant.map(|id| id.to_string());
+    let chain = respond::chain(judged.classified.format);
+    let report = Report {
+        policy,
+        flow: &judged.flow,
+        label: &judged.classified.label,
+        findings: &judged.classified.findings,
+        truncated: judged.classified.truncated,
+        chain: &chain,
+        decision: &judged.decision,
+        reason: &settled.reason,
+        recorded: Some(&recorded),
+        released: released.as_ref(),
+        escalation: waiting.as_ref(),
+        grant: grant.as_deref(),
+        refusal: settled.refusal.as_deref(),
+    };
+    let mut text = Vec::new();
+    match arguments.format {
+        Format::Human => report.human(&mut text, shaper)?,
+        Format::Json => report.json(&mut text, shaper)?,
+    }
+    if let Some(path) = &arguments.decision {
+        let mut out = Output::file(path)?;
+        out.write_all(&text)?;
+        out.commit()?;
+    } else if arguments.release.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+        io::stderr().lock().write_all(&text)?;
+    } else {
+        let mut out = io::stdout().lock();
+        out.write_all(&text).and_then(|()| out.flush()).context("cannot write the decision")?;
+    }
+    Ok(())
+}
+
+/// Writes what the decision releases; for block and escalate nothing, and no file.
+fn release(target: &Path, settled: &Settled, payload: &[u8]) -> anyhow::Result<()> {
+    let bytes = match (settled.judged.decision.effect, &settled.judged.redacted) {
+        (Effect::Allow, _) => payload,
+        (Effect::Redact, Some(redacted)) => redacted,
+        _ => return Ok(()),
+    };
+    if target.as_os_str() == "-" {
+        let mut out = io::stdout().lock();
+        return out.write_all(bytes).and_then(|()| out.flush()).context("cannot release");
+    }
+    let mut out = Output::file(target)?;
+    out.write_all(bytes)?;
+    Ok(out.commit()?)
+}

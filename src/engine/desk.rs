@@ -1,0 +1,413 @@
+//! A payload with its flow header is decided, recorded, and only then released.
+
+use serde_json::{Map, Value, json};
+
+use super::{Arriving, Control, Judged};
+use crate::approve::{Authority, Grant, Held, Statement, Terms};
+use crate::model::{Attested, Effect, FlowHeader};
+use crate::policy::{Determinant, GrantFacts, describe};
+use crate::record::pending::{Collected, ConsumeError, Judgement, Kept, Pending, PendingError};
+use crate::record::{AppendError, Decided, EscalationId, Ledger, Moment, Receipt, decision, event};
+use crate::respond::{Tokens, escape};
+
+/// Decides payloads, writes the ledger and keeps escalations.
+///
+/// INVARIANT: [`Desk::settle`] gives a [`Settled`] only after the entry of its decision is durable.
+#[derive(Clone, Copy)]
+pub struct Desk<'a> {
+    /// What decides.
+    pub control: Control<'a>,
+    /// Where it is recorded.
+    pub ledger: &'a Ledger,
+    /// Where escalations wait.
+    pub pending: &'a Pending,
+    /// The clocks.
+    pub clock: &'a dyn Fn() -> Moment,
+}
+
+/// A decision that is durable.
+#[derive(Debug)]
+pub struct Settled {
+    /// What was decided.
+    pub judged: Judged,
+    /// Why, for a person.
+    pub reason: String,
+    /// Where it is recorded.
+    pub receipt: Receipt,
+    /// The escalation that waits, and until when, in nanoseconds since 1970.
+    pub escalation: Option<(EscalationId, u64)>,
+    /// The grant that was used.
+    pub grant: Option<EscalationId>,
+    /// Why a grant that was presented was not used.
+    pub refusal: Option<String>,
+    /// Bytes and MAC of what may be released.
+    pub released: Option<(u64, [u8; 32])>,
+}
+
+/// Why a decision is not recorded. It means block.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// The ledger takes no entry.
+    #[error("the decision cannot be recorded, so nothing is released: {0}")]
+    Record(#[from] AppendError),
+}
+
+/// A grant that was presented, as far as it holds.
+struct Presented {
+    id: EscalationId,
+    grant: Grant,
+    facts: GrantFacts,
+}
+
+impl Desk<'_> {
+    /// Decides a payload and records it.
+    ///
+    /// # Errors
+    ///
+    /// The entry could not be made durable: nothing may be released.
+    pub fn settle(
+        &self,
+        arriving: Arriving<'_>,
+        tokens: &mut dyn Tokens,
+    ) -> Result<Settled, DeskError> {
+        let Arriving { header, attested, random, began, .. } = &arriving;
+        let waits = self.waiting(header, began);
+        let (presented, mut refusal) = match self.presented(header, attested, began)? {
+            Ok(presented) => (presented, None),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        let facts: Vec<GrantFacts> = presented.iter().map(|it| it.facts.clone()).collect();
+        let mut judged = self.control.judge(&arriving, &facts, tokens);
+        if let Some((_, why)) = judged.decision.refusals.first() {
+            refusal = Some(why.to_string());
+        }
+        if let Some(presented) = presented.filter(|_| !judged.decision.grants.is_empty()) {
+            match self.use_grant(&presented, &judged, began) {
+                Ok(settled) => return Ok(settled),
+                Err(ConsumeError::Record(error)) => return Err(error),
+                Err(ConsumeError::Pending(error)) => {
+                    // Without its grant the flow is what it was before.
+                    refusal = Some(error.to_string());
+                    judged = self.control.judge(&arriving, &[], tokens);
+                }
+            }
+        }
+        let mut extra = Vec::new();
+        let mut escalation = None;
+        if judged.decision.effect == Effect::Escalate {
+            let same = waits.filter(|(_, statement)| {
+                statement.payload_mac.0 == judged.flow.payload
+                    && statement.executor == judged.flow.executor
+                    && statement.destination == judged.flow.destination_name
+            });
+            match same {
+                Some((id, statement)) => escalation = Some((id, statement.expires)),
+                None => match self.escalate(&judged, EscalationId::new(*random), began) {
+                    Ok(statement) => {
+                        escalation = Some((statement.id, statement.expires));
+                        extra.push(escalation_fields(&statement));
+                    }
+                    Err(why) => {
+                        refusal = Some(why);
+                        judged.decision.raise(Effect::Block, Determinant::Failure);
+                    }
+                },
+            }
+        }
+        let escalation = escalation.map(|(id, expires)| (id, expires * 1_000_000_000));
+        let written = Written { escalation, grant: None, refusal, extra };
+        self.write(judged, began, written)
+    }
+
+    /// The escalation that a header names, where it still waits.
+    fn waiting(&self, header: &FlowHeader, now: &Moment) -> Option<(EscalationId, Statement)> {
+        let claimed = header.grant.as_ref().or(header.escalation.as_ref())?;
+        let id = EscalationId::parse(claimed.as_str()).ok()?;
+        let kept = self.pending.load(id, now).ok()?;
+        let statement = Statement::parse(&kept.statement).ok()?;
+        let open = kept.ended.is_none() && kept.used == 0 && now.seconds() < statement.expires;
+        open.then_some((id, statement))
+    }
+
+    /// The grant that a header names, verified; what approvers left for it is taken in, and
+    /// recorded, first. Inside, why there is none.
+    fn presented(
+        &self,
+        header: &FlowHeader,
+        attested: &Attested,
+        now: &Moment,
+    ) -> Result<Result<Option<Presented>, String>, DeskError> {
+        let Some(claimed) = header.grant.as_ref().or(header.escalation.as_ref()) else {
+            return Ok(Ok(None));
+        };
+        let id = match EscalationId::parse(claimed.as_str()) {
+            Ok(id) => id,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        if let Err(refusal) = self.collect(id, now)? {
+            return Ok(Err(refusal));
+        }
+        Ok(self.verified(id, attested, now).map(Some))
+    }
+
+    /// Takes in what approvers left for an escalation, and records what counts. Inside, why
+    /// nothing can be taken in.
+    ///
+    /// # Errors
+    ///
+    /// The ledger takes no entry.
+    pub fn collect(
+        &self,
+        id: EscalationId,
+        now: &Moment,
+    ) -> Result<Result<Vec<Collected>, String>, DeskError> {
+        let authority = self.authority();
+        let mut judge = |kept: &Kept, arrival: &_| authority.judge(kept, arrival);
+        let collected = self.pending.collect(id, &authority.approvers(), now, &mut judge);
+        let collected = match collected {
+            Ok(collected) => collected,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let counted: Vec<Map<String, Value>> =
+            collected.iter().filter_map(|it| self.approval_fields(id, it, now)).collect();
+        if !counted.is_empty() {
+            self.ledger.append_all(|first| {
+                let numbered = (first..).zip(counted);
+                numbered
+                    .map(|(sequence, fields)| event(sequence, "approval", now, fields))
+                    .collect()
+            })?;
+        }
+        Ok(Ok(collected))
+    }
+
+    /// Ends escalations whose time is over, and records that they did.
+    ///
+    /// # Errors
+    ///
+    /// The ledger takes no entry.
+    pub fn expire(&self, now: &Moment) -> Result<Result<Vec<EscalationId>, String>, DeskError> {
+        let authority = self.authority();
+        let mut granted = |kept: &Kept| authority.grant(kept, now.seconds()).is_ok();
+        let ended = match self.pending.expire(now, &mut granted) {
+            Ok(ended) => ended,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        if !ended.is_empty() {
+            self.ledger.append_all(|first| {
+                let entry = |(sequence, id): (u64, &EscalationId)| {
+                    let fields = fields(&[("escalation", json!(id)), ("ended", json!("expired"))]);
+                    event(sequence, "escalation", now, fields)
+                };
+                (first..).zip(&ended).map(entry).collect()
+            })?;
+        }
+        Ok(Ok(ended))
+    }
+
+    fn authority(&self) -> Authority<'_> {
+        Authority { policy: self.control.policy, taxonomy: &self.control.scanner.rules().taxonomy }
+    }
+
+    fn verified(
+        &self,
+        id: EscalationId,
+        attested: &Attested,
+        now: &Moment,
+    ) -> Result<Presented, String> {
+        let kept = self.pending.load(id, now).map_err(|error| error.to_string())?;
+        let authority = self.authority();
+        let grant = authority.grant(&kept, now.seconds()).map_err(|error| error.to_string())?;
+        let workflow = &grant.statement().workflow;
+        let workflows = self.control.policy.workflows();
+        let separate = workflows.iter().any(|it| it.id == *workflow && it.separation);
+        if attested.self_attested && separate {
+            return Err("this workflow asks for separation: a daemon has to use its grants, not \
+                        the command of whoever asks"
+                .to_owned());
+        }
+        let facts = grant.facts(authority.taxonomy);
+        Ok(Presented { id, grant, facts })
+    }
+
+    /// What is recorded of an approval or denial that counts.
+    fn approval_fields(
+        &self,
+        id: EscalationId,
+        collected: &Collected,
+        now: &Moment,
+    ) -> Option<Map<String, Value>> {
+        let (approved, why) = match &collected.judgement {
+            Judgement::Keep => (true, None),
+            Judgement::Deny(reason) => (false, Some(self.control.names.clean(reason))),
+            Judgement::Refuse(_) => return None,
+        };
+        let kept = self.pending.load(id, now).ok()?;
+        let statement = Statement::parse(&kept.statement).ok()?;
+        let approver = &collected.approver;
+        let registered = self.control.policy.approvers().iter().find(|it| it.id == *approver);
+        Some(fields(&[
+            ("escalation", json!(id)),
+            ("approver", json!(approver)),
+            ("approver_uid", json!(registered.and_then(|it| it.uid))),
+            ("approved", json!(approved)),
+            ("reason", json!(why.map(|why| escape(&why)))),
+            ("statement", json!(Statement::digest(&kept.statement))),
+            ("payload_mac", json!(statement.payload_mac)),
+            ("requester", json!(statement.requester)),
+            ("executor", json!(statement.executor)),
+        ]))
+    }
+
+    /// Marks the use of a grant, then records it together with the decision.
+    fn use_grant(
+        &self,
+        presented: &Presented,
+        judged: &Judged,
+        began: &Moment,
+    ) -> Result<Settled, ConsumeError<DeskError>> {
+        let mut settled = None;
+        self.pending.consume(presented.id, judged.flow.bytes, began, |used| {
+            let approvers: Vec<&str> =
+                presented.grant.approvers().iter().map(String::as_str).collect();
+            let fields = fields(&[
+                ("grant", json!(presented.id)),
+                ("use", json!(used.number)),
+                ("bytes", json!(used.bytes)),
+                ("statement", json!(presented.grant.digest())),
+                ("approver", json!(approvers)),
+                ("requester", json!(presented.grant.statement().requester)),
+                ("executor", json!(judged.flow.executor)),
+                ("expires", json!(presented.grant.expires())),
+            ]);
+            let written = Written {
+                escalation: None,
+                grant: Some((presented.id, presented.grant.approvers().to_vec())),
+                refusal: None,
+                extra: vec![("grant_use", fields)],
+            };
+            settled = Some(self.write(judged.clone(), began, written)?);
+            Ok(())
+        })?;
+        settled.ok_or_else(|| {
+            let gone = std::io::Error::other("the use of the grant left no decision");
+            ConsumeError::Pending(PendingError::Io("use a grant", gone))
+        })
+    }
+
+    /// Keeps a new escalation.
+    fn escalate(
+        &self,
+        judged: &Judged,
+        id: EscalationId,
+        now: &Moment,
+    ) -> Result<Statement, String> {
+        let Control { scanner, policy, .. } = self.control;
+        let shape = judged.header.destination.as_ref().map(|it| describe(it.as_str()));
+        let shape = shape.unwrap_or_default();
+        let (scheme, host) = (&shape.scheme, &shape.host);
+        let (scheme, host) = (self.control.names.clean(scheme), self.control.names.clean(host));
+        let held = Held {
+            policy,
+            taxonomy: &scanner.rules().taxonomy,
+            flow: &judged.flow,
+            label: &judged.classified.label,
+            findings: &judged.classified.findings,
+            decision: &judged.decision,
+            requester: judged.attested.uid,
+            destination: (&scheme, &host),
+        };
+        let statement = Statement::of(held, Terms::default(), id, now.seconds());
+        let statement = statement.map_err(|error| error.to_string())?;
+        let bytes = statement.to_bytes().map_err(|error| error.to_string())?;
+        let bounds = statement.bounds();
+        self.pending.create(id, &bytes, bounds, now).map_err(|error| error.to_string())?;
+        Ok(statement)
+    }
+
+    /// Appends the entry of the decision, and those that belong to it, in one commit.
+    fn write(
+        &self,
+        judged: Judged,
+        began: &Moment,
+        written: Written,
+    ) -> Result<Settled, DeskError> {
+        let Written { escalation, grant, refusal, extra } = written;
+        let Control { scanner, policy, macs, names } = self.control;
+        let taxonomy = &scanner.rules().taxonomy;
+        let reason = policy.sentence(&judged.decision, &judged.flow, taxonomy);
+        let released = match (judged.decision.effect, &judged.redacted) {
+            (Effect::Allow, _) => Some((judged.flow.bytes, judged.flow.payload)),
+            (Effect::Redact, Some(bytes)) => Some((bytes.len() as u64, macs.payload(bytes))),
+            _ => None,
+        };
+        let shape = judged.header.destination.as_ref().map(|it| describe(it.as_str()));
+        let shape = shape.unwrap_or_default();
+        let escalation_id = escalation.map(|(id, _)| id.to_string());
+        let grant_id = grant.as_ref().map(|(id, _)| id.to_string());
+        let approvers = grant.as_ref().map_or(&[][..], |(_, approvers)| approvers);
+        let clean = |text: &str| escape(&names.clean(text));
+        let decided_at = (self.clock)();
+        let latency = decided_at.monotonic.saturating_sub(began.monotonic) / 1000;
+        let decided = Decided {
+            policy,
+            rules: scanner.rules(),
+            header: &judged.header,
+            destination: (&shape.scheme, &shape.host),
+            attested: &judged.attested,
+            flow: &judged.flow,
+            label: &judged.classified.label,
+            findings: &judged.classified.findings,
+            truncated: judged.classified.truncated,
+            decision: &judged.decision,
+            reason: &reason,
+            released,
+            escalation: escalation_id.as_deref(),
+            grant: grant_id.as_deref(),
+            approvers,
+            began,
+            latency_us: latency,
+        };
+        let receipts = self.ledger.append_all(|first| {
+            let numbers = first..;
+            let before = numbers
+                .zip(extra)
+                .map(|(sequence, (kind, fields))| event(sequence, kind, &decided_at, fields));
+            let mut entries: Vec<Vec<u8>> = before.collect();
+            let sequence = first.saturating_add(entries.len() as u64);
+            entries.push(decision(sequence, &decided, macs, &clean));
+            entries
+        })?;
+        let receipt = receipts.last().copied().ok_or(AppendError::Entry(0))?;
+        let grant = grant.map(|(id, _)| id);
+        Ok(Settled { judged, reason, receipt, escalation, grant, refusal, released })
+    }
+}
+
+/// What is written beside a decision.
+struct Written {
+    escalation: Option<(EscalationId, u64)>,
+    grant: Option<(EscalationId, Vec<String>)>,
+    refusal: Option<String>,
+    /// Kind and fields of entries that come before it.
+    extra: Vec<(&'static str, Map<String, Value>)>,
+}
+
+fn fields(pairs: &[(&str, Value)]) -> Map<String, Value> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+/// The entry that says what waits for a person.
+fn escalation_fields(statement: &Statement) -> (&'static str, Map<String, Value>) {
+    let digest = statement.to_bytes().map(|bytes| Statement::digest(&bytes)).ok();
+    let fields = fields(&[
+        ("escalation", json!(statement.id)),
+        ("statement", json!(digest)),
+        ("payload_mac", json!(statement.payload_mac)),
+        ("requester", json!(statement.requester)),
+        ("executor", json!(statement.executor)),
+        ("workflow", json!(statement.workflow)),
+        ("expires", json!(statement.expires)),
+    ]);
+    ("escalation", fields)
+}
