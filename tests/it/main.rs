@@ -40,3 +40,4 @@ mod scan_cli;
 mod support;
 mod taxonomy;
 mod tidy;
+mod tour;
