@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::record::files::Files;
-use crate::record::journal::{Damage, Segment, Stored};
+use crate::record::journal::{self, Damage, Segment, Stored};
 use crate::record::merkle::{
     Hash, consistency_proof, extends, from_leaves, inclusion_proof, leaf_hash,
 };
@@ -226,12 +226,10 @@ impl Reader {
         visit: &mut dyn FnMut(&Stored<'_>) -> ControlFlow<()>,
     ) -> Result<u64, ReadError> {
         let file = file_of(first);
-        let bytes = self
-            .files
-            .read(&file)
+        let origin = self.keys.first().map(Vkey::name).unwrap_or_default();
+        let bytes = journal::read_settled(&*self.files, &file, origin)
             .map_err(|source| ReadError::Io { file: file.clone(), source })?;
         let damaged = |damage| ReadError::Damaged { segment: file.clone(), damage };
-        let origin = self.keys.first().map(Vkey::name).unwrap_or_default();
         let mut segment = Segment::open(&bytes, origin).map_err(damaged)?;
         if segment.opening().edge.size() != first {
             return Err(damaged(Damage::Head));
