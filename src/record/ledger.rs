@@ -139,9 +139,7 @@ impl Ledger {
         let committer = Arc::new(Committer::new(writer));
         let (publishes, fails) = (Arc::clone(&publisher), Arc::clone(&committer));
         let publishing = thread::spawn(move || {
-            if let Err(failure) = publishes.run(tiles) {
-                fails.fail(failure);
-            }
+            publishes.run(tiles, |failure| fails.fail(failure));
         });
         let publishing = Some(publishing);
         let ledger = Ledger { committer, publisher, publishing, files, keys, cut, _lock: lock };
