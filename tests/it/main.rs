@@ -26,6 +26,7 @@ mod generated;
 mod ledger_cli;
 mod ledger_crash;
 mod ledger_independent;
+mod ledger_mutated;
 mod licences;
 mod naive;
 mod output;
