@@ -25,4 +25,5 @@ pub use signature::{
 };
 pub use statement::{
     Held, Hex32, LIFETIME, MAX_STATEMENT, Masked, PENDING, Scope, Statement, StatementError, Terms,
+    masks,
 };

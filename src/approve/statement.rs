@@ -422,8 +422,8 @@ fn sentence(policy: &Policy, from: impl Iterator<Item = Determinant> + Clone) ->
     reasons.next().map_or_else(|| default().to_owned(), str::to_owned)
 }
 
-/// Masks of the likeliest findings, each kind of mask once.
-fn masks(taxonomy: &Taxonomy, findings: &[Finding]) -> Vec<Masked> {
+/// Masks of the likeliest findings, at most 20, each mask of a category once.
+pub fn masks(taxonomy: &Taxonomy, findings: &[Finding]) -> Vec<Masked> {
     let mut likeliest: BTreeMap<Masked, Likelihood> = BTreeMap::new();
     for finding in findings {
         let Some(category) = taxonomy.get(finding.category) else { continue };

@@ -9,14 +9,16 @@ mod control;
 mod desk;
 mod names;
 mod redact;
+mod redact_stream;
 mod segments;
 mod stream;
 mod volume;
 
-pub use control::{Arriving, Control, Judged};
+pub use control::{Arriving, Control, Judged, TokensFor};
 pub use desk::{Desk, DeskError, Settled};
 pub use names::ScannedNames;
 pub use redact::{Rescanned, redact_and_rescan};
+pub use redact_stream::{RedactStream, RedactedStream};
 pub use segments::{Join, Part, Segment, Splitter};
 pub use stream::Stream;
 

@@ -103,6 +103,19 @@ impl Stream {
         &self.collector.findings
     }
 
+    /// Findings past the cap so far: they are counted and not among [`Stream::findings`].
+    pub fn truncated(&self) -> u64 {
+        self.collector.truncated
+    }
+
+    /// The format, once it is decided.
+    pub fn format(&self) -> Option<Format> {
+        match &self.state {
+            State::Undecided(_) => None,
+            State::Running(running) => Some(running.format),
+        }
+    }
+
     /// Ends the payload.
     pub fn finish(mut self) -> Classified {
         self.decide();

@@ -101,9 +101,9 @@ pub struct Decided<'a> {
     pub grant: Option<&'a str>,
     /// Ids of those who approved it.
     pub approvers: &'a [String],
-    /// When the payload came in.
-    pub began: &'a Moment,
-    /// Microseconds from then to the decision.
+    /// When it was decided.
+    pub at: &'a Moment,
+    /// Microseconds from the arrival of the payload to then.
     pub latency_us: u64,
 }
 
@@ -151,14 +151,16 @@ fn decision_value(
     let claim = |field: &str, text: &Option<Claimed>| {
         text.as_ref().map_or(Value::Null, |text| claim(field, text, macs, clean))
     };
-    let mut entry = begin(sequence, "decision", decided.began);
+    let mut entry = begin(sequence, "decision", decided.at);
     let mut put = |key: &str, value: Value| drop(entry.insert(key.to_owned(), value));
     put("trigger", claim("trigger", &header.trigger));
-    let workflow = json!({
-        "claimed": claim("workflow", &header.workflow),
-        "registered": policy.workflow_of(flow).map(|workflow| &workflow.id),
-        "bound": flow.identity == Identity::Bound,
-    });
+    let workflow = with(
+        claim("workflow", &header.workflow),
+        [
+            ("registered", json!(policy.workflow_of(flow).map(|workflow| &workflow.id))),
+            ("bound", json!(flow.identity == Identity::Bound)),
+        ],
+    );
     put("workload", json!({"attested": decided.attested, "claimed": {"workflow": workflow}}));
     for (field, text) in [
         ("agent", &header.agent),
@@ -178,10 +180,8 @@ fn decision_value(
     }
     put("channel", json!(flow.channel));
     put("destination", destination(decided, macs, clean));
-    put(
-        "purpose",
-        json!({"claimed": claim("purpose", &header.purpose), "listed": flow.purpose_listed}),
-    );
+    let listed = json!(flow.purpose_listed);
+    put("purpose", with(claim("purpose", &header.purpose), [("listed", listed)]));
     put("bytes", json!(flow.bytes));
     put("payload_mac", json!(HEXLOWER.encode(&flow.payload)));
     put("mac_epoch", json!(macs.epoch()));
@@ -220,6 +220,16 @@ fn decision_value(
     );
     put("latency_us", json!(decided.latency_us));
     Value::Object(entry)
+}
+
+/// A claim, or nothing, with more that is known of it.
+fn with<const N: usize>(claim: Value, more: [(&str, Value); N]) -> Value {
+    let mut fields = match claim {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    };
+    fields.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    Value::Object(fields)
 }
 
 /// A claim: the text as the cleaner leaves it, and its MAC where that is not the whole text.
@@ -367,7 +377,7 @@ mod tests {
             .flat_map(|category| (0..values).map(move |value| finding(category, value)))
             .collect();
         let decided = decide(&policy, &label, &flow, &[], 0);
-        let (began, macs) = (moment(), Macs::new(3, [1; 32]));
+        let (at, macs) = (moment(), Macs::new(3, [1; 32]));
         let decided = Decided {
             policy: &policy,
             rules: &rules,
@@ -384,7 +394,7 @@ mod tests {
             escalation: None,
             grant: None,
             approvers: &[],
-            began: &began,
+            at: &at,
             latency_us: 12,
         };
         decision(9, &decided, &macs, clean)

@@ -20,6 +20,9 @@ use crate::record::note::{Checkpoint, MAX_NOTE, Note};
 /// Bytes that a disk writes wholly or not at all.
 const SECTOR: usize = 512;
 
+/// Entries that a log can have; far more than can be.
+const MAX_SIZE: u64 = 1 << 62;
+
 /// The format of the segments that are written.
 const VERSION: u8 = 1;
 
@@ -79,7 +82,7 @@ impl<'a> Mark<'a> {
             rest.split_at_checked(size.count_ones() as usize * size_of::<Hash>())?;
         let (hashes, _) = hashes.as_chunks();
         let edge = Edge::from_parts(size, hashes.to_vec())?;
-        if note.len() > MAX_NOTE {
+        if note.len() > MAX_NOTE || size > MAX_SIZE {
             return None;
         }
         let checkpoint = Checkpoint::parse(Note::parse(note).ok()?.text).ok()?;

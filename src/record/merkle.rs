@@ -233,9 +233,10 @@ fn left_part(count: u64) -> u64 {
 /// Looks subtrees up in a list of all leaf hashes, by hashing.
 pub fn from_leaves(leaves: &[Hash]) -> impl FnMut(u32, u64) -> Result<Hash, MissingLeaf> + '_ {
     move |level, index| {
-        let begin = index << level;
-        let end = begin + (1 << level);
-        let range = usize::try_from(begin).ok().zip(usize::try_from(end).ok());
+        let begin = index.checked_mul(1 << level);
+        let end = begin.and_then(|begin| begin.checked_add(1 << level));
+        let place = |at: Option<u64>| at.and_then(|at| usize::try_from(at).ok());
+        let range = place(begin).zip(place(end));
         let leaves = range.and_then(|(begin, end)| leaves.get(begin..end)).ok_or(MissingLeaf)?;
         let mut edge = Edge::default();
         leaves.iter().for_each(|leaf| edge.push(*leaf));

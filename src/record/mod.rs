@@ -20,6 +20,8 @@
 mod committer;
 mod entry;
 mod escalation;
+#[cfg(test)]
+mod crash;
 pub mod files;
 pub mod frame;
 pub mod header;
@@ -41,6 +43,7 @@ mod retention;
 pub mod state;
 pub mod tiles;
 pub mod verify;
+pub mod vault;
 mod writer;
 
 pub use committer::{AppendError, MAX_TOGETHER, Receipt};

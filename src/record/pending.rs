@@ -8,8 +8,10 @@
 //! one; a clock that was set back ends nothing and starts nothing. What is in the inbox was written
 //! by others, and is bounded and judged before it counts.
 
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+mod files;
+
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,8 +19,13 @@ use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use self::files::{
+    Arrived, Stamp, State, kept, open_folder, read_file, replace, signature_file, write_state,
+};
 use super::inbox::{Arrival, Inbox, Kind};
 use super::{EscalationId, Moment};
+
+pub(super) use self::files::{folder, io_error};
 
 /// The most escalations that are kept: a caller that makes more is blocked.
 pub const MAX_PENDING: usize = 10_000;
@@ -28,9 +35,6 @@ pub const CLOCK_SLACK: Duration = Duration::from_secs(2);
 
 /// How long an escalation is kept after its time is over, in seconds: a day.
 const KEPT: u64 = 24 * 3600;
-
-/// The most bytes of a file below `pending/`.
-const MAX_FILE: u64 = 1 << 20;
 
 /// How long the lock is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -191,35 +195,6 @@ pub struct Pending {
     inbox: Inbox,
     /// Whether the directory is this user's, who alone writes to it; root may look.
     own: bool,
-}
-
-/// What `state.json` says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct State {
-    v: u32,
-    bounds: Bounds,
-    created: Stamp,
-    seen: Stamp,
-    approvals: Vec<Arrived>,
-    ended: Option<End>,
-    used: u32,
-    used_bytes: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Arrived {
-    approver: String,
-    time: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stamp {
-    wall: u64,
-    monotonic: u64,
-    boot: String,
 }
 
 impl Pending {
@@ -544,30 +519,6 @@ impl End {
     }
 }
 
-impl Stamp {
-    fn of(now: &Moment) -> Stamp {
-        Stamp { wall: now.wall, monotonic: now.monotonic, boot: now.boot.clone() }
-    }
-
-    /// Whether the wall clock was set back between this and `now`, by more than clocks are
-    /// adjusted.
-    fn is_after(&self, now: &Moment) -> bool {
-        let slack = i128::try_from(CLOCK_SLACK.as_nanos()).unwrap_or(i128::MAX);
-        // What one clock is ahead of the other does not depend on which of two callers that race
-        // looked first.
-        let (then, now) = match self.boot == now.boot {
-            true => (ahead(self.wall, self.monotonic), ahead(now.wall, now.monotonic)),
-            // The machine was started anew, and its monotonic clock with it.
-            false => (i128::from(self.wall), i128::from(now.wall)),
-        };
-        now.saturating_add(slack) < then
-    }
-}
-
-fn ahead(wall: u64, monotonic: u64) -> i128 {
-    i128::from(wall) - i128::from(monotonic)
-}
-
 /// What is thought of something that arrived, given what is there.
 fn judged(kept: &Kept, arrival: &Arrival, judge: &mut Judge<'_>) -> Judgement {
     let known = kept.approvals.iter().any(|signed| signed.approver == arrival.approver);
@@ -601,84 +552,4 @@ fn settle(
     }
     state.seen = Stamp::of(now);
     write_state(folder, state)
-}
-
-fn kept(id: EscalationId, folder: &OwnedFd, state: State) -> Result<Kept, PendingError> {
-    let damaged = |_| PendingError::Damaged(id);
-    let statement = read_file(folder, "statement").map_err(damaged)?;
-    let mut approvals = Vec::with_capacity(state.approvals.len());
-    for Arrived { approver, time } in state.approvals {
-        let signature = read_file(folder, &signature_file(&approver)).map_err(damaged)?;
-        let signature = String::from_utf8(signature).map_err(|_| PendingError::Damaged(id))?;
-        approvals.push(Signed { approver, time, signature });
-    }
-    Ok(Kept {
-        id,
-        statement,
-        bounds: state.bounds,
-        approvals,
-        ended: state.ended,
-        used: state.used,
-        used_bytes: state.used_bytes,
-    })
-}
-
-/// Behind the id of an approver, so that none is named like another file here.
-fn signature_file(approver: &str) -> String {
-    format!("{approver}.sig")
-}
-
-fn write_state(folder: &OwnedFd, state: &State) -> Result<(), PendingError> {
-    let json = serde_json::to_vec(state).map_err(io::Error::other);
-    let json = json.map_err(|error| PendingError::Io("write the state of an escalation", error))?;
-    replace(folder, "state.json", &json).map_err(io_error("write the state of an escalation"))
-}
-
-/// Opens a folder below a state directory, or makes it.
-pub(super) fn folder(
-    root: &OwnedFd,
-    name: &'static str,
-    mode: Mode,
-) -> Result<OwnedFd, PendingError> {
-    match rustix::fs::mkdirat(root, name, mode) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(io_error("make a folder of the state directory")(error)),
-    }
-    open_folder(root, name).map_err(io_error("open a folder of the state directory"))
-}
-
-fn open_folder(root: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(root, name, flags, Mode::empty())
-}
-
-/// Writes a file beside its place and moves it there, durable.
-fn replace(folder: &OwnedFd, name: &str, content: &[u8]) -> rustix::io::Result<()> {
-    let beside = format!(".{name}.new");
-    match rustix::fs::unlinkat(folder, beside.as_str(), AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(error) => return Err(error),
-    }
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(folder, beside.as_str(), flags, Mode::RUSR | Mode::WUSR)?;
-    let mut file = std::fs::File::from(file);
-    let raw = |error: io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(raw)?;
-    rustix::fs::renameat(folder, beside.as_str(), folder, name)?;
-    rustix::fs::fsync(folder)
-}
-
-fn read_file(folder: &OwnedFd, name: &str) -> io::Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(folder.as_fd(), name, flags, Mode::empty())?;
-    let mut content = Vec::new();
-    std::fs::File::from(file).take(MAX_FILE + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > MAX_FILE {
-        return Err(io::Error::other("too large"));
-    }
-    Ok(content)
-}
-
-pub(super) fn io_error(what: &'static str) -> impl Fn(Errno) -> PendingError {
-    move |error| PendingError::Io(what, error.into())
 }

@@ -4,6 +4,8 @@
 //! Fields that this version does not know are kept and ignored. A text of a flow header that was
 //! masked when it was recorded is compared by its keyed MAC.
 
+use std::time::Duration;
+
 use data_encoding::HEXLOWER;
 use serde_json::Value;
 
@@ -154,12 +156,16 @@ impl DeniedThenAllowed {
     }
 }
 
+/// How far the time of an entry may lie before that of the one before it: entries that were
+/// decided side by side are not appended in that order.
+const CLOCK_SLACK: Duration = Duration::from_secs(2);
+
 /// What is odd between an entry and the one before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gap {
     /// Sequence numbers are missing.
     Sequence(u64, u64),
-    /// The wall clock went back, by nanoseconds of the same run of the machine.
+    /// The wall clock went back by more than [`CLOCK_SLACK`].
     ClockBack,
     /// The machine was started anew.
     Restart,
@@ -200,7 +206,7 @@ impl Gaps {
             if boot != *last_boot {
                 gaps.push(Gap::Restart);
             }
-            if wall < *last_wall {
+            if is_before(&wall, last_wall) {
                 gaps.push(Gap::ClockBack);
             }
         }
@@ -210,6 +216,13 @@ impl Gaps {
         self.last = Some((sequence, wall, boot));
         gaps
     }
+}
+
+/// Whether a time lies clearly before another.
+fn is_before(wall: &str, last: &str) -> bool {
+    let times = (humantime::parse_rfc3339(wall), humantime::parse_rfc3339(last));
+    let (Ok(wall), Ok(last)) = times else { return false };
+    last.duration_since(wall).is_ok_and(|back| back > CLOCK_SLACK)
 }
 
 #[cfg(test)]
@@ -283,14 +296,14 @@ mod tests {
     fn gaps_are_found() {
         let at = |sequence: u64, wall: &str, boot: &str, kind: &str| json!({"sequence": sequence, "kind": kind, "time": {"wall": wall, "boot": boot}});
         let mut gaps = Gaps::default();
-        assert_eq!(gaps.next(&at(0, "2026-01-01", "a", "start")), []);
-        assert_eq!(gaps.next(&at(1, "2026-01-02", "a", "decision")), []);
+        assert_eq!(gaps.next(&at(0, "2026-01-01T00:00:00Z", "a", "start")), []);
+        assert_eq!(gaps.next(&at(1, "2026-01-02T00:00:00Z", "a", "decision")), []);
         assert_eq!(
-            gaps.next(&at(3, "2026-01-01", "a", "decision")),
+            gaps.next(&at(3, "2026-01-01T00:00:00Z", "a", "decision")),
             [Gap::Sequence(1, 3), Gap::ClockBack]
         );
         assert_eq!(
-            gaps.next(&at(4, "2026-01-03", "b", "recovered")),
+            gaps.next(&at(4, "2026-01-03T00:00:00Z", "b", "recovered")),
             [Gap::Restart, Gap::Recovered]
         );
     }

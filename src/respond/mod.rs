@@ -21,7 +21,7 @@ pub use decision::{Recorded, Released, Report, Waiting};
 pub use names::{NameCleaner, escape, path as clean_path};
 pub use redact::{
     Done, MAX_MASK, MAX_TOKEN_VALUE, NoTokens, Obligations, RedactError, Redacted, Redactor,
-    TokenFailure, Tokens, redact,
+    TokenFailure, Tokens, VaultTokens, redact,
 };
 pub use shape::{FindingShape, FindingsShape, LabelShape, Shaper, SummaryShape};
 

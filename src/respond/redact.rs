@@ -20,13 +20,16 @@
 
 mod atoms;
 mod generalise;
+mod tokens;
+
+pub use tokens::{MAX_TOKEN_VALUE, NoTokens, TokenFailure, Tokens, VaultTokens};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::decode::{Format, Structure};
-use crate::model::{Band, CategoryIndex, Class, Finding, Span};
-use crate::policy::Transform;
+use crate::model::{Band, CategoryIndex, Class, Effect, Finding, Span};
+use crate::policy::{Decision, Policy, Rule, Subject, Transform};
 use crate::rules::RuleSet;
 use atoms::{Atom, Atoms, Begins, Kind, Units};
 
@@ -38,9 +41,6 @@ const GAP: &str = "[]";
 
 /// Bytes that findings which overlap may cover together before they are replaced piece by piece.
 const MAX_UNION: usize = 64 * 1024;
-
-/// Bytes of the longest value that gets a token; a longer one is masked.
-pub const MAX_TOKEN_VALUE: usize = 16 * 1024;
 
 /// What is to be done to the findings of each category.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +60,23 @@ impl Obligations {
         let (strongest, lowest) = self.by_category.entry(category).or_insert((transform, from));
         *strongest = transform.max(*strongest);
         *lowest = from.min(*lowest);
+    }
+
+    /// What a decision wants done. Findings of band possible are replaced where a rule that names
+    /// them redacts their category.
+    pub fn decided(decision: &Decision, policy: &Policy) -> Obligations {
+        let names_possible = |rule: &Rule, category| {
+            let about =
+                matches!(&rule.when.subject, Subject::Categories(all) if all.contains(category));
+            about && rule.when.possible && rule.effect == Effect::Redact && !rule.shadow
+        };
+        let mut obligations = Obligations::new();
+        for (category, transform) in decision.transforms() {
+            let possible = policy.rules().iter().any(|rule| names_possible(rule, category));
+            let from = if possible { Band::Possible } else { Band::Likely };
+            obligations.require(category, transform, from);
+        }
+        obligations
     }
 
     /// What is to be done to this finding, if anything.
@@ -82,29 +99,6 @@ impl FromIterator<(CategoryIndex, Transform, Band)> for Obligations {
         obligations
     }
 }
-
-/// Why there is no token.
-pub type TokenFailure = Box<dyn std::error::Error + Send + Sync>;
-
-/// Gives tokens for values.
-pub trait Tokens {
-    /// The token of a value of this category (its id): ASCII letters, digits and `[]:_.-`, at most
-    /// 256. One that was never given out before must not be `taken`.
-    ///
-    /// # Errors
-    ///
-    /// As the keeper of the tokens fails; then nothing is released.
-    fn token(
-        &mut self,
-        category: &str,
-        value: &[u8],
-        taken: &dyn Fn(&str) -> bool,
-    ) -> Result<String, TokenFailure>;
-}
-
-/// For where no category is tokenized: has no token for anything.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoTokens;
 
 /// What was done to findings of a category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,22 +147,6 @@ pub enum RedactError {
         /// Why not.
         source: TokenFailure,
     },
-}
-
-/// Why [`NoTokens`] has none.
-#[derive(Debug, thiserror::Error)]
-#[error("no vault keeps tokens here; mask the category, or redact where there is a vault")]
-struct NoVault;
-
-impl Tokens for NoTokens {
-    fn token(
-        &mut self,
-        _: &str,
-        _: &[u8],
-        _: &dyn Fn(&str) -> bool,
-    ) -> Result<String, TokenFailure> {
-        Err(Box::new(NoVault))
-    }
 }
 
 /// Takes the findings out of a whole payload. `findings` are all of the payload, in any order.
@@ -513,10 +491,7 @@ impl Redactor {
         let category = largest.map_or("", |member| self.rules.category_id(member.category));
         let failed = |source| RedactError::Token { category: category.to_owned(), source };
         let token = sink.token(category, value).map_err(failed)?;
-        if !is_token(&token) {
-            return Err(failed(Box::new(MalformedToken)));
-        }
-        Ok(token)
+        tokens::checked(token).map_err(failed)
     }
 }
 
@@ -524,17 +499,6 @@ impl Redactor {
 /// over as marks of emphasis, and what stands behind them would be taken for the value.
 fn mask(characters: usize) -> String {
     format!("[{}]", "*".repeat(characters.clamp(3, MAX_MASK) - 2))
-}
-
-/// Why a token is refused.
-#[derive(Debug, thiserror::Error)]
-#[error("the token has characters that a payload may give a meaning to, or is too long")]
-struct MalformedToken;
-
-/// Whether a text holds nothing that CSV, JSON or a pipe table gives a meaning to.
-fn is_token(token: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"[]:_.-".contains(&byte);
-    !token.is_empty() && token.len() <= 256 && token.bytes().all(allowed)
 }
 
 impl Union {
@@ -751,6 +715,45 @@ mod tests {
         assert_eq!(whole("text", b"abcd", &[unsure.clone()], &how), b"abcd");
         how.require(CategoryIndex(0), Transform::Generalise, Band::Possible);
         assert_eq!(whole("text", b"abcd", &[unsure], &how), b"[*]d");
+    }
+
+    #[test]
+    fn a_decision_names_possible_findings_where_its_rules_do() {
+        use crate::policy::{Determinant, Item, ItemDecision, Parts, When};
+        let categories = rules();
+        let rule = |id: &str, category: u16, possible, shadow| Rule {
+            id: id.to_owned(),
+            when: When {
+                possible,
+                ..When::any(Subject::Categories([CategoryIndex(category)].into_iter().collect()))
+            },
+            effect: Effect::Redact,
+            transform: Some(Transform::Drop),
+            reason: String::new(),
+            shadow,
+        };
+        let rules =
+            vec![rule("a", 0, true, false), rule("b", 1, true, true), rule("c", 1, false, false)];
+        let parts = Parts { rules, ..Parts::default() };
+        let policy = Policy::compile(parts, &categories.taxonomy, [0; 32]).unwrap();
+        let item = |category: u16, effect| ItemDecision {
+            item: Item::Category(CategoryIndex(category)),
+            effect,
+            from: Determinant::Approved,
+            transform: Some(Transform::Drop),
+        };
+        let mut decision = Decision::failure(crate::model::Cause::Error);
+        decision.items =
+            vec![item(0, Effect::Redact), item(1, Effect::Redact), item(2, Effect::Allow)];
+        let how = Obligations::decided(&decision, &policy);
+        let unsure = |category| {
+            let likelihood = Likelihood::new(30);
+            Finding { likelihood, ..finding(0, 3, category) }
+        };
+        assert_eq!(how.of(&unsure(0)), Some(Transform::Drop));
+        assert_eq!(how.of(&unsure(1)), None);
+        assert_eq!(how.of(&finding(0, 3, 1)), Some(Transform::Drop));
+        assert_eq!(how.of(&finding(0, 3, 2)), None);
     }
 
     #[test]

@@ -366,3 +366,87 @@ fn a_key_that_others_can_read_does_not_sign() {
     let refused = office.refused(&["approve", &ID.to_string(), "--key", "anna", "--yes"]);
     assert!(refused.contains("chmod 600"), "{refused}");
 }
+
+/// Runs `decide` on a payload with card numbers; the decision in JSON and the exit code.
+fn decide_cards(office: &Office, state: &Path, payload: &str, grant: Option<&str>) -> (Value, i32) {
+    let mut header = serde_json::json!({
+        "channel": "export",
+        "workflow": "letters",
+        "destination": "https://archive.example/in",
+        "purpose": "treatment",
+    });
+    if let Some(grant) = grant {
+        header["grant"] = grant.into();
+    }
+    fs::write(office.path().join("flow.json"), header.to_string()).expect("written");
+    fs::write(office.path().join("payload"), payload).expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .args(["decide", "--init", "--flow", "flow.json", "--format", "json", "payload"])
+        .arg("--state-dir")
+        .arg(state)
+        .arg("--config")
+        .arg(office.path().join("sluice.toml"))
+        .current_dir(office.path())
+        .output()
+        .expect("it starts");
+    let shown = String::from_utf8_lossy(&output.stderr).into_owned();
+    let code = output.status.code().expect("it ends by itself");
+    (serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{code}: {shown}")), code)
+}
+
+#[test]
+fn a_payload_that_was_held_passes_with_its_approval_and_no_other_does() {
+    let office = Office::new();
+    let state = office.path().join("state");
+    let cards = "card number 4916 7382 0594 1735, mastercard 5424 1827 9730 5615\n";
+    let (held, code) = decide_cards(&office, &state, cards, None);
+    assert_eq!((code, &held["effect"]), (3, &Value::from("escalate")), "{held}");
+    let id = held["escalation"]["id"].as_str().expect("an id").to_owned();
+    let (still, code) = decide_cards(&office, &state, cards, Some(&id));
+    assert_eq!(code, 3, "{still}");
+
+    let approvals = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        command.arg("approvals").args(arguments).arg("--state-dir").arg(&state).arg("--config");
+        command.arg(office.path().join("sluice.toml")).current_dir(office.path());
+        let output = command.stdin(Stdio::null()).output().expect("it starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("it is text")
+    };
+    let shown = approvals(&["show", &id]);
+    assert!(shown.contains("**** **** **** ****") && !shown.contains("4916"), "{shown}");
+    approvals(&["approve", &id, "--key", "anna", "--yes"]);
+    // Another payload first: it uses nothing up.
+    let other = cards.replace("mastercard", "Mastercard");
+    let (other, code) = decide_cards(&office, &state, &other, Some(&id));
+    assert_eq!(code, 3, "{other}");
+    let (passed, code) = decide_cards(&office, &state, cards, Some(&id));
+    assert_eq!(
+        (code, &passed["effect"], &passed["grant"]),
+        (0, &"allow".into(), &id.as_str().into()),
+        "{passed}"
+    );
+    let (again, code) = decide_cards(&office, &state, cards, Some(&id));
+    assert_eq!(code, 3, "{again}");
+    // What is on disk of it holds no digit of a card.
+    let mut folders = vec![state.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("listed") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = fs::read(&path).expect("read");
+                let holds = |text: &[u8]| bytes.windows(text.len()).any(|it| it == text);
+                assert!(!holds(b"4916 7382") && !holds(b"9730 5615"), "{}", path.display());
+            }
+        }
+    }
+    let journal = fs::read_dir(state.join("journal")).expect("listed");
+    let journal: Vec<u8> =
+        journal.flat_map(|it| fs::read(it.expect("an entry").path()).expect("read")).collect();
+    let journal = String::from_utf8_lossy(&journal);
+    for kind in ["escalation", "approval", "grant_use"] {
+        assert!(journal.contains(&format!("\"kind\":\"{kind}\"")), "{kind} is recorded");
+    }
+}

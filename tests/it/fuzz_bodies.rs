@@ -18,6 +18,11 @@ use sluicegate::model::{
     RuleIndex, Sensitivity, Span, Summary,
 };
 use sluicegate::policy::{Matcher, MatcherKind, describe};
+use sluicegate::record::frame;
+use sluicegate::record::journal::{Segment, Tail, write_mark};
+use sluicegate::record::merkle::leaf_hash;
+use sluicegate::record::note::Note;
+use sluicegate::record::{Checkpoint, Proof, Signer, Vkey};
 use sluicegate::respond::{self, NameCleaner, Writer, escape};
 use sluicegate::rules::{Anchors, Source, check};
 use sluicegate::scan::structure::Tracker;
@@ -32,7 +37,9 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets.
 pub const TARGETS: &[Target] = &[
     ("destination", destination),
+    ("journal", journal),
     ("names", names),
+    ("proof", proof),
     ("rule_pack", rule_pack),
     ("scanner", scanner),
     ("sniff", sniffed),
@@ -526,5 +533,80 @@ fn report(path: PathBuf, name: &str) -> FileReport {
         truncated: 0,
         digest: None,
         effect: None,
+    }
+}
+
+/// A key, and its name, that seeds are signed with.
+fn ledger_key() -> Signer {
+    Signer::from_seed("example.com/log", &[7; 32]).expect("a name")
+}
+
+/// A segment gives commits whose entries and trees fit, then says what lies behind, whatever it is
+/// made of; and the same bytes cut or continued give the same commits before.
+pub fn journal(data: &[u8]) {
+    let Ok(mut segment) = Segment::open(data, "example.com/log") else { return };
+    let mut edge = segment.edge().clone();
+    let mut commits = 0;
+    while let Ok(Ok(commit)) = segment.commit() {
+        assert_eq!(commit.mark.before, edge.size());
+        for entry in &commit.entries {
+            assert_eq!(entry.sequence, edge.size());
+            assert_eq!(entry.hash, leaf_hash(entry.bytes));
+            edge.push(entry.hash);
+        }
+        assert_eq!((&commit.mark.edge, commit.mark.checkpoint.root), (&edge, edge.root()));
+        assert!(!commit.entries.is_empty());
+        commits += 1;
+    }
+    let end = segment.offset();
+    assert!(end <= data.len());
+    // What lies behind is judged by itself: without it all is clean.
+    let mut alone = Segment::open(&data[..end], "example.com/log").expect("the same head");
+    let mut again = 0;
+    let tail = loop {
+        match alone.commit() {
+            Ok(Ok(_)) => again += 1,
+            Ok(Err(tail)) => break tail,
+            Err(damage) => panic!("{damage}"),
+        }
+    };
+    assert_eq!((again, tail), (commits, Tail::Clean));
+    // A further commit on top is found.
+    let mut longer = data[..end].to_vec();
+    let leaf = frame::write(frame::Kind::Entry, b"{}", &mut longer);
+    let before = edge.size();
+    edge.push(leaf);
+    let (origin, size, root) = ("example.com/log".to_owned(), edge.size(), edge.root());
+    let note = Checkpoint { origin, size, root }.sign([&ledger_key()]);
+    write_mark(before, &edge, &note, &mut longer);
+    let mut longer = Segment::open(&longer, "example.com/log").expect("the same head");
+    while let Ok(Ok(_)) = longer.commit() {}
+    assert_eq!(*longer.edge(), edge);
+}
+
+/// Notes, checkpoints, keys and proofs are refused or read, and what is read is written the same.
+pub fn proof(data: &[u8]) {
+    let keys = [ledger_key().vkey().clone()];
+    if let Ok(checkpoint) = Checkpoint::verified(data, &keys) {
+        // Signed by a key that nothing generated holds, but for the seeds.
+        assert_eq!(checkpoint.origin, "example.com/log");
+    }
+    if let Ok(note) = Note::parse(data) {
+        assert!(data.starts_with(note.text.as_bytes()));
+        if let Ok(checkpoint) = Checkpoint::parse(note.text) {
+            assert!(note.text.starts_with(&checkpoint.text()));
+        }
+    }
+    if let Ok(proof) = Proof::parse(data) {
+        assert_eq!(Proof::parse(proof.text().as_bytes()).as_ref(), Ok(&proof));
+        if proof.verify(b"{}", &keys).is_ok() {
+            assert!(proof.verify(b"[]", &keys).is_err());
+        }
+    }
+    if let Ok(line) = std::str::from_utf8(data) {
+        if let Ok(key) = Vkey::parse(line) {
+            assert_eq!(key.to_string(), line);
+        }
+        let _ = Signer::parse(line);
     }
 }

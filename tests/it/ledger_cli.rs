@@ -201,8 +201,8 @@ fn a_proof_stands_alone_and_proves_nothing_else() {
 fn who_knows_the_first_key_can_follow_to_the_last() {
     let place = Place::new();
     let keys = place.state().join("keys");
-    let old = fs::read_dir(&keys).unwrap().map(|entry| entry.unwrap().path());
-    let old = old.filter(|path| path.extension().is_some_and(|e| e == "vkey")).next().unwrap();
+    let mut old = fs::read_dir(&keys).unwrap().map(|entry| entry.unwrap().path());
+    let old = old.find(|path| path.extension().is_some_and(|e| e == "vkey")).unwrap();
     fs::copy(old, place.path("old.vkey")).unwrap();
     let first_sign = fs::read(keys.join("sign")).unwrap();
     place.ok(&["rotate-keys"]);

@@ -25,6 +25,7 @@ mod fuzz_regressions;
 mod generated;
 mod ledger_cli;
 mod ledger_crash;
+mod ledger_independent;
 mod licences;
 mod naive;
 mod output;

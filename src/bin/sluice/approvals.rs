@@ -13,6 +13,7 @@ use sluicegate::record::{EscalationId, Moment};
 
 use crate::UsageError;
 use crate::names::shown;
+use crate::state::StateDir;
 
 mod agent;
 mod answer;
@@ -45,9 +46,8 @@ enum Command {
 /// What all of them take.
 #[derive(Debug, clap::Args)]
 struct Place {
-    /// The state directory, whose `pending/` and `inbox/` these are
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/sluice")]
-    state_dir: PathBuf,
+    #[command(flatten)]
+    state: StateDir,
 
     /// The register with the approvers, instead of that of the machine or the user
     #[arg(long, value_name = "FILE")]
@@ -171,8 +171,9 @@ impl Standing {
 }
 
 fn open(place: &Place) -> anyhow::Result<Pending> {
-    let name = shown(&place.state_dir);
-    Pending::open(&place.state_dir).map_err(|error| {
+    let path = place.state.path()?;
+    let name = shown(&path);
+    Pending::open(&path).map_err(|error| {
         let hint = "with another user's escalations, give the statement that you were sent with \
                     --statement FILE";
         UsageError(format!("cannot read the escalations of `{name}`: {error}; {hint}")).into()

@@ -14,9 +14,10 @@ use crate::output::Output;
 use crate::state::{StateDir, refused};
 
 mod anchor;
-mod entry;
+pub mod entry;
 mod init;
 mod prove;
+mod query;
 mod retain;
 mod rotate;
 mod verify;
@@ -39,6 +40,9 @@ enum Command {
     /// Make a state directory with keys and an empty ledger
     Init(init::Arguments),
     Verify(verify::Arguments),
+    Show(query::ShowArguments),
+    Query(Box<query::QueryArguments>),
+    Audit(query::AuditArguments),
     Prove(prove::Arguments),
     Anchor(anchor::Arguments),
     RotateKeys(rotate::Arguments),
@@ -59,6 +63,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Init(arguments) => init::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Show(arguments) => query::show(&arguments),
+        Command::Query(arguments) => query::query(&arguments),
+        Command::Audit(arguments) => query::audit(&arguments),
         Command::Prove(arguments) => prove::run(&arguments),
         Command::Anchor(arguments) => anchor::run(&arguments),
         Command::RotateKeys(arguments) => rotate::run(&arguments),

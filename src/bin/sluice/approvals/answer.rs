@@ -197,9 +197,9 @@ impl Answer {
     fn leave(&self, approver: &Approver, kind: Kind, content: &[u8]) -> anyhow::Result<()> {
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|_| anyhow::anyhow!("no random numbers"))?;
-        let (state, random) = (&self.place.state_dir, u64::from_le_bytes(random));
-        inbox::leave(state, self.id, &approver.id, kind, content, random)
-            .with_context(|| format!("cannot use the inbox of `{}`", shown(state)))
+        let (state, random) = (self.place.state.path()?, u64::from_le_bytes(random));
+        inbox::leave(&state, self.id, &approver.id, kind, content, random)
+            .with_context(|| format!("cannot use the inbox of `{}`", shown(&state)))
     }
 }
 
