@@ -28,8 +28,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::decode::{Format, Structure};
-use crate::model::{Band, CategoryIndex, Class, Effect, Finding, Span};
-use crate::policy::{Decision, Policy, Rule, Subject, Transform};
+use crate::model::{Band, CategoryIndex, Class, Finding, Span};
+use crate::policy::Transform;
 use crate::rules::RuleSet;
 use atoms::{Atom, Atoms, Begins, Kind, Units};
 
@@ -60,23 +60,6 @@ impl Obligations {
         let (strongest, lowest) = self.by_category.entry(category).or_insert((transform, from));
         *strongest = transform.max(*strongest);
         *lowest = from.min(*lowest);
-    }
-
-    /// What a decision wants done. Findings of band possible are replaced where a rule that names
-    /// them redacts their category.
-    pub fn decided(decision: &Decision, policy: &Policy) -> Obligations {
-        let names_possible = |rule: &Rule, category| {
-            let about =
-                matches!(&rule.when.subject, Subject::Categories(all) if all.contains(category));
-            about && rule.when.possible && rule.effect == Effect::Redact && !rule.shadow
-        };
-        let mut obligations = Obligations::new();
-        for (category, transform) in decision.transforms() {
-            let possible = policy.rules().iter().any(|rule| names_possible(rule, category));
-            let from = if possible { Band::Possible } else { Band::Likely };
-            obligations.require(category, transform, from);
-        }
-        obligations
     }
 
     /// What is to be done to this finding, if anything.
@@ -715,45 +698,6 @@ mod tests {
         assert_eq!(whole("text", b"abcd", &[unsure.clone()], &how), b"abcd");
         how.require(CategoryIndex(0), Transform::Generalise, Band::Possible);
         assert_eq!(whole("text", b"abcd", &[unsure], &how), b"[*]d");
-    }
-
-    #[test]
-    fn a_decision_names_possible_findings_where_its_rules_do() {
-        use crate::policy::{Determinant, Item, ItemDecision, Parts, When};
-        let categories = rules();
-        let rule = |id: &str, category: u16, possible, shadow| Rule {
-            id: id.to_owned(),
-            when: When {
-                possible,
-                ..When::any(Subject::Categories([CategoryIndex(category)].into_iter().collect()))
-            },
-            effect: Effect::Redact,
-            transform: Some(Transform::Drop),
-            reason: String::new(),
-            shadow,
-        };
-        let rules =
-            vec![rule("a", 0, true, false), rule("b", 1, true, true), rule("c", 1, false, false)];
-        let parts = Parts { rules, ..Parts::default() };
-        let policy = Policy::compile(parts, &categories.taxonomy, [0; 32]).unwrap();
-        let item = |category: u16, effect| ItemDecision {
-            item: Item::Category(CategoryIndex(category)),
-            effect,
-            from: Determinant::Approved,
-            transform: Some(Transform::Drop),
-        };
-        let mut decision = Decision::failure(crate::model::Cause::Error);
-        decision.items =
-            vec![item(0, Effect::Redact), item(1, Effect::Redact), item(2, Effect::Allow)];
-        let how = Obligations::decided(&decision, &policy);
-        let unsure = |category| {
-            let likelihood = Likelihood::new(30);
-            Finding { likelihood, ..finding(0, 3, category) }
-        };
-        assert_eq!(how.of(&unsure(0)), Some(Transform::Drop));
-        assert_eq!(how.of(&unsure(1)), None);
-        assert_eq!(how.of(&finding(0, 3, 1)), Some(Transform::Drop));
-        assert_eq!(how.of(&finding(0, 3, 2)), None);
     }
 
     #[test]
