@@ -20,8 +20,8 @@ mod statement;
 
 pub use grant::{Approval, Authority, Denial, Grant, GrantRefusal};
 pub use signature::{
-    DENIAL_NAMESPACE, GRANT_NAMESPACE, MAX_SIGNATURE, SignatureError, agent_message,
-    agent_signature, public_key, sign, signer, verify,
+    DENIAL_NAMESPACE, GRANT_NAMESPACE, MAX_SIGNATURE, REVEAL_NAMESPACE, SignatureError,
+    agent_message, agent_signature, public_key, sign, signer, verify,
 };
 pub use statement::{
     Held, Hex32, LIFETIME, MAX_STATEMENT, Masked, PENDING, Scope, Statement, StatementError, Terms,

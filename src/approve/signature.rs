@@ -11,6 +11,9 @@ pub const GRANT_NAMESPACE: &str = "sluice-grant";
 /// Namespace of a denial's signature: another one, so that neither can stand in for the other.
 pub const DENIAL_NAMESPACE: &str = "sluice-denial";
 
+/// Namespace of the signature of a request to reveal the value of a token.
+pub const REVEAL_NAMESPACE: &str = "sluice-reveal";
+
 /// The most bytes of an armored signature; one by an RSA key of 8192 bits has 3.1 KiB.
 pub const MAX_SIGNATURE: usize = 8 * 1024;
 

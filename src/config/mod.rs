@@ -82,8 +82,11 @@ pub fn check(
 ) -> (Option<Config>, Diagnostics) {
     let mut reporter = Reporter::new(std::slice::from_ref(source));
     let draft = read::draft(source, taxonomy, origin, &mut reporter).unwrap_or_default();
-    lint::lint(&draft, taxonomy, &mut reporter);
     let incomplete = reporter.diagnostics.has_errors();
+    // Beside an error, much looks unused or one-sided that will not when it is mended.
+    if !incomplete {
+        lint::lint(&draft, taxonomy, &mut reporter);
+    }
     let Draft { parts, settings, places, .. } = draft;
     // Faults that a definition which could not be read would explain are left for the next run.
     let policy = Policy::compile(parts.clone(), taxonomy, digest(&[source], engine));
@@ -134,6 +137,7 @@ impl draft::Places {
         let workflow_id = |at: usize| parts.workflows.get(at).map_or("", |it| it.id.as_str());
         let destination_id = |at: usize| parts.destinations.get(at).map_or("", |it| it.id.as_str());
         let (at, code, message, help) = match fault {
+            Fault::AllShadow | Fault::Unbound(_) if incomplete => return,
             Fault::Tie(first, second, matcher) => {
                 let at = self
                     .matchers
@@ -186,7 +190,6 @@ impl draft::Places {
                 let help = "lower `approvals`, or name more `approvers`";
                 (place(&self.workflows, *at), Code::TooFewApprovers, message, help)
             }
-            Fault::AllShadow if incomplete => return,
             Fault::AllShadow => {
                 let message = "all rules are shadows, so that none decides anything".to_owned();
                 let help = "take `shadow = true` out of those that are to decide";

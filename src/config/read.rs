@@ -217,7 +217,7 @@ impl Reading<'_> {
         let opaque = table.boolean("opaque").unwrap_or(false);
         let (id, key) = (id?, key?);
         let Some(public) = ed25519_key(&key.value) else {
-            let message = "the key is none of OpenSSH and Ed25519";
+            let message = "the key is no Ed25519 key in OpenSSH form";
             let help = "the line of `~/.ssh/id_ed25519.pub`: `ssh-ed25519 AAAA... comment`";
             table.reporter.report_with_help(key.at, Code::BadKey, message, Some(help.to_owned()));
             return None;

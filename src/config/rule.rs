@@ -3,7 +3,7 @@
 use super::draft::Kind;
 use super::names::{self, categories, word, words};
 use super::read::{Reading, required_prose};
-use crate::model::{CategoryIndex, Effect};
+use crate::model::CategoryIndex;
 use crate::policy::{CategorySet, Rule, Subject, When};
 use crate::rules::Code;
 use crate::rules::reader::Table;
@@ -59,6 +59,7 @@ const UPPER_BOUNDS: &[&str] = &[
 
 impl Reading<'_> {
     pub(super) fn rule(&mut self, table: &mut Table<'_, '_, '_>) -> Option<()> {
+        let errors = table.reporter.diagnostics.errors();
         let id = self.id(table, Kind::Rule);
         let when = table.table("when", |table| self.when(table));
         if !table.has("effect") {
@@ -70,7 +71,6 @@ impl Reading<'_> {
         let transform = word(table, "transform", &names::TRANSFORMS);
         let reason = required_prose(table, "reason");
         let shadow = table.boolean("shadow").unwrap_or(false);
-        let has_transform = table.has("transform");
         // A rule without conditions is about every flow.
         let when = match when {
             Some(when) => when?,
@@ -78,7 +78,8 @@ impl Reading<'_> {
             None => When::any(Subject::Flow),
         };
         let (id, effect, reason) = (id?, effect?, reason?);
-        if has_transform && transform.is_none() && effect == Effect::Redact {
+        // What is left of a rule with an error says something else than was meant.
+        if table.reporter.diagnostics.errors() > errors {
             return None;
         }
         self.draft.places.rules.push(id.at);

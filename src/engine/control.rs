@@ -12,6 +12,9 @@ use crate::respond::{NameCleaner, Obligations, Tokens};
 /// Characters of a name in a flow that nobody registered.
 const MAX_NAME: usize = 200;
 
+/// Gives the keeper of the tokens of a flow.
+pub type TokensFor<'a> = dyn FnMut(&Flow) -> Box<dyn Tokens + 'a> + 'a;
+
 /// What decides flows: rules, a policy and the keys of one epoch.
 #[derive(Clone, Copy)]
 pub struct Control<'a> {
@@ -37,8 +40,6 @@ pub struct Arriving<'a> {
     pub payload: &'a [u8],
     /// Why that is not all of it, where it is not. It cannot be released then.
     pub failed: Option<Cause>,
-    /// Random bits for the id of an escalation.
-    pub random: [u8; 16],
     /// When it came in.
     pub began: Moment,
 }
@@ -78,7 +79,7 @@ impl Control<'_> {
         &self,
         arriving: &Arriving<'_>,
         grants: &[GrantFacts],
-        tokens: &mut dyn Tokens,
+        tokens: &mut TokensFor<'_>,
     ) -> Judged {
         let Arriving { header, attested, carrier, payload, .. } = arriving;
         let now = arriving.began.seconds();
@@ -105,8 +106,10 @@ impl Control<'_> {
         let mut redacted = None;
         if decision.effect == Effect::Redact {
             let obligations: Obligations = decision.transforms().collect();
-            let again = redact_and_rescan(self.scanner, payload, &classified, &obligations, tokens);
-            let again = again.ok().and_then(|mut again| {
+            let mut tokens = tokens(&flow);
+            let again =
+                redact_and_rescan(self.scanner, payload, &classified, &obligations, &mut *tokens);
+            let again = again.ok().filter(|_| tokens.commit().is_ok()).and_then(|mut again| {
                 // What is left came from where the payload came from.
                 self.inherit(header, &mut again.again.label);
                 let decision = decide(self.policy, &again.again.label, &flow, grants, now);

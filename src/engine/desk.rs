@@ -1,14 +1,21 @@
 //! A payload with its flow header is decided, recorded, and only then released.
 
+use std::io;
+
+use data_encoding::HEXLOWER;
 use serde_json::{Map, Value, json};
 
 use super::{Arriving, Control, Judged};
 use crate::approve::{Authority, Grant, Held, Statement, Terms};
 use crate::model::{Attested, Effect, FlowHeader};
-use crate::policy::{Determinant, GrantFacts, describe};
+use crate::policy::{Determinant, Flow, GrantFacts, describe};
 use crate::record::pending::{Collected, ConsumeError, Judgement, Kept, Pending, PendingError};
+use crate::record::vault::{Scope, Vault, Vaults};
 use crate::record::{AppendError, Decided, EscalationId, Ledger, Moment, Receipt, decision, event};
-use crate::respond::{Tokens, escape};
+use crate::respond::{NoTokens, TokenFailure, Tokens, escape};
+
+/// Seconds that the values of tokens are kept: 30 days.
+const TOKEN_SECONDS: u64 = 30 * 24 * 3600;
 
 /// Decides payloads, writes the ledger and keeps escalations.
 ///
@@ -21,8 +28,12 @@ pub struct Desk<'a> {
     pub ledger: &'a Ledger,
     /// Where escalations wait.
     pub pending: &'a Pending,
+    /// Where the values of tokens are kept; none: nothing can be tokenized.
+    pub vaults: Option<&'a Vaults>,
     /// The clocks.
-    pub clock: &'a dyn Fn() -> Moment,
+    pub clock: &'a (dyn Fn() -> Moment + Sync),
+    /// Random bytes.
+    pub random: &'a (dyn Fn(&mut [u8]) -> io::Result<()> + Sync),
 }
 
 /// A decision that is durable.
@@ -36,6 +47,8 @@ pub struct Settled {
     pub receipt: Receipt,
     /// The escalation that waits, and until when, in nanoseconds since 1970.
     pub escalation: Option<(EscalationId, u64)>,
+    /// What approvers are asked to sign, where it waits.
+    pub statement: Option<Statement>,
     /// The grant that was used.
     pub grant: Option<EscalationId>,
     /// Why a grant that was presented was not used.
@@ -65,19 +78,16 @@ impl Desk<'_> {
     /// # Errors
     ///
     /// The entry could not be made durable: nothing may be released.
-    pub fn settle(
-        &self,
-        arriving: Arriving<'_>,
-        tokens: &mut dyn Tokens,
-    ) -> Result<Settled, DeskError> {
-        let Arriving { header, attested, random, began, .. } = &arriving;
+    pub fn settle(&self, arriving: &Arriving<'_>) -> Result<Settled, DeskError> {
+        let Arriving { header, attested, began, .. } = arriving;
+        let mut tokens = |flow: &Flow| self.tokens(arriving, flow);
         let waits = self.waiting(header, began);
         let (presented, mut refusal) = match self.presented(header, attested, began)? {
             Ok(presented) => (presented, None),
             Err(refusal) => (None, Some(refusal)),
         };
         let facts: Vec<GrantFacts> = presented.iter().map(|it| it.facts.clone()).collect();
-        let mut judged = self.control.judge(&arriving, &facts, tokens);
+        let mut judged = self.control.judge(arriving, &facts, &mut tokens);
         if let Some((_, why)) = judged.decision.refusals.first() {
             refusal = Some(why.to_string());
         }
@@ -88,12 +98,12 @@ impl Desk<'_> {
                 Err(ConsumeError::Pending(error)) => {
                     // Without its grant the flow is what it was before.
                     refusal = Some(error.to_string());
-                    judged = self.control.judge(&arriving, &[], tokens);
+                    judged = self.control.judge(arriving, &[], &mut tokens);
                 }
             }
         }
         let mut extra = Vec::new();
-        let mut escalation = None;
+        let mut statement = None;
         if judged.decision.effect == Effect::Escalate {
             let same = waits.filter(|(_, statement)| {
                 statement.payload_mac.0 == judged.flow.payload
@@ -101,11 +111,11 @@ impl Desk<'_> {
                     && statement.destination == judged.flow.destination_name
             });
             match same {
-                Some((id, statement)) => escalation = Some((id, statement.expires)),
-                None => match self.escalate(&judged, EscalationId::new(*random), began) {
-                    Ok(statement) => {
-                        escalation = Some((statement.id, statement.expires));
-                        extra.push(escalation_fields(&statement));
+                Some((_, waiting)) => statement = Some(waiting),
+                None => match self.escalate(&judged, began) {
+                    Ok(new) => {
+                        extra.push(escalation_fields(&new));
+                        statement = Some(new);
                     }
                     Err(why) => {
                         refusal = Some(why);
@@ -114,9 +124,21 @@ impl Desk<'_> {
                 },
             }
         }
-        let escalation = escalation.map(|(id, expires)| (id, expires * 1_000_000_000));
-        let written = Written { escalation, grant: None, refusal, extra };
+        let written = Written { statement, grant: None, refusal, extra };
         self.write(judged, began, written)
+    }
+
+    /// Keeps the tokens of a flow: those of one run of a workload for one destination, or of this
+    /// payload alone where no run is named.
+    fn tokens<'t>(&'t self, arriving: &Arriving<'_>, flow: &Flow) -> Box<dyn Tokens + 't> {
+        let Some(vaults) = self.vaults else { return Box::new(NoTokens) };
+        let run = arriving.header.run.as_ref().map_or_else(
+            || format!("payload {}", HEXLOWER.encode(&flow.payload)),
+            |run| format!("run {}", run.as_str()),
+        );
+        let now = arriving.began.seconds();
+        let scope = Scope::new(&arriving.attested, &run, &flow.destination_name);
+        Box::new(RunTokens { vaults, scope, now, random: self.random, vault: None })
     }
 
     /// The escalation that a header names, where it still waits.
@@ -281,7 +303,7 @@ impl Desk<'_> {
                 ("expires", json!(presented.grant.expires())),
             ]);
             let written = Written {
-                escalation: None,
+                statement: None,
                 grant: Some((presented.id, presented.grant.approvers().to_vec())),
                 refusal: None,
                 extra: vec![("grant_use", fields)],
@@ -296,12 +318,10 @@ impl Desk<'_> {
     }
 
     /// Keeps a new escalation.
-    fn escalate(
-        &self,
-        judged: &Judged,
-        id: EscalationId,
-        now: &Moment,
-    ) -> Result<Statement, String> {
+    fn escalate(&self, judged: &Judged, now: &Moment) -> Result<Statement, String> {
+        let mut random = [0; 16];
+        (self.random)(&mut random).map_err(|_| "no random numbers".to_owned())?;
+        let id = EscalationId::new(random);
         let Control { scanner, policy, .. } = self.control;
         let shape = judged.header.destination.as_ref().map(|it| describe(it.as_str()));
         let shape = shape.unwrap_or_default();
@@ -332,7 +352,9 @@ impl Desk<'_> {
         began: &Moment,
         written: Written,
     ) -> Result<Settled, DeskError> {
-        let Written { escalation, grant, refusal, extra } = written;
+        let Written { statement, grant, refusal, extra } = written;
+        let until = |it: &Statement| (it.id, it.expires.saturating_mul(1_000_000_000));
+        let escalation = statement.as_ref().map(until);
         let Control { scanner, policy, macs, names } = self.control;
         let taxonomy = &scanner.rules().taxonomy;
         let reason = policy.sentence(&judged.decision, &judged.flow, taxonomy);
@@ -380,13 +402,49 @@ impl Desk<'_> {
         })?;
         let receipt = receipts.last().copied().ok_or(AppendError::Entry(0))?;
         let grant = grant.map(|(id, _)| id);
-        Ok(Settled { judged, reason, receipt, escalation, grant, refusal, released })
+        Ok(Settled { judged, reason, receipt, escalation, statement, grant, refusal, released })
+    }
+}
+
+/// The tokens of a run; its vault is opened when the first one is asked for.
+struct RunTokens<'a> {
+    vaults: &'a Vaults,
+    scope: Scope,
+    now: u64,
+    random: &'a (dyn Fn(&mut [u8]) -> io::Result<()> + Sync),
+    vault: Option<Vault>,
+}
+
+impl Tokens for RunTokens<'_> {
+    fn token(
+        &mut self,
+        category: &str,
+        value: &[u8],
+        taken: &dyn Fn(&str) -> bool,
+    ) -> Result<String, TokenFailure> {
+        let mut random = self.random;
+        if self.vault.is_none() {
+            let expires = self.now.saturating_add(TOKEN_SECONDS);
+            let vault = self.vaults.open(&self.scope, expires, self.now, &mut random)?;
+            self.vault = Some(vault);
+        }
+        match &mut self.vault {
+            Some(vault) => Ok(vault.token(category, value, taken, &mut random)?),
+            None => NoTokens.token(category, value, taken),
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), TokenFailure> {
+        match &mut self.vault {
+            Some(vault) => Ok(vault.commit()?),
+            None => Ok(()),
+        }
     }
 }
 
 /// What is written beside a decision.
 struct Written {
-    escalation: Option<(EscalationId, u64)>,
+    statement: Option<Statement>,
     grant: Option<(EscalationId, Vec<String>)>,
     refusal: Option<String>,
     /// Kind and fields of entries that come before it.

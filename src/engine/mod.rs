@@ -14,7 +14,7 @@ mod segments;
 mod stream;
 mod volume;
 
-pub use control::{Arriving, Control, Judged};
+pub use control::{Arriving, Control, Judged, TokensFor};
 pub use desk::{Desk, DeskError, Settled};
 pub use names::ScannedNames;
 pub use redact::{Rescanned, redact_and_rescan};

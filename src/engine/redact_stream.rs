@@ -91,6 +91,13 @@ impl RedactStream {
         (self.rounds.first().map(|round| &round.stream), self.last.as_ref())
     }
 
+    /// Bytes that came in and did not go out yet, in all rounds.
+    pub fn held(&self) -> usize {
+        let of =
+            |round: &Round| round.held.len() + round.redactor.as_ref().map_or(0, Redactor::held);
+        self.rounds.iter().map(of).sum()
+    }
+
     /// Ends the payload.
     ///
     /// # Errors

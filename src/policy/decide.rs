@@ -819,7 +819,10 @@ mod tests {
         assert_eq!(effect(&policy(Vec::new()), &unsure, &flow(OUTSIDE)), Effect::Allow);
         let named = When { possible: true, ..about(&[PAN]) };
         let policy = policy(vec![rule("a", Effect::Redact, named)]);
-        assert_eq!(effect(&policy, &unsure, &flow(OUTSIDE)), Effect::Redact);
+        let decision = decide(&policy, &unsure, &flow(OUTSIDE), &[], 0);
+        assert_eq!(decision.effect, Effect::Redact);
+        let transforms: Vec<_> = decision.transforms().collect();
+        assert_eq!(transforms, [(PAN, Transform::Mask, Band::Possible)]);
     }
 
     fn grant() -> GrantFacts {

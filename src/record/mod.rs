@@ -33,6 +33,7 @@ mod mac;
 mod model;
 pub mod merkle;
 pub mod note;
+pub mod ocsf;
 pub mod proof;
 pub mod pending;
 mod publish;

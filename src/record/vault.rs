@@ -727,7 +727,7 @@ mod tests {
         let whole = fs::read(&file).unwrap();
         let all = vaults(folder.path(), KEY);
         let before_last = whole.len() - (whole.len() - head_length(&all, &whole)) / 2;
-        for at in 0..whole.len() {
+        for at in (0..whole.len()).step_by(3) {
             let mut bytes = whole.clone();
             bytes[at] ^= 1 << (at % 8);
             fs::write(&file, &bytes).unwrap();

@@ -17,6 +17,7 @@ use sluicegate::model::{
     CategoryIndex, Coverage, Evidence, FileReport, Finding, Label, Likelihood, Outcome, Place,
     RuleIndex, Sensitivity, Span, Summary,
 };
+use sluicegate::policy::{Matcher, MatcherKind, describe};
 use sluicegate::record::frame;
 use sluicegate::record::journal::{Segment, Tail, write_mark};
 use sluicegate::record::merkle::leaf_hash;
@@ -35,6 +36,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
+    ("destination", destination),
     ("journal", journal),
     ("names", names),
     ("proof", proof),
@@ -44,6 +46,36 @@ pub const TARGETS: &[Target] = &[
     ("tracker", tracker),
     ("utf16", utf16),
 ];
+
+/// A text of a flow header and, behind a line feed, a matcher: every text has one answer, and what
+/// is recorded of it is scheme and host alone.
+pub fn destination(data: &[u8]) {
+    let Ok(input) = std::str::from_utf8(data) else { return };
+    let (text, matcher) = input.split_once('\n').unwrap_or((input, ""));
+    let shape = describe(text);
+    let host = shape.host.as_str();
+    let odd = |c: char| c.is_control() || c.is_whitespace() || "@?#\\%".contains(c);
+    assert!(!host.contains(odd) && !shape.scheme.contains(odd), "{shape:?}");
+    assert_eq!(shape, describe(text), "one answer");
+    // A name that was not made from another form stands in the text, with nothing before or
+    // behind it that would belong to it.
+    let named = host.bytes().any(|byte| byte.is_ascii_lowercase()) && !host.starts_with('[');
+    if named && shape.kind != Some(MatcherKind::Bucket) && text.is_ascii() && !text.contains('%') {
+        let text = text.to_ascii_lowercase();
+        let bounded = |(at, _): (usize, &str)| {
+            let before = text[..at].bytes().next_back();
+            let behind = text[at + host.len()..].trim_start_matches('.').bytes().next();
+            before.is_none_or(|byte| b"/@".contains(&byte))
+                && behind.is_none_or(|byte| b"/:?#".contains(&byte))
+        };
+        assert!(text.match_indices(host).any(bounded), "{text} {shape:?}");
+    }
+    for kind in MatcherKind::ALL {
+        let Ok(matcher) = Matcher::parse(kind, matcher) else { continue };
+        assert_eq!(matcher.kind(), kind);
+        assert!(!matcher.matches(text) || shape.kind == Some(kind), "{matcher} {text}");
+    }
+}
 
 /// Sizes of pieces that two bytes of input stand for: short ones in turn, then longer ones.
 fn sizes(first: u8, second: u8) -> [usize; 4] {

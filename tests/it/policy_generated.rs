@@ -88,8 +88,9 @@ fn register(parts: &[u8; 12], rules: &[[u8; 8]]) -> String {
     };
     let mut text = "version = 1\n".to_owned();
     for at in 0..2usize {
-        let trust = if parts[at] % 2 == 0 { "internal" } else { "external" };
-        let (approved, url) = (list(parts[at + 2]), if parts[at] % 3 == 0 { "x" } else { "y" });
+        let trust = if parts[at].is_multiple_of(2) { "internal" } else { "external" };
+        let (approved, url) =
+            (list(parts[at + 2]), if parts[at].is_multiple_of(3) { "x" } else { "y" });
         let opaque = opaque(parts[at] >> 2);
         text += &format!(
             "[[destination]]\nid = \"d{at}\"\ntrust = \"{trust}\"\nurl = [\"{url}{at}.example\"]\n\

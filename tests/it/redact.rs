@@ -198,3 +198,40 @@ fn tokens_of_a_vault_can_be_revealed() {
     let revealed = vaults.reveal(token, Asker::Owner(&scope), 2).unwrap();
     assert_eq!(&revealed.value[..], b"219-09-9998");
 }
+
+/// Bytes that a redacted stream may hold: three rounds of what a scan has not decided and of what
+/// findings that overlap cover.
+const MOST_HELD: usize = 3 * ((24 << 10) + (64 << 10));
+
+#[test]
+fn a_redacted_stream_holds_little() {
+    let scanner = scanner_with(Options::default());
+    let pem = ["-----BEGIN PRIVATE KEY-----", &"ssn 219-09-9998 ".repeat(1100)].concat();
+    let mut most = 0;
+    for (word, piece) in [
+        ("text", "a@a@"),
+        ("text", "1234567890"),
+        ("text", "password="),
+        ("text", "ssn a@b.de diagnosis "),
+        ("text", &pem),
+        ("json", "[1"),
+        ("json", "{\"a\":1},"),
+        ("json", "\"\\"),
+        ("json", "7777777777"),
+        ("csv", "\","),
+        ("utf-16le", "a\0"),
+    ] {
+        let format = sluicegate::decode::Format::declared(word);
+        let mut stream = RedactStream::new(&scanner, format, all(Transform::Mask));
+        let mut out = Vec::new();
+        for bytes in piece.repeat((128 << 10) / piece.len()).as_bytes().chunks(997) {
+            // More findings than are kept end it.
+            if stream.push(bytes, &mut Hashed, &mut out).is_err() {
+                break;
+            }
+            most = most.max(stream.held());
+        }
+    }
+    assert!(most <= MOST_HELD, "{most}");
+    println!("{most} bytes held at most");
+}

@@ -18,6 +18,7 @@ use crate::state::StateDir;
 mod agent;
 mod answer;
 mod list;
+pub mod reveal;
 mod show;
 
 /// See what waits for a person, and approve or deny it.
@@ -45,7 +46,7 @@ enum Command {
 
 /// What all of them take.
 #[derive(Debug, clap::Args)]
-struct Place {
+pub struct Place {
     #[command(flatten)]
     state: StateDir,
 

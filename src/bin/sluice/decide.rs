@@ -1,5 +1,7 @@
 //! `sluice decide`: one payload with its flow header to a recorded decision.
 
+mod told;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +15,7 @@ use sluicegate::model::{Cause, Effect, FlowHeader};
 use sluicegate::policy::{Carrier, MAX_HEADER, parse_header};
 use sluicegate::record::pending::Pending;
 use sluicegate::record::{Macs, State, StateError, rfc3339};
-use sluicegate::respond::{self, Filter, NoTokens, Recorded, Released, Report, Shaper, Waiting};
+use sluicegate::respond::{self, Filter, Recorded, Released, Report, Shaper, Waiting};
 
 use crate::names::shown;
 use crate::output::Output;
@@ -102,19 +104,32 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let control =
         sluicegate::engine::Control { scanner: &scanner, policy, macs: &macs, names: &names };
     let clock = || attest::now().unwrap_or_else(|_| began.clone());
-    let desk = Desk { control, ledger: &ledger, pending: &pending, clock: &clock };
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|_| anyhow::anyhow!("no random numbers"))?;
+    let vaults = crate::state::vaults(&state)?;
+    let random = |bytes: &mut [u8]| {
+        getrandom::fill(bytes).map_err(|_| io::Error::other("no random numbers"))
+    };
+    let desk = Desk {
+        control,
+        ledger: &ledger,
+        pending: &pending,
+        vaults: Some(&vaults),
+        clock: &clock,
+        random: &random,
+    };
+    told::policy(&state, &ledger, &loaded, &rules)?;
+    if let Err(why) = desk.expire(&began)? {
+        anstream::eprintln!("sluice: escalations cannot be looked through: {why}");
+    }
     let arriving = Arriving {
         header,
         attested: attest::own_identity()?,
         carrier: Carrier::Rewritable,
         payload: &payload.bytes,
         failed: payload.failed,
-        random,
         began: began.clone(),
     };
-    let settled = desk.settle(arriving, &mut NoTokens)?;
+    let settled = desk.settle(&arriving)?;
+    told::paths(&state, &ledger, &settled, policy, &rules.taxonomy);
     let shaper = Shaper::new(&rules, &names, Filter::all());
     print(&arguments, &settled, policy, &shaper)?;
     let effect = settled.judged.decision.effect;

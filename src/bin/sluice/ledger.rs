@@ -14,7 +14,8 @@ use crate::output::Output;
 use crate::state::{StateDir, refused};
 
 mod anchor;
-mod entry;
+pub mod entry;
+mod export;
 mod init;
 mod prove;
 mod query;
@@ -43,6 +44,7 @@ enum Command {
     Show(query::ShowArguments),
     Query(Box<query::QueryArguments>),
     Audit(query::AuditArguments),
+    Export(Box<export::Arguments>),
     Prove(prove::Arguments),
     Anchor(anchor::Arguments),
     RotateKeys(rotate::Arguments),
@@ -66,6 +68,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Show(arguments) => query::show(&arguments),
         Command::Query(arguments) => query::query(&arguments),
         Command::Audit(arguments) => query::audit(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Prove(arguments) => prove::run(&arguments),
         Command::Anchor(arguments) => anchor::run(&arguments),
         Command::RotateKeys(arguments) => rotate::run(&arguments),

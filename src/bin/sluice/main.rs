@@ -50,6 +50,7 @@ enum Command {
     Policy(policy::Arguments),
     Init(init::Arguments),
     Approvals(approvals::Arguments),
+    Reveal(approvals::reveal::Arguments),
     /// Check that files still are what a scan's manifest says
     VerifyManifest(verify_manifest::Arguments),
     /// Make, verify and prove the ledger of decisions
@@ -99,6 +100,7 @@ fn run() -> ExitCode {
         Command::Policy(arguments) => policy::run(arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Approvals(arguments) => approvals::run(arguments),
+        Command::Reveal(arguments) => approvals::reveal::run(&arguments),
         Command::VerifyManifest(arguments) => verify_manifest::run(arguments),
         Command::Ledger(arguments) => ledger::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),

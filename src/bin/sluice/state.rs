@@ -3,7 +3,9 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use sluicegate::record::StateError;
+use anyhow::Context;
+use sluicegate::record::vault::Vaults;
+use sluicegate::record::{State, StateError};
 
 use crate::UsageError;
 
@@ -37,6 +39,16 @@ pub fn state_dir(given: Option<&Path>) -> anyhow::Result<PathBuf> {
         })
         .or_else(|| variable("HOME").map(|home| home.join(".local/state/sluice")))
         .ok_or_else(|| UsageError("no state directory; give one with --state-dir".into()).into())
+}
+
+/// The vaults of a state directory.
+pub fn vaults(state: &State) -> anyhow::Result<Vaults> {
+    use rustix::fs::{Mode, OFlags, open};
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = open(state.path().join("vault"), flags, Mode::empty());
+    let folder = folder.context("cannot open `vault` in the state directory")?;
+    let key = state.vault_key().map_err(refused)?;
+    Ok(Vaults::new(folder, key.as_bytes()))
 }
 
 /// The error with the exit code that it has: 2 where the caller can mend it, else 4.

@@ -131,8 +131,8 @@ impl Keys {
         let asked = scope.unwrap_or(&of_file);
         let info = |what: &str| [what.as_bytes(), &framed(&asked.parts())].concat();
         Ok(Head {
-            entry_key: derive(Some(&salt), &*self.master, &info("sluice vault 1 entry")),
-            value_key: derive(Some(&salt), &*self.master, &info("sluice vault 1 value")),
+            entry_key: derive(Some(&salt), &self.master, &info("sluice vault 1 entry")),
+            value_key: derive(Some(&salt), &self.master, &info("sluice vault 1 value")),
             expires: u64::from_be_bytes(expires),
             length: HEAD + length,
             owner,

@@ -24,14 +24,23 @@ pub trait Tokens {
         value: &[u8],
         taken: &dyn Fn(&str) -> bool,
     ) -> Result<String, TokenFailure>;
+
+    /// Makes every token that was given out durable. What was redacted with them must not be
+    /// released before.
+    ///
+    /// # Errors
+    ///
+    /// As the keeper of the tokens fails; then nothing is released.
+    fn commit(&mut self) -> Result<(), TokenFailure> {
+        Ok(())
+    }
 }
 
 /// For where no category is tokenized: has no token for anything.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoTokens;
 
-/// Tokens of a vault. What was redacted with them must not be released before
-/// [`Vault::commit`] has returned.
+/// Tokens of a vault.
 pub struct VaultTokens<'a> {
     /// The vault of the flow.
     pub vault: &'a mut Vault,
@@ -54,6 +63,10 @@ impl Tokens for VaultTokens<'_> {
         taken: &dyn Fn(&str) -> bool,
     ) -> Result<String, TokenFailure> {
         Ok(self.vault.token(category, value, taken, self.random)?)
+    }
+
+    fn commit(&mut self) -> Result<(), TokenFailure> {
+        Ok(self.vault.commit()?)
     }
 }
 

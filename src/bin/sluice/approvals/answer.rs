@@ -148,32 +148,7 @@ impl Answer {
     }
 
     fn signer(&self, desk: &Desk) -> anyhow::Result<Signer> {
-        let Some(path) = &self.key else {
-            let mut agent = connect()?;
-            let key = agent_key(desk, &mut agent)?;
-            return Ok(Signer::Agent(agent, key));
-        };
-        let name = shown(path);
-        let cannot = || UsageError(format!("cannot read the key file `{name}`"));
-        let content = zeroize::Zeroizing::new(read(path, MAX_KEY_FILE).with_context(cannot)?);
-        let Ok(private) = PrivateKey::from_openssh(&*content) else {
-            let line = std::str::from_utf8(&content).ok();
-            let key = line.and_then(|line| PublicKey::from_openssh(line.trim()).ok());
-            let text = || UsageError(format!("`{name}` is no key in OpenSSH form"));
-            return through_agent(key.with_context(text)?.key_data(), &name);
-        };
-        let device = matches!(
-            private.public_key().key_data(),
-            KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_)
-        );
-        if private.is_encrypted() || device {
-            return through_agent(private.public_key().key_data(), &name);
-        }
-        if std::fs::metadata(path)?.mode() & 0o077 != 0 {
-            let text = format!("others can read `{name}`; run `chmod 600` on it");
-            return Err(UsageError(text).into());
-        }
-        Ok(Signer::File(Box::new(private)))
+        signer(self.key.as_deref(), desk)
     }
 
     fn ask(&self, question: &str) -> anyhow::Result<()> {
@@ -203,6 +178,36 @@ impl Answer {
     }
 }
 
+/// What signs: a key file, or the agent.
+pub fn signer(key: Option<&Path>, desk: &Desk) -> anyhow::Result<Signer> {
+    let Some(path) = key else {
+        let mut agent = connect()?;
+        let key = agent_key(desk, &mut agent)?;
+        return Ok(Signer::Agent(agent, key));
+    };
+    let name = shown(path);
+    let cannot = || UsageError(format!("cannot read the key file `{name}`"));
+    let content = zeroize::Zeroizing::new(read(path, MAX_KEY_FILE).with_context(cannot)?);
+    let Ok(private) = PrivateKey::from_openssh(&*content) else {
+        let line = std::str::from_utf8(&content).ok();
+        let key = line.and_then(|line| PublicKey::from_openssh(line.trim()).ok());
+        let text = || UsageError(format!("`{name}` is no key in OpenSSH form"));
+        return through_agent(key.with_context(text)?.key_data(), &name);
+    };
+    let device = matches!(
+        private.public_key().key_data(),
+        KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_)
+    );
+    if private.is_encrypted() || device {
+        return through_agent(private.public_key().key_data(), &name);
+    }
+    if std::fs::metadata(path)?.mode() & 0o077 != 0 {
+        let text = format!("others can read `{name}`; run `chmod 600` on it");
+        return Err(UsageError(text).into());
+    }
+    Ok(Signer::File(Box::new(private)))
+}
+
 /// A signature that is there, or what makes one.
 enum Made {
     Given(String),
@@ -221,20 +226,23 @@ impl Made {
     }
 }
 
-enum Signer {
+/// What makes signatures.
+pub enum Signer {
     File(Box<PrivateKey>),
     Agent(Agent, KeyData),
 }
 
 impl Signer {
-    fn key(&self) -> &KeyData {
+    /// Its public key.
+    pub fn key(&self) -> &KeyData {
         match self {
             Signer::File(key) => key.public_key().key_data(),
             Signer::Agent(_, key) => key,
         }
     }
 
-    fn sign(&mut self, namespace: &str, message: &[u8]) -> anyhow::Result<String> {
+    /// Signs a message in a namespace.
+    pub fn sign(&mut self, namespace: &str, message: &[u8]) -> anyhow::Result<String> {
         match self {
             Signer::File(key) => Ok(approve::sign(key, namespace, message)?),
             Signer::Agent(agent, key) => {
@@ -300,7 +308,7 @@ fn read_signature(path: &Path) -> anyhow::Result<String> {
     String::from_utf8(bytes).with_context(cannot)
 }
 
-fn registered<'a>(desk: &'a Desk, key: &KeyData) -> anyhow::Result<&'a Approver> {
+pub fn registered<'a>(desk: &'a Desk, key: &KeyData) -> anyhow::Result<&'a Approver> {
     let text = "no approver is registered with this key; see `[[approver]]` in sluice.toml";
     desk.authority().approver_of(key).ok_or_else(|| UsageError(text.into()).into())
 }

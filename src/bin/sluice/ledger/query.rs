@@ -308,7 +308,8 @@ pub fn each(
     }
 }
 
-fn forgive(error: io::Error) -> io::Result<()> {
+/// Whoever closed the pipe has read enough.
+pub fn forgive(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
 

@@ -1,0 +1,133 @@
+//! What is recorded and told beside a decision: the policy that came into force, and the paths that
+//! hear of escalations and decisions.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::Context;
+use data_encoding::HEXLOWER;
+use serde_json::json;
+use sluicegate::RuleSet;
+use sluicegate::engine::Settled;
+use sluicegate::model::Effect;
+use sluicegate::policy::{EventPath, Policy};
+use sluicegate::record::{Ledger, State};
+use sluicegate::rules::Taxonomy;
+
+use crate::events::{self, Told};
+use crate::ledger::entry;
+use crate::register::Loaded;
+
+/// What was in force last, in the state directory.
+const LAST: &str = "policy_load";
+
+/// Records that another policy or other rules are in force than at the last decision.
+pub fn policy(
+    state: &State,
+    ledger: &Ledger,
+    loaded: &Loaded,
+    rules: &RuleSet,
+) -> anyhow::Result<()> {
+    let policy = &loaded.config.policy;
+    let digests = (HEXLOWER.encode(&policy.digest()), HEXLOWER.encode(&rules.digest));
+    let last = format!("{} {}\n", digests.0, digests.1);
+    let path = state.path().join(LAST);
+    let before = fs::read_to_string(&path).unwrap_or_default();
+    if before == last {
+        return Ok(());
+    }
+    ledger.append(|sequence| {
+        entry::build(
+            sequence,
+            "policy_load",
+            &[
+                ("file", json!(loaded.file)),
+                ("policy_digest", json!(digests.0)),
+                ("rule_digest", json!(digests.1)),
+                ("engine_version", json!(crate::register::ENGINE)),
+                ("destinations", json!(policy.destinations().len())),
+                ("workflows", json!(policy.workflows().len())),
+                ("rules", json!(policy.rules().len())),
+                ("approvers", json!(policy.approvers().len())),
+                ("previous", json!(before.split(' ').next().filter(|it| !it.is_empty()))),
+            ],
+        )
+    })?;
+    replace(&path, last.as_bytes()).context("cannot note the policy in the state directory")
+}
+
+/// Writes a file of the state directory whole or not at all.
+fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
+}
+
+/// Tells the paths of the workflow. Whatever goes wrong with that is recorded, and changes nothing
+/// of the decision.
+pub fn paths(
+    state: &State,
+    ledger: &Ledger,
+    settled: &Settled,
+    policy: &Policy,
+    taxonomy: &Taxonomy,
+) {
+    let judged = &settled.judged;
+    let Some(workflow) = policy.workflow_of(&judged.flow) else { return };
+    let held = judged.decision.effect == Effect::Escalate;
+    let escalation = settled.escalation.map(|(id, _)| id);
+    let decided = events::Decided {
+        policy,
+        taxonomy,
+        flow: &judged.flow,
+        label: &judged.classified.label,
+        findings: &judged.classified.findings,
+        decision: &judged.decision,
+        sequence: Some(settled.receipt.sequence),
+        escalation: escalation.or(settled.grant),
+    };
+    if let Some(id) = workflow.escalation.as_ref().filter(|_| held) {
+        let statement = settled.statement.as_ref().and_then(events::escalation);
+        let event = statement.unwrap_or_else(|| events::decision(&decided));
+        tell(state, ledger, policy, id, event);
+    }
+    if let Some(id) = &workflow.monitoring {
+        tell(state, ledger, policy, id, events::decision(&decided));
+    }
+}
+
+fn tell(
+    state: &State,
+    ledger: &Ledger,
+    policy: &Policy,
+    id: &str,
+    event: serde_json::Map<String, serde_json::Value>,
+) {
+    let Some(path) = policy.paths().iter().find(|path| path.id == id) else { return };
+    let problem = match told(state, path, event) {
+        Ok(Told::Yes | Told::HeldBack) => return,
+        Err(problem) => format!("{problem:#}"),
+    };
+    anstream::eprintln!("sluice: path `{id}` was not told: {problem}");
+    let recorded = ledger.append(|sequence| {
+        let fields = [("path", json!(id)), ("problem", json!(problem))];
+        entry::build(sequence, "path_failed", &fields)
+    });
+    if let Err(error) = recorded {
+        anstream::eprintln!("sluice: that cannot be recorded: {error}");
+    }
+}
+
+fn told(
+    state: &State,
+    path: &EventPath,
+    event: serde_json::Map<String, serde_json::Value>,
+) -> anyhow::Result<Told> {
+    let now = crate::attest::now()?.seconds();
+    Ok(events::tell(path, event, &state.path().join("pending"), now)?)
+}
