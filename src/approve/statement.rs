@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::model::{CategoryIndex, Channel, Effect, Finding, Label, Likelihood, Reason};
+use crate::model::{Band, CategoryIndex, Channel, Effect, Finding, Label, Likelihood, Reason};
 use crate::policy::{CategorySet, Decision, Determinant, Flow, Item, MAX_CATEGORIES, Policy};
 use crate::record::EscalationId;
 use crate::rules::Taxonomy;
@@ -34,6 +34,9 @@ const MAX_MASKS: usize = 20;
 
 /// The most bytes of one text.
 const MAX_TEXT: usize = 2048;
+
+/// The most characters of the reason.
+const MAX_REASON: usize = 500;
 
 /// The version of the form.
 const VERSION: u32 = 1;
@@ -224,7 +227,7 @@ impl Statement {
         };
         let others = label.categories.keys().filter(|index| !asked.categories.contains(**index));
         let determining = decision.determining();
-        let mut statement = Statement {
+        let statement = Statement {
             v: VERSION,
             id,
             payload_mac: Hex32(flow.payload),
@@ -244,15 +247,13 @@ impl Statement {
             coverage: asked.coverage,
             policy: Hex32(policy.digest()),
             rules: determining.iter().map(|item| item.from.id(policy).to_owned()).collect(),
-            reason: sentence(policy, determining.iter().map(|item| item.from)),
+            reason: one_line(&policy.sentence(decision, flow, taxonomy)),
             evidence: masks(taxonomy, held.findings),
             scope: terms.scope,
             created: now,
             expires: now.saturating_add(terms.pending),
             lifetime: terms.lifetime,
         };
-        // A rule file may break its reasons into lines.
-        statement.reason = statement.reason.split_whitespace().collect::<Vec<_>>().join(" ");
         statement.check()?;
         Ok(statement)
     }
@@ -396,36 +397,20 @@ impl Asked {
     }
 }
 
-/// The reason of the first rule that gives one, else a sentence about the first default.
-fn sentence(policy: &Policy, from: impl Iterator<Item = Determinant> + Clone) -> String {
-    let reasons = from.clone().filter_map(|from| match from {
-        Determinant::Rule(at) => policy.rules().get(at).map(|rule| rule.reason.as_str()),
-        _ => None,
-    });
-    let mut reasons = reasons.filter(|reason| !reason.trim().is_empty());
-    let default = || {
-        let mut defaults = from.clone().map(|from| match from {
-            Determinant::RegulatedInside => {
-                "Regulated data that workflow and destination do not both approve goes to an \
-                 internal destination."
-            }
-            Determinant::Opaque => "The payload cannot be read.",
-            Determinant::PartialInside => "The payload was not wholly inspected.",
-            Determinant::Purpose => "Regulated data moves for a purpose that is not listed.",
-            Determinant::Carrier => {
-                "Findings would be redacted, and the carrier cannot be changed."
-            }
-            _ => "The policy asks for a person's decision.",
-        });
-        defaults.next().unwrap_or("The policy asks for a person's decision.")
-    };
-    reasons.next().map_or_else(|| default().to_owned(), str::to_owned)
+/// A sentence for people on one line, without characters that a screen does not show, and cut.
+fn one_line(sentence: &str) -> String {
+    let words = sentence.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = || words.chars().filter(|c| !is_unseen(*c));
+    let cut: String = shown().take(MAX_REASON).collect();
+    if shown().nth(MAX_REASON).is_some() { cut + "…" } else { cut }
 }
 
-/// Masks of the likeliest findings, at most 20, each mask of a category once.
+/// Masks of the likeliest findings, at most 20, each mask of a category once. Findings of band
+/// possible, which labels do not count, are left out.
 pub fn masks(taxonomy: &Taxonomy, findings: &[Finding]) -> Vec<Masked> {
     let mut likeliest: BTreeMap<Masked, Likelihood> = BTreeMap::new();
-    for finding in findings {
+    let counted = |finding: &&Finding| finding.likelihood.band() >= Band::Likely;
+    for finding in findings.iter().filter(counted) {
         let Some(category) = taxonomy.get(finding.category) else { continue };
         // Masked again: nothing that a rule leaves readable is for approvers.
         let hidden = |c: char| if c.is_alphanumeric() { '*' } else { c };

@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::pending::{CLOCK_SLACK, PendingError, folder, io_error};
@@ -17,6 +17,12 @@ use super::{EscalationId, Moment};
 
 /// The most bytes of a file in the inbox.
 pub const MAX_DROP: u64 = 16 * 1024;
+
+/// The most entries that are looked at when the inbox is swept.
+const MAX_SWEPT: usize = 100_000;
+
+/// Seconds that a file about no known escalation is left alone: a day.
+const LEFT_ALONE: u64 = 24 * 3600;
 
 /// What a file in the inbox is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +162,30 @@ impl Inbox {
         }
         let approver = approver.to_owned();
         Ok(Some(Ok(Arrival { kind, approver, time: time.min(now.seconds()), content })))
+    }
+
+    /// Removes what has been there for a day and is about no escalation of these, whatever it is:
+    /// halves of files, and what nobody asked for.
+    pub fn sweep(&self, known: &[EscalationId], now: &Moment) -> Result<(), PendingError> {
+        let entries = Dir::read_from(&self.folder).map_err(io_error("list the inbox"))?;
+        for entry in entries.take(MAX_SWEPT) {
+            let entry = entry.map_err(io_error("list the inbox"))?;
+            let name = entry.file_name();
+            let id = name.to_bytes().get(..26).and_then(|id| std::str::from_utf8(id).ok());
+            let id = id.and_then(|id| EscalationId::parse(id).ok());
+            if matches!(name.to_bytes(), b"." | b"..") || id.is_some_and(|id| known.contains(&id)) {
+                continue;
+            }
+            let stat = rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW);
+            let time = stat.ok().and_then(|stat| u64::try_from(stat.st_ctime).ok());
+            if time.is_some_and(|time| now.seconds() >= time.saturating_add(LEFT_ALONE)) {
+                // A folder that is not empty stays, and harms nothing.
+                if rustix::fs::unlinkat(&self.folder, name, AtFlags::empty()).is_err() {
+                    let _ = rustix::fs::unlinkat(&self.folder, name, AtFlags::REMOVEDIR);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Removes what was left under a name, whatever it is. That it stays harms nothing: it is

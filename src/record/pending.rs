@@ -375,7 +375,8 @@ impl Pending {
     }
 
     /// Ends escalations whose time is over and of which `granted` says that nobody needs them, and
-    /// forgets those whose time was over a day ago. The ids of those that ended now.
+    /// forgets those whose time was over a day ago, with what is left
+    /// in the inbox about none that is known. The ids of those that ended now.
     ///
     /// # Errors
     ///
@@ -387,6 +388,7 @@ impl Pending {
     ) -> Result<Vec<EscalationId>, PendingError> {
         let _lock = self.lock_to_write()?;
         let mut ended = Vec::new();
+        self.inbox.sweep(&self.list()?, now)?;
         for id in self.list()? {
             let (folder, mut state) = match self.state_of(id, now) {
                 // Neither is a reason to leave the others as they are.

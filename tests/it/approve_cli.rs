@@ -192,7 +192,7 @@ fn an_escalation_is_listed_shown_approved_and_used() {
     let shown = office.said(&["show", &id]);
     let digest = Statement::digest(&office.statement().to_bytes().expect("short")).to_string();
     for part in [
-        "Regulated data that workflow and destination do not both approve",
+        "Held for a person to approve: ",
         "default.regulated-internal",
         "user 1000",
         "uid:1500 unit:mailer.service",

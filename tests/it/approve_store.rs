@@ -271,6 +271,31 @@ fn what_nobody_approves_expires() {
     assert_eq!(left, 0);
 }
 
+#[test]
+fn what_is_about_no_escalation_is_swept_out_of_the_inbox() {
+    let (folder, pending, now) = waiting(1, 10);
+    let inbox = folder.path().join("inbox");
+    let other = EscalationId::new([9; 16]);
+    let kept = format!("{ID}.anna.sig");
+    for name in [&kept, &format!("{other}.anna.sig"), ".0123.part", "x"] {
+        fs::write(inbox.join(name), "x").expect("written");
+    }
+    symlink("/etc/passwd", inbox.join("link")).expect("linked");
+    fs::create_dir(inbox.join("folder")).expect("made");
+    let names = || {
+        let names = fs::read_dir(&inbox).expect("listed");
+        let mut names: Vec<String> =
+            names.map(|it| it.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    };
+    pending.expire(&later(&now, 23 * 3600), &mut |_| true).expect("no failure");
+    assert_eq!(names().len(), 6);
+    // The kernel's clock ticks between.
+    pending.expire(&later(&now, 24 * 3600 + 2), &mut |_| true).expect("no failure");
+    assert_eq!(names(), [kept]);
+}
+
 /// Collects for `anna` and says what became of it; whatever can be judged is kept.
 fn collect(pending: &Pending, uid: Option<u32>, now: &Moment) -> Vec<Judgement> {
     let mut judge = |_: &Kept, arrival: &inbox::Arrival| match arrival.kind {

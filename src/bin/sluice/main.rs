@@ -11,7 +11,6 @@ mod attest;
 mod classify;
 mod completions;
 mod decide;
-#[allow(dead_code, reason = "for the ways in, which tell of escalations and decisions")]
 mod events;
 mod init;
 mod kernel;
