@@ -10,6 +10,7 @@
 mod automaton;
 mod context;
 mod cursor;
+mod heads;
 mod names;
 mod phrases;
 mod plan;

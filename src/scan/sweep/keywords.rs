@@ -108,10 +108,17 @@ impl KeywordTable {
             let at = usize::from(room[place]);
             let key = load(buffer, at) | FOLDED;
             room[left] = at as u16;
-            let four = self.four.may_hold(key) & self.companions.may_stand(key, buffer, at);
-            left += usize::from(four | self.three.may_hold(three_of(key)));
+            left += usize::from(self.four.may_hold(key) | self.three.may_hold(three_of(key)));
         }
-        for at in &room[..left] {
+        let mut count = 0;
+        for place in 0..left {
+            let at = usize::from(room[place]);
+            let key = load(buffer, at) | FOLDED;
+            room[count] = at as u16;
+            let may_stand = self.companions.may_stand(key, buffer, at);
+            count += usize::from(may_stand | self.three.may_hold(three_of(key)));
+        }
+        for at in &room[..count] {
             let at = usize::from(*at);
             let mut add = |start: usize, keyword: usize| {
                 if let Some(start) = start.checked_sub(origin)
