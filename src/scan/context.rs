@@ -136,21 +136,31 @@ impl Nearby {
     ) -> Option<Nearest> {
         self.cover(terms, text, base, from, to);
         let first = self.found.partition_point(|occurrence| occurrence.start < from);
+        let middle = self.found.partition_point(|occurrence| occurrence.start < start);
+        let (known, behind) = self.found.split_at(middle);
         let mut best: Option<(u64, TermIndex)> = None;
-        for occurrence in self.found.iter().skip(first).take_while(|found| found.start < to) {
-            let distance = if occurrence.end <= start {
-                start - occurrence.end
-            } else if occurrence.start >= end && occurrence.end <= to {
-                occurrence.start - end + BEHIND
-            } else {
-                continue;
-            };
-            if wanted.binary_search(&occurrence.term).is_err() {
-                continue;
-            }
-            let candidate = (distance, occurrence.term);
-            if best.is_none_or(|best| candidate < best) {
+        // The nearest ones first: what is no nearer need not be looked up.
+        let mut consider = |distance: u64, term: TermIndex| {
+            let candidate = (distance, term);
+            if best.is_none_or(|best| candidate < best) && wanted.binary_search(&term).is_ok() {
                 best = Some(candidate);
+            }
+            best.map(|(distance, _)| distance)
+        };
+        for occurrence in known.get(first..).unwrap_or_default().iter().rev() {
+            if occurrence.end <= start {
+                let nearest = consider(start - occurrence.end, occurrence.term);
+                if nearest.is_some_and(|it| start - occurrence.start > it + MAX_TERM as u64) {
+                    break;
+                }
+            }
+        }
+        for occurrence in behind.iter().take_while(|found| found.start < to) {
+            if occurrence.start >= end && occurrence.end <= to {
+                let distance = occurrence.start - end + BEHIND;
+                if consider(distance, occurrence.term).is_some_and(|it| it < distance) {
+                    break;
+                }
             }
         }
         best.map(|(distance, term)| Nearest { term, distance })
@@ -395,9 +405,28 @@ fn may_end(term: &[u8], behind: Option<&u8>) -> bool {
 /// Whether a term may begin with a byte that stands behind another: what [`is_edge`] says of
 /// characters, of bytes and on the safe side.
 fn may_begin(before: u8, byte: u8) -> bool {
-    !(before.is_ascii_alphanumeric() && byte.is_ascii_alphanumeric())
-        || before.is_ascii_lowercase() && byte.is_ascii_uppercase()
+    let kind = |byte: u8| KINDS[usize::from(byte)];
+    !JOINED >> (kind(before) * 4 + kind(byte)) & 1 == 1
 }
+
+/// By byte: 1 for a lower-case letter, 2 for a capital one, 3 for a digit, else 0.
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = match byte as u8 {
+            b'a'..=b'z' => 1,
+            b'A'..=b'Z' => 2,
+            b'0'..=b'9' => 3,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+/// By kind of a byte times four and kind of the next: whether they belong to one word.
+const JOINED: u16 = 0b1110_1110_1010_0000;
 
 /// A hash of so many bits; ASCII letters count in lower case.
 fn hash(bytes: &[u8], bits: u32) -> usize {

@@ -19,8 +19,11 @@ const GROUP: usize = 32;
 
 const _: () = assert!(GROUP <= Shared::MAX_RULES);
 
-/// From this many rules on a shared automaton costs less than those of the rules.
+/// From this many rules left on a shared automaton costs less than those of the rules.
 const WORTH_SHARING: usize = 2;
+
+/// From this many rules of a keyword on it is worth making one.
+const WORTH_MAKING: usize = 3;
 
 /// A rule whose matches begin farther before their anchor is tried by itself: it walks back to its
 /// one start, which costs less than to try all of them.
@@ -167,7 +170,8 @@ pub fn arrange(positions: &[usize], rules: &RuleSet, need: u64, next: &mut usize
                 needs_name: chunk.iter().all(needs_name),
                 least_digits: chunk.iter().filter_map(rule).map(least_digits).min().unwrap_or(0),
                 by_shape,
-                is_shared: may_share && chunk.len() >= WORTH_SHARING,
+                is_shared: may_share
+                    && chunk.len() >= if by_shape { WORTH_SHARING } else { WORTH_MAKING },
                 lead: lead.unwrap_or(0),
                 tests: OnceLock::new(),
             };
