@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::Sink;
 use super::automaton::{Automaton, RuleBits, Workspace};
+use super::columns::Columns;
 use super::context::{GateMemory, Nearby};
 use super::plan::Plan;
 use super::position::Positions;
@@ -33,6 +34,7 @@ pub struct Cursor {
     pending: VecDeque<(u64, Anchor)>,
     settling: Settling,
     nearby: Nearby,
+    columns: Columns,
     tracker: Tracker,
     positions: Positions,
     workspaces: Vec<Option<Box<Workspace>>>,
@@ -89,6 +91,7 @@ impl Cursor {
             pending: VecDeque::new(),
             settling: Settling::default(),
             nearby: Nearby::default(),
+            columns: Columns::default(),
             tracker,
             positions,
             workspaces: (0..rules).map(|_| None).collect(),
@@ -109,6 +112,7 @@ impl Cursor {
         self.pending.clear();
         self.settling.clear();
         self.nearby.clear();
+        self.columns.clear();
         self.tracker = tracker;
         self.positions = positions;
         for position in self.tried.drain(..) {
@@ -339,6 +343,13 @@ impl Cursor {
         {
             return;
         }
+        if self.tracker.has_names()
+            && rule.needs_name()
+            && self.is_under_another_name(plan, view, position, rule, (match_start, match_end))
+        {
+            return;
+        }
+        let Some(Some(workspace)) = self.workspaces.get_mut(position) else { return };
         let (start, end) = automaton.value_of(workspace, rule, view.text, match_start, match_end);
         let Ok(number) = u32::try_from(position) else { return };
         let index = RuleIndex(number);
@@ -363,13 +374,31 @@ impl Cursor {
             base: view.base,
             floor: self.tracker.row_start(span.start).unwrap_or(view.base).max(view.base),
             value_start: self.tracker.value_start(span.start),
-            place: place.as_deref(),
+            name: place.as_deref().and_then(|place| self.columns.name(place)),
         };
         let nearby = &mut self.nearby;
         let scored = score(rule, published, (span.start, span.end), &around, plan.terms(), nearby);
         if let Some((likelihood, evidence)) = scored {
             self.settling.add(Scored { rule: index, span, likelihood, evidence, place });
         }
+    }
+
+    /// Whether a match of a rule that needs a name lies in one cell or JSON value whose name is not
+    /// one of those.
+    fn is_under_another_name(
+        &mut self,
+        plan: &Plan,
+        view: View<'_>,
+        position: usize,
+        rule: &Rule,
+        (start, end): (usize, usize),
+    ) -> bool {
+        let (first, last) = (view.offset(start), view.offset(end.max(start + 1) - 1));
+        self.follow(view, last + 1);
+        let Some(place) = self.tracker.place(first) else { return false };
+        self.tracker.value_start(first) == self.tracker.value_start(last)
+            && self.tracker.place(last).is_some_and(|other| other == place)
+            && !self.columns.opens(&place, position, rule, plan.terms())
     }
 
     /// Lets the tracker follow the view up to an offset.
