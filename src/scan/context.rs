@@ -405,11 +405,12 @@ fn may_end(term: &[u8], behind: Option<&u8>) -> bool {
 /// Whether a term may begin with a byte that stands behind another: what [`is_edge`] says of
 /// characters, of bytes and on the safe side.
 fn may_begin(before: u8, byte: u8) -> bool {
-    let kind = |byte: u8| KINDS[usize::from(byte)];
+    let kind = |byte: u8| KINDS.get(usize::from(byte)).copied().unwrap_or(0);
     !JOINED >> (kind(before) * 4 + kind(byte)) & 1 == 1
 }
 
 /// By byte: 1 for a lower-case letter, 2 for a capital one, 3 for a digit, else 0.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
 const KINDS: [u8; 256] = {
     let mut kinds = [0; 256];
     let mut byte = 0;

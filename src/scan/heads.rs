@@ -88,7 +88,7 @@ impl<const GROUPS: usize> Heads<GROUPS> {
             (head.as_chunks::<STEP>(), self.places.as_chunks::<STEP>());
         for (bytes, places) in steps.iter().zip(places) {
             for (byte, place) in bytes.iter().zip(places) {
-                left = both(left, place[usize::from(*byte)]);
+                left = both(left, held(place, *byte));
             }
             if left == [0; GROUPS] {
                 return left;
@@ -97,10 +97,16 @@ impl<const GROUPS: usize> Heads<GROUPS> {
         // Where the text ends.
         let places = self.places.get(steps.len() * STEP..).unwrap_or_default();
         for (byte, place) in rest.iter().zip(places) {
-            left = both(left, place[usize::from(*byte)]);
+            left = both(left, held(place, *byte));
         }
         left
     }
+}
+
+/// What a table by byte says of a byte.
+fn held<T: Copy>(by_byte: &[T; 256], byte: u8) -> T {
+    let [first, ..] = by_byte;
+    *by_byte.get(usize::from(byte)).unwrap_or(first)
 }
 
 fn both<const GROUPS: usize>(one: Lanes<GROUPS>, other: Lanes<GROUPS>) -> Lanes<GROUPS> {
@@ -140,7 +146,7 @@ impl Distances {
                         Err(_) => None,
                     };
                     // A distance is possible where nothing is known of it.
-                    if held.is_some_and(|held| held[0] & reached == 0) {
+                    if held.is_some_and(|[held]| held & reached == 0) {
                         *distances &= !(1 << distance);
                     }
                 }
@@ -159,7 +165,7 @@ impl Distances {
     pub fn possible(&self, text: &[u8], anchor: usize) -> u64 {
         self.by_byte.iter().zip(BESIDE).fold(u64::MAX, |possible, (by_byte, beside)| {
             let byte = anchor.checked_add_signed(beside).and_then(|at| text.get(at));
-            possible & byte.map_or(u64::MAX, |byte| by_byte[usize::from(*byte)])
+            possible & byte.map_or(u64::MAX, |byte| held(by_byte, *byte))
         })
     }
 }
