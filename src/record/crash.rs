@@ -375,3 +375,18 @@ fn damaged_tiles_are_made_again() {
         }
     }
 }
+
+/// A tail made to look like thousands of checkpoints is refused at once.
+#[test]
+fn a_tail_of_look_alikes_is_refused() {
+    let (model, keys, _) = small();
+    let path = recover::file_of(*recover::segments(&model).unwrap().last().unwrap());
+    let changed = model.with(&path, |content| {
+        let end = content.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        // In a sector of its own, behind one that is missing, as a crash might leave it.
+        content.resize(end.next_multiple_of(SECTOR) + SECTOR, 0);
+        content.extend(b"SL\x02\0\0\0\x70\0".repeat(500_000));
+    });
+    let error = recover::open(opening(&changed, &keys)).err().unwrap();
+    assert!(OpenError::from(error).is_tampering());
+}
