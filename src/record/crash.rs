@@ -188,6 +188,39 @@ fn an_error_poisons_the_ledger_and_loses_nothing() {
     }
 }
 
+/// With many writers, those who wait when it fails are refused as well, and nobody waits for ever.
+#[test]
+fn all_writers_are_told_of_a_failure() {
+    for after in (1..120).step_by(cases(9, 1) as usize) {
+        let (model, keys) = empty();
+        let ledger = start(&model, &keys).unwrap();
+        model.fail(after, Fault::Error(io::ErrorKind::Other));
+        let acknowledged: BTreeMap<u64, Vec<u8>> = std::thread::scope(|scope| {
+            let writer = || {
+                let mut acknowledged = BTreeMap::new();
+                // More than there are operations before the fault.
+                for _ in 0..200 {
+                    match ledger.append(|sequence| entry(sequence, 700)) {
+                        Ok(receipt) => {
+                            let sequence = receipt.sequence;
+                            assert!(acknowledged.insert(sequence, entry(sequence, 700)).is_none());
+                        }
+                        Err(AppendError::Failed(_)) => return acknowledged,
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+                acknowledged
+            };
+            let threads: Vec<_> = (0..6).map(|_| scope.spawn(writer)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(ledger.close().is_err(), "{after}");
+        let model = model.after_crash(|| false);
+        start(&model, &keys).unwrap().close().unwrap();
+        check(&model, &keys, &acknowledged);
+    }
+}
+
 /// Where the disk is full the last entry says so, in the space kept for it.
 #[test]
 fn a_full_disk_is_recorded() {
