@@ -128,7 +128,9 @@ pub fn run(
         large: Mutex::new(()),
     };
     let threads = plan.threads.get().min(MAX_THREADS);
-    let (jobs, queue) = crossbeam_channel::bounded(4 * threads);
+    // As many files as may be out: the walk waits for room in `order` alone, where it is woken once
+    // for many reports and not once for each file.
+    let (jobs, queue) = crossbeam_channel::bounded(usize::try_from(WINDOW).unwrap_or(threads));
     let outcome = std::thread::scope(|scope| {
         let run = &run;
         for _ in 0..threads {

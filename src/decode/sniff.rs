@@ -233,6 +233,10 @@ impl Units {
             counts.blocks.get_mut(usize::from(high)).into_iter().for_each(|n| *n += 1);
             let second = matches!(unit, 0xdc00..=0xdfff);
             counts.impossible |= open_pair != second || is_impossible(unit);
+            if counts.impossible {
+                // No text, whatever follows.
+                break;
+            }
             open_pair = matches!(unit, 0xd800..=0xdbff);
         }
         counts

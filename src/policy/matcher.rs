@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::target::{
-    BucketTarget, Target, UrlTarget, absolute, azure, bucket, canonical_host, is_scheme, is_tool,
-    mail_domain, url_path,
+    BucketTarget, Target, UrlTarget, absolute, azure, bucket, canonical_host, is_odd, is_scheme,
+    is_tool, mail_domain, url_path,
 };
 
 /// Part of a name that stands for any.
@@ -117,7 +117,7 @@ pub enum MatcherError {
     #[error("the name of a tool has no white space and at most 256 bytes")]
     Tool,
     /// White space, a backslash or a control character.
-    #[error("a matcher holds no white space, backslash or control character")]
+    #[error("a matcher holds no white space, backslash, control or invisible character")]
     Odd,
 }
 
@@ -131,7 +131,8 @@ impl Matcher {
         if text.is_empty() {
             return Err(MatcherError::Empty);
         }
-        if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
+        let file = kind == MatcherKind::Path;
+        if text.chars().any(|c| is_odd(c, file)) || text.ends_with(' ') {
             return Err(MatcherError::Odd);
         }
         let shape = match kind {
@@ -713,7 +714,8 @@ mod tests {
         ] {
             assert!(!path("/srv/export", text), "{text}");
         }
-        assert!(path("/", "/anything"));
+        assert!(path("/", "/anything") && path("/srv/my files", "/srv/my files/a b"));
+        assert!(path("/srv/my files", "file:///srv/my%20files") && !path("/srv", "/srv "));
     }
 
     #[test]

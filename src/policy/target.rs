@@ -78,8 +78,8 @@ impl Target {
     /// Reads a text; none where it is no destination, or not surely one.
     pub fn read(text: &str) -> Option<Target> {
         // Programs differ in what they do with a backslash, and strip white space or do not.
-        let odd = |c: char| c.is_control() || c.is_whitespace() || c == '\\' || is_invisible(c);
-        if text.is_empty() || text.chars().any(odd) {
+        let file = text.starts_with('/');
+        if text.is_empty() || text.chars().any(|c| is_odd(c, file)) || text.ends_with(' ') {
             return None;
         }
         if let Some((scheme, rest)) = text.split_once("://") {
@@ -116,6 +116,12 @@ impl Target {
 fn after_scheme<'t>(text: &'t str, scheme: &str) -> Option<&'t str> {
     let (head, rest) = text.split_at_checked(scheme.len())?;
     head.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+/// Whether programs differ in what they make of a character. Paths of files may hold spaces.
+pub(super) fn is_odd(c: char, file: bool) -> bool {
+    let space = c.is_whitespace() && !(file && c == ' ');
+    c.is_control() || space || c == '\\' || is_invisible(c)
 }
 
 /// Characters that a person does not see, or that turn the direction of writing. A host may hold

@@ -10,9 +10,11 @@
 //! end within a frame, or a whole sector of the commit is missing. Anything else is damage.
 
 use std::fmt;
+use std::io;
 
 use memchr::memmem;
 
+use crate::record::files::Files;
 use crate::record::frame::{self, Fault, Frame, HEADER, Kind};
 use crate::record::merkle::{Edge, Hash};
 use crate::record::note::{Checkpoint, MAX_NOTE, Note};
@@ -22,6 +24,9 @@ const SECTOR: usize = 512;
 
 /// Entries that a log can have; far more than can be.
 const MAX_SIZE: u64 = 1 << 62;
+
+/// How often a segment that changes is read again.
+const READS: usize = 20;
 
 /// The format of the segments that are written.
 const VERSION: u8 = 1;
@@ -58,6 +63,34 @@ pub fn write_mark(before: u64, edge: &Edge, note: &str, out: &mut Vec<u8>) {
     let hashes = edge.hashes().as_flattened();
     let content = [sizes.as_flattened(), hashes, note.as_bytes()].concat();
     frame::write(Kind::Checkpoint, &content, out);
+}
+
+/// Reads a segment that may be written meanwhile. A reader that is overtaken by the writer sees
+/// commits with a hole before them; what is damaged is damaged when it is read again.
+///
+/// # Errors
+/// Those of the system.
+pub fn read_settled(files: &dyn Files, path: &str, origin: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = files.read(path)?;
+    for _ in 0..READS {
+        let Ok(mut segment) = Segment::open(&bytes, origin) else { break };
+        let end = loop {
+            match segment.commit() {
+                Ok(Ok(_)) => {}
+                Ok(Err(tail)) => break Ok(tail),
+                Err(damage) => break Err(damage),
+            }
+        };
+        if end.is_ok() {
+            break;
+        }
+        let again = files.read(path)?;
+        if again == bytes {
+            break;
+        }
+        bytes = again;
+    }
+    Ok(bytes)
 }
 
 /// A checkpoint in the journal: what its note says, and the edge it stands for.

@@ -139,9 +139,7 @@ impl Ledger {
         let committer = Arc::new(Committer::new(writer));
         let (publishes, fails) = (Arc::clone(&publisher), Arc::clone(&committer));
         let publishing = thread::spawn(move || {
-            if let Err(failure) = publishes.run(tiles) {
-                fails.fail(failure);
-            }
+            publishes.run(tiles, |failure| fails.fail(failure));
         });
         let publishing = Some(publishing);
         let ledger = Ledger { committer, publisher, publishing, files, keys, cut, _lock: lock };
@@ -383,6 +381,36 @@ mod tests {
         let segments = std::fs::read_dir(state.path().join("journal")).unwrap().count();
         assert!(segments > 3, "{segments}");
         assert!(matches!(open(&state).prove(count), Err(ReadError::NoEntry(..))));
+    }
+
+    #[test]
+    fn readers_and_verifiers_do_not_mind_a_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = create(&folder.path().join("state"));
+        let ledger = open(&state);
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let keys = state.vkeys().unwrap();
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        ledger.append(entry).unwrap();
+                    }
+                });
+            }
+            for round in 0..25 {
+                if round % 3 == 0 {
+                    ledger.publish().unwrap();
+                }
+                let report = crate::record::verify::verify(&*state.files(), None, &keys).unwrap();
+                assert_eq!(report.faults, Vec::<String>::new());
+                let published = report.published.unwrap();
+                if let Some(last) = published.checked_sub(1) {
+                    assert!(ledger.reader().prove(last).is_ok());
+                }
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
     }
 
     #[test]

@@ -114,6 +114,11 @@ impl Model {
         self.contents(|contents| contents.fault = Some((contents.operations + after, fault)));
     }
 
+    /// Nothing fails from here on.
+    pub(super) fn mend(&self) {
+        self.contents(|contents| contents.fault = None);
+    }
+
     /// The disk after a loss of power: `keeps` says of each change that was not synced whether it
     /// is there.
     pub(super) fn after_crash(&self, mut keeps: impl FnMut() -> bool) -> Model {
@@ -267,11 +272,22 @@ impl Writable for Open {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.operate(|contents| {
+        let synced = self.0.operate(|contents| {
             let inode = &mut contents.inodes[self.1];
-            inode.durable = inode.now.clone();
-            inode.pending.clear();
+            for change in std::mem::take(&mut inode.pending) {
+                change.apply(&mut inode.durable);
+            }
             Ok(())
-        })
+        });
+        if synced.is_err() {
+            self.0.contents(|contents| {
+                // The kernel takes what it could not write for written: it is read back, and a
+                // later sync leaves it out.
+                if matches!(contents.fault, Some((_, Fault::Error(_)))) {
+                    contents.inodes[self.1].pending.clear();
+                }
+            });
+        }
+        synced
     }
 }

@@ -85,11 +85,9 @@ impl Publisher {
         self.changed.notify_all();
     }
 
-    /// Publishes until the ledger closes.
-    ///
-    /// # Errors
-    /// A [`Failure`], after which nothing is published.
-    pub fn run(&self, mut tiles: Tiles) -> Result<(), Failure> {
+    /// Publishes until the ledger closes, or something fails: then `fail` is told first, and those
+    /// who wait afterwards.
+    pub fn run(&self, mut tiles: Tiles, fail: impl Fn(Failure)) {
         while let Some((leaves, note)) = self.next() {
             leaves.into_iter().for_each(|leaf| tiles.push(leaf));
             let result = tiles
@@ -99,14 +97,16 @@ impl Publisher {
                     files::replace(&*self.files, CHECKPOINT, note.as_bytes())
                         .map_err(|error| Failure::new("the checkpoint cannot be written", &error))
                 });
+            let failed = result.is_err();
+            result.unwrap_or_else(&fail);
             let mut waiting = self.lock();
             waiting.published = tiles.size();
-            waiting.failed = result.is_err();
+            waiting.failed = failed;
             self.changed.notify_all();
-            drop(waiting);
-            result?;
+            if failed {
+                return;
+            }
         }
-        Ok(())
     }
 
     /// What is to be published next, once it is time.

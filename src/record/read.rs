@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::record::files::Files;
-use crate::record::journal::{Damage, Segment, Stored};
+use crate::record::journal::{self, Damage, Segment, Stored};
 use crate::record::merkle::{
-    Hash, consistency_proof, extends, from_leaves, inclusion_proof, leaf_hash,
+    Edge, Hash, consistency_proof, extends, from_leaves, inclusion_proof, leaf_hash,
 };
 use crate::record::note::{Checkpoint, NoteError, Vkey};
 use crate::record::proof::{Proof, ProofError};
@@ -42,7 +42,7 @@ pub enum ReadError {
         problem: NoteError,
     },
     /// Two segments do not follow each other.
-    #[error("the journal has a gap before entry {0}")]
+    #[error("the segment from entry {0} on does not go on from the one before it")]
     Gap(u64),
     /// The tiles do not lead to the signed root.
     #[error("the tiles do not prove the entry: {0}")]
@@ -93,13 +93,10 @@ impl Reader {
     ) -> Result<u64, ReadError> {
         let segments = segments(&*self.files)?;
         let at = segments.partition_point(|first| *first <= from).saturating_sub(1);
-        let mut next = segments.get(at).copied().unwrap_or_default();
+        let mut before: Option<Edge> = None;
         for first in segments.get(at..).unwrap_or_default() {
-            if *first != next {
-                return Err(ReadError::Gap(*first));
-            }
             let mut stopped = None;
-            next = self.segment(*first, &mut |entry| {
+            let edge = self.segment(*first, before.as_ref(), &mut |entry| {
                 if entry.sequence < from {
                     return ControlFlow::Continue(());
                 }
@@ -112,8 +109,9 @@ impl Reader {
             if let Some(next) = stopped {
                 return Ok(next);
             }
+            before = Some(edge);
         }
-        Ok(next)
+        Ok(before.map_or(0, |edge| edge.size()))
     }
 
     /// The bytes of one entry.
@@ -219,22 +217,24 @@ impl Reader {
         Ok(Some(leaves))
     }
 
-    /// Reads one segment; where it ends.
+    /// Reads one segment, which has to go on from the one before; the tree where it ends.
     fn segment(
         &self,
         first: u64,
+        before: Option<&Edge>,
         visit: &mut dyn FnMut(&Stored<'_>) -> ControlFlow<()>,
-    ) -> Result<u64, ReadError> {
+    ) -> Result<Edge, ReadError> {
         let file = file_of(first);
-        let bytes = self
-            .files
-            .read(&file)
+        let origin = self.keys.first().map(Vkey::name).unwrap_or_default();
+        let bytes = journal::read_settled(&*self.files, &file, origin)
             .map_err(|source| ReadError::Io { file: file.clone(), source })?;
         let damaged = |damage| ReadError::Damaged { segment: file.clone(), damage };
-        let origin = self.keys.first().map(Vkey::name).unwrap_or_default();
         let mut segment = Segment::open(&bytes, origin).map_err(damaged)?;
         if segment.opening().edge.size() != first {
             return Err(damaged(Damage::Head));
+        }
+        if before.is_some_and(|before| *before != segment.opening().edge) {
+            return Err(ReadError::Gap(first));
         }
         // The last root is over all entries before it: where it is signed, so are they.
         let mut last = segment.opening().note;
@@ -250,6 +250,6 @@ impl Reader {
                 break;
             }
         }
-        Ok(segment.edge().size())
+        Ok(segment.edge().clone())
     }
 }

@@ -142,11 +142,14 @@ pub fn open(opening: Opening) -> Result<Opened, RecoverError> {
     }
     let mut note = segment.opening().note;
     let mut leaves = Vec::new();
+    let mut last = segment.offset();
     let tail = loop {
+        let at = segment.offset();
         match segment.commit().map_err(damaged)? {
             Ok(Commit { entries, mark }) => {
                 leaves.extend(entries.iter().map(|entry| entry.hash));
                 note = mark.note;
+                last = at;
             }
             Err(tail) => break tail,
         }
@@ -179,10 +182,22 @@ pub fn open(opening: Opening) -> Result<Opened, RecoverError> {
     let used = segment.offset() as u64;
     let mut cut = None;
     if let Tail::Torn { bytes: torn, entries } = tail {
-        let zeros = vec![0; usize::try_from(torn).unwrap_or_default()];
-        file.write_at(&zeros, used).map_err(failed)?;
-        file.sync().map_err(failed)?;
+        let end = segment.offset() + usize::try_from(torn).unwrap_or_default();
+        let tail = bytes.get(segment.offset()..end).unwrap_or_default();
+        let zeros = vec![0; tail.len()];
+        if let Err(error) = file.write_at(&zeros, used).and_then(|()| file.sync()) {
+            // So that the next opening does not take zeros for durable that are not.
+            let _ = file.write_at(tail, used);
+            return Err(failed(error));
+        }
         cut = Some(Cut { from: held, segment: first, offset: used, bytes: torn, entries });
+    }
+    // The sync of the last commit may have failed, and the kernel taken its pages for written: they
+    // are written again before anything is built on them. A published commit was synced.
+    if published.size < held {
+        let commit = bytes.get(last..segment.offset()).unwrap_or_default();
+        let again = file.write_at(commit, last as u64).and_then(|()| file.sync());
+        again.map_err(failed)?;
     }
     for unfinished in list(&*files, FOLDER)?.iter().filter(|name| name.ends_with(".new")) {
         files.remove(&format!("{FOLDER}/{unfinished}")).map_err(failed)?;

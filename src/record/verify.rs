@@ -111,6 +111,8 @@ pub fn verify(
     if keys.iter().any(|key| key.name() != origin) {
         return Err(VerifyError::OtherLog);
     }
+    // Before the journal, which may grow meanwhile.
+    let exported = exported(files)?;
     let report = Report { origin, ..Report::default() };
     let mut verifier = Verifier {
         report,
@@ -136,12 +138,14 @@ pub fn verify(
     }
     for (first, files, folder) in segments {
         let name = format!("{folder}{}", journal::segment_name(first));
-        let bytes = read(files, &name)?;
+        let read = || journal::read_settled(files, &name, &verifier.report.origin);
+        let bytes = found(&name, read())?;
         verifier.segment(&name, first, &bytes, Some(first) == last);
         verifier.report.archived += u64::from(folder.is_empty());
     }
-    verifier.published(files)?;
-    verifier.anchors(files)?;
+    for (name, note) in exported {
+        verifier.exported(&name, note);
+    }
     verifier.tiles(files)?;
     Ok(verifier.report)
 }
@@ -259,39 +263,24 @@ impl Verifier {
         true
     }
 
-    fn published(&mut self, files: &dyn Files) -> Result<(), VerifyError> {
-        let note = match files.read(CHECKPOINT) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.report.fault(format!("`{CHECKPOINT}` is missing"));
-                return Ok(());
-            }
-            other => found(CHECKPOINT, other)?,
+    /// Compares a checkpoint outside the journal with it.
+    fn exported(&mut self, name: &str, note: Option<Vec<u8>>) {
+        let Some(note) = note else {
+            return self.report.fault(format!("`{name}` is missing"));
         };
-        if let Some((size, _)) = self.exported(CHECKPOINT, &note) {
+        let Some((size, compared)) = self.compared(name, &note) else { return };
+        if name == CHECKPOINT {
             self.report.published = Some(size);
+        } else if compared {
+            self.report.anchors += 1;
+        } else {
+            self.report.anchors_unproven += 1;
         }
-        Ok(())
     }
 
-    fn anchors(&mut self, files: &dyn Files) -> Result<(), VerifyError> {
-        let names = match files.list(ANCHORS) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            other => found(ANCHORS, other)?,
-        };
-        for name in names.iter().filter(|name| !name.ends_with(".new")) {
-            let name = format!("{ANCHORS}/{name}");
-            match self.exported(&name, &read(files, &name)?) {
-                Some((_, true)) => self.report.anchors += 1,
-                Some((_, false)) => self.report.anchors_unproven += 1,
-                None => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Compares a checkpoint outside the journal with it: its size, and whether its root could be
-    /// compared; none where it does not hold.
-    fn exported(&mut self, name: &str, note: &[u8]) -> Option<(u64, bool)> {
+    /// The size of a checkpoint, and whether its root could be compared; none where it does not
+    /// hold.
+    fn compared(&mut self, name: &str, note: &[u8]) -> Option<(u64, bool)> {
         let checkpoint = match Checkpoint::verified(note, &self.known) {
             Ok(checkpoint) => checkpoint,
             Err(error) => {
@@ -353,6 +342,28 @@ impl Verifier {
         }
         Ok(())
     }
+}
+
+/// The checkpoints outside the journal, by file.
+type Exported = Vec<(String, Option<Vec<u8>>)>;
+
+fn exported(files: &dyn Files) -> Result<Exported, VerifyError> {
+    let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let published = match files.read(CHECKPOINT) {
+        Err(error) if missing(&error) => None,
+        other => Some(found(CHECKPOINT, other)?),
+    };
+    let names = match files.list(ANCHORS) {
+        Err(error) if missing(&error) => Vec::new(),
+        other => found(ANCHORS, other)?,
+    };
+    let mut exported = vec![(CHECKPOINT.to_owned(), published)];
+    for name in names.iter().filter(|name| !name.ends_with(".new")) {
+        let name = format!("{ANCHORS}/{name}");
+        let note = read(files, &name)?;
+        exported.push((name, Some(note)));
+    }
+    Ok(exported)
 }
 
 fn segments_in(files: &dyn Files, folder: &str) -> Result<Vec<u64>, VerifyError> {

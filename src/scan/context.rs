@@ -136,21 +136,31 @@ impl Nearby {
     ) -> Option<Nearest> {
         self.cover(terms, text, base, from, to);
         let first = self.found.partition_point(|occurrence| occurrence.start < from);
+        let middle = self.found.partition_point(|occurrence| occurrence.start < start);
+        let (known, behind) = self.found.split_at(middle);
         let mut best: Option<(u64, TermIndex)> = None;
-        for occurrence in self.found.iter().skip(first).take_while(|found| found.start < to) {
-            let distance = if occurrence.end <= start {
-                start - occurrence.end
-            } else if occurrence.start >= end && occurrence.end <= to {
-                occurrence.start - end + BEHIND
-            } else {
-                continue;
-            };
-            if wanted.binary_search(&occurrence.term).is_err() {
-                continue;
-            }
-            let candidate = (distance, occurrence.term);
-            if best.is_none_or(|best| candidate < best) {
+        // The nearest ones first: what is no nearer need not be looked up.
+        let mut consider = |distance: u64, term: TermIndex| {
+            let candidate = (distance, term);
+            if best.is_none_or(|best| candidate < best) && wanted.binary_search(&term).is_ok() {
                 best = Some(candidate);
+            }
+            best.map(|(distance, _)| distance)
+        };
+        for occurrence in known.get(first..).unwrap_or_default().iter().rev() {
+            if occurrence.end <= start {
+                let nearest = consider(start - occurrence.end, occurrence.term);
+                if nearest.is_some_and(|it| start - occurrence.start > it + MAX_TERM as u64) {
+                    break;
+                }
+            }
+        }
+        for occurrence in behind.iter().take_while(|found| found.start < to) {
+            if occurrence.start >= end && occurrence.end <= to {
+                let distance = occurrence.start - end + BEHIND;
+                if consider(distance, occurrence.term).is_some_and(|it| it < distance) {
+                    break;
+                }
             }
         }
         best.map(|(distance, term)| Nearest { term, distance })
@@ -271,8 +281,11 @@ fn forms(term: &str) -> Vec<Vec<u8>> {
     forms
 }
 
-/// The most bytes of a term's beginning that a [`Gate`] knows.
+/// The most bytes of a term's beginning that a [`Gate`] knows. What is shorter is a whole term.
 const GATE_HEAD: usize = 8;
+
+/// Words of the bitmap of heads.
+const GATE_WORDS: usize = 256;
 
 /// Says of a text that none of some terms stands in it, at a fraction of the cost of looking for
 /// them. "No" is certain, "maybe" is not.
@@ -282,19 +295,29 @@ pub struct Gate {
     /// a number.
     begun: Box<[u8; 1024]>,
     /// By a hash of so many bytes.
-    heads: [u64; 64],
+    heads: Box<[u64; GATE_WORDS]>,
 }
 
-fn set(table: &mut [u64; 64], bit: usize) {
-    if let Some(word) = table.get_mut(bit / 64) {
-        *word |= 1 << (bit % 64);
+/// What a gate said of a text up to now: matches that ask are often close to each other.
+#[derive(Clone, Debug, Default)]
+pub struct GateMemory {
+    /// Offsets at which no term begins.
+    clear: std::ops::Range<u64>,
+    /// One at which a term may begin, and the end of what was read to say so.
+    found: Option<(u64, u64)>,
+}
+
+impl GateMemory {
+    /// Forgets everything: the next payload begins.
+    pub fn clear(&mut self) {
+        *self = GateMemory::default();
     }
 }
 
 impl Gate {
     /// The gate of these terms of a rule set.
     pub fn new(rules: &RuleSet, terms: &[TermIndex]) -> Gate {
-        let mut gate = Gate { begun: Box::new([0; 1024]), heads: [0; 64] };
+        let mut gate = Gate { begun: Box::new([0; 1024]), heads: Box::new([0; GATE_WORDS]) };
         for form in terms.iter().flat_map(|term| forms(rules.term(*term))) {
             let length = form.len().min(GATE_HEAD);
             let head = form.get(..length).unwrap_or_default();
@@ -308,46 +331,103 @@ impl Gate {
                     *lengths |= 1 << length.saturating_sub(1);
                 }
             }
-            set(&mut gate.heads, hash(head, 12));
+            let bit = hash(head, 14);
+            if let Some(word) = gate.heads.get_mut(bit / 64) {
+                *word |= 1 << (bit % 64);
+            }
         }
         gate
     }
 
-    /// Whether one of the terms may stand in a part of a text.
-    pub fn may_hold(&self, text: &[u8], from: usize, to: usize) -> bool {
-        let part = text.get(from..to.min(text.len())).unwrap_or_default();
-        let mut before = from.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(0);
-        part.iter().enumerate().any(|(at, byte)| {
+    /// Whether one of the terms may stand in a part of a text that begins at offset `base`. Parts
+    /// asked about do not begin before those of earlier questions, as a rule.
+    pub fn may_hold(
+        &self,
+        memory: &mut GateMemory,
+        text: &[u8],
+        base: u64,
+        (from, to): (usize, usize),
+    ) -> bool {
+        let to = to.min(text.len());
+        let (first, last) = (base + from as u64, base + to as u64);
+        if memory.found.is_some_and(|(at, end)| first <= at && end <= last) {
+            return true;
+        }
+        let is_known = memory.clear.contains(&first);
+        let skipped = if is_known { memory.clear.end - first } else { 0 };
+        let begin = usize::try_from(skipped).map_or(to, |skipped| (from + skipped).min(to));
+        let part = text.get(begin..to).unwrap_or_default();
+        let mut before = begin.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(0);
+        for (at, byte) in part.iter().enumerate() {
             let begins = may_begin(before, *byte);
             before = *byte;
-            begins && self.may_begin_with(part.get(at..).unwrap_or_default())
-        })
+            if begins && let Some(length) = self.head_of(part.get(at..).unwrap_or_default()) {
+                let at = base + (begin + at) as u64;
+                // A byte behind a whole term was looked at, too.
+                memory.found = Some((at, at + length as u64 + 1));
+                return true;
+            }
+        }
+        // A term that begins in the last bytes may reach beyond the part.
+        let end = last.saturating_sub(GATE_HEAD as u64);
+        let start = if is_known { memory.clear.start } else { first };
+        memory.clear = start..end.max(if is_known { memory.clear.end } else { start });
+        false
     }
 
-    fn may_begin_with(&self, text: &[u8]) -> bool {
+    /// How much of a term this text may begin with.
+    fn head_of(&self, text: &[u8]) -> Option<usize> {
         let first = text.first().copied().unwrap_or(0);
         let second = text.get(1).copied().unwrap_or(0);
         let mut lengths = self.begun.get(hash(&[first, second], 10)).copied().unwrap_or(0);
         while lengths != 0 {
             let length = lengths.trailing_zeros() as usize + 1;
             lengths &= lengths - 1;
-            if let Some(head) = text.get(..length) {
-                let bit = hash(head, 12);
-                if self.heads.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1) {
-                    return true;
-                }
+            let Some(head) = text.get(..length) else { continue };
+            let bit = hash(head, 14);
+            let is_held = self.heads.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1);
+            if is_held && (length == GATE_HEAD || may_end(head, text.get(length))) {
+                return Some(length);
             }
         }
-        false
+        None
+    }
+}
+
+/// Whether a term may end before a byte: see [`may_begin`].
+fn may_end(term: &[u8], behind: Option<&u8>) -> bool {
+    match (term.last(), behind) {
+        (Some(last), Some(behind)) => may_begin(*last, *behind),
+        _ => true,
     }
 }
 
 /// Whether a term may begin with a byte that stands behind another: what [`is_edge`] says of
 /// characters, of bytes and on the safe side.
 fn may_begin(before: u8, byte: u8) -> bool {
-    !(before.is_ascii_alphanumeric() && byte.is_ascii_alphanumeric())
-        || before.is_ascii_lowercase() && byte.is_ascii_uppercase()
+    let kind = |byte: u8| KINDS.get(usize::from(byte)).copied().unwrap_or(0);
+    !JOINED >> (kind(before) * 4 + kind(byte)) & 1 == 1
 }
+
+/// By byte: 1 for a lower-case letter, 2 for a capital one, 3 for a digit, else 0.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = match byte as u8 {
+            b'a'..=b'z' => 1,
+            b'A'..=b'Z' => 2,
+            b'0'..=b'9' => 3,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+/// By kind of a byte times four and kind of the next: whether they belong to one word.
+const JOINED: u16 = 0b1110_1110_1010_0000;
 
 /// A hash of so many bits; ASCII letters count in lower case.
 fn hash(bytes: &[u8], bits: u32) -> usize {
@@ -517,7 +597,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_gate_that_says_no_is_right(text in text(), from in 0usize..3000, length in 0usize..400) {
+        fn a_gate_that_says_no_is_right(
+            text in text(),
+            parts in proptest::collection::vec((0usize..90, 0usize..300), 1..40),
+        ) {
             let (terms, wanted, _) = terms();
             let mut words: Vec<String> = WORDS.map(str::to_owned).to_vec();
             words.push("w".repeat(MAX_TERM));
@@ -526,11 +609,18 @@ mod tests {
             let rules = sample::rules(&[("sec.a", "key", &more)], "");
             for term in &wanted {
                 let gate = Gate::new(&rules, &[*term]);
-                let (from, to) = (from.min(text.len()), (from + length).min(text.len()));
-                let mut nearby = Nearby::default();
-                let ends = (from as u64, to as u64);
-                let found = nearby.nearest(&terms, &text, 0, ends, (ends.1, ends.1), &[*term]);
-                prop_assert!(found.is_none() || gate.may_hold(&text, from, to));
+                let (mut memory, mut begin) = (GateMemory::default(), 0);
+                for (step, length) in &parts {
+                    begin = (begin + step).min(text.len());
+                    // As a rule parts do not go back, and one that does is no exception.
+                    let from = if step % 7 == 3 { begin.saturating_sub(100) } else { begin };
+                    let to = (from + length).min(text.len());
+                    let mut nearby = Nearby::default();
+                    let ends = (from as u64, to as u64);
+                    let found = nearby.nearest(&terms, &text, 0, ends, (ends.1, ends.1), &[*term]);
+                    let may = gate.may_hold(&mut memory, &text, 0, (from, to));
+                    prop_assert!(found.is_none() || may, "{from}..{to}");
+                }
             }
         }
     }
@@ -540,11 +630,14 @@ mod tests {
         let more = "anchors = { keywords = [\"key\"] }\ncontext = { terms = [\"social security\", \"dl\"] }";
         let rules = sample::rules(&[("sec.a", "key", more)], "");
         let gate = Gate::new(&rules, &rules.rules[0].context.as_ref().unwrap().terms);
-        let may = |text: &str| gate.may_hold(text.as_bytes(), 0, text.len());
+        let may = |text: &str| {
+            gate.may_hold(&mut GateMemory::default(), text.as_bytes(), 0, (0, text.len()))
+        };
         assert!(may("my Social Secretary") && may("a DL 5") && may("customerSocialSecurity"));
         assert!(
             !may("antisocial security")
                 && !may("my social thing")
+                && !may("DLs and my adl 5")
                 && !may("the quick brown fox 123-45")
                 && !may("")
         );

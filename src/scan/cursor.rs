@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use super::Sink;
 use super::automaton::{Automaton, RuleBits, Workspace};
-use super::context::Nearby;
+use super::columns::Columns;
+use super::context::{GateMemory, Nearby};
 use super::plan::Plan;
 use super::position::Positions;
 use super::score::{Surroundings, score};
@@ -33,6 +34,7 @@ pub struct Cursor {
     pending: VecDeque<(u64, Anchor)>,
     settling: Settling,
     nearby: Nearby,
+    columns: Columns,
     tracker: Tracker,
     positions: Positions,
     workspaces: Vec<Option<Box<Workspace>>>,
@@ -89,6 +91,7 @@ impl Cursor {
             pending: VecDeque::new(),
             settling: Settling::default(),
             nearby: Nearby::default(),
+            columns: Columns::default(),
             tracker,
             positions,
             workspaces: (0..rules).map(|_| None).collect(),
@@ -109,6 +112,7 @@ impl Cursor {
         self.pending.clear();
         self.settling.clear();
         self.nearby.clear();
+        self.columns.clear();
         self.tracker = tracker;
         self.positions = positions;
         for position in self.tried.drain(..) {
@@ -227,25 +231,77 @@ impl Cursor {
             let index = view.index(at);
             let has_names = self.tracker.has_names();
             let is_number = anchor.kind == AnchorKind::shape(Shape::Digits);
-            let most = watch.most_digits;
-            let digits = if is_number { digits_from(view.text, index, most) } else { u8::MAX };
-            let may_match =
-                |group: &&Group| (has_names || !group.needs_name) && group.least_digits <= digits;
-            for group in watch.groups.iter().filter(may_match) {
-                let mut left = self.candidates(plan, view, group, index);
-                for position in &group.rules {
-                    if left & 1 == 1
-                        && let Some(rule) = plan.rules().rules.get(*position)
-                    {
-                        self.try_rule(plan, view, *position, rule, index);
-                    }
-                    left >>= 1;
-                    if left == 0 {
-                        break;
+            let mut digits = (!is_number).then_some(u8::MAX);
+            let mut has_digits = |least: u8| {
+                let count = || digits_from(view.text, index, watch.most_digits);
+                least <= *digits.get_or_insert_with(count)
+            };
+            for front in watch.fronts.iter().filter(|front| has_names || !front.needs_name) {
+                let left = front.left(plan.rules(), view.text, index);
+                for (group, left) in front.groups.iter().zip(left) {
+                    if left != 0 && has_digits(group.least_digits) {
+                        let left = self.narrow(plan, view, group, index, left);
+                        self.try_rules(plan, view, group, left, index);
                     }
                 }
             }
+            for group in watch.groups.iter().filter(|group| has_names || !group.needs_name) {
+                if has_digits(group.least_digits) {
+                    let left = self.candidates(plan, view, group, index);
+                    self.try_rules(plan, view, group, left, index);
+                }
+            }
         }
+    }
+
+    /// Tries those rules of a group at an anchor that have their bit.
+    fn try_rules(
+        &mut self,
+        plan: &Plan,
+        view: View<'_>,
+        group: &Group,
+        mut left: RuleBits,
+        anchor: usize,
+    ) {
+        for position in &group.rules {
+            if left & 1 == 1
+                && let Some(rule) = plan.rules().rules.get(*position)
+            {
+                self.try_rule(plan, view, *position, rule, anchor);
+            }
+            left >>= 1;
+            if left == 0 {
+                break;
+            }
+        }
+    }
+
+    /// The rules left of a group whose matches begin at an anchor, less those that have none there.
+    fn narrow(
+        &mut self,
+        plan: &Plan,
+        view: View<'_>,
+        group: &Group,
+        anchor: usize,
+        left: RuleBits,
+    ) -> RuleBits {
+        if !group.is_worth_narrowing(left) {
+            return left;
+        }
+        match self.state(group) {
+            Some(state) => group.narrow(plan.rules(), state, view.text, anchor, left),
+            None => left,
+        }
+    }
+
+    /// The state of a group, which is put back for the next view.
+    fn state(&mut self, group: &Group) -> Option<&mut GroupState> {
+        let slot = self.groups.get_mut(group.number)?;
+        let state = slot.get_or_insert_with(|| Box::new(group.state()));
+        if state.is_fresh() {
+            self.tried_groups.push(group.number);
+        }
+        Some(state)
     }
 
     /// The rules of a group that may match at an anchor, one bit each.
@@ -256,11 +312,7 @@ impl Cursor {
         group: &Group,
         anchor: usize,
     ) -> RuleBits {
-        let Some(slot) = self.groups.get_mut(group.number) else { return RuleBits::MAX };
-        let state = slot.get_or_insert_with(|| Box::new(group.state()));
-        if state.is_fresh() {
-            self.tried_groups.push(group.number);
-        }
+        let Some(state) = self.state(group) else { return RuleBits::MAX };
         group.candidates(plan.rules(), state, view.text, view.base, anchor)
     }
 
@@ -286,9 +338,18 @@ impl Cursor {
             *counter += read as u64;
         }
         let Some((match_start, match_end)) = matched else { return };
-        if !self.tracker.has_names() && is_out_of_context(plan, position, view, match_start) {
+        if !self.tracker.has_names()
+            && is_out_of_context(plan, position, view, match_start, &mut starts.gate)
+        {
             return;
         }
+        if self.tracker.has_names()
+            && rule.needs_name()
+            && self.is_under_another_name(plan, view, position, rule, (match_start, match_end))
+        {
+            return;
+        }
+        let Some(Some(workspace)) = self.workspaces.get_mut(position) else { return };
         let (start, end) = automaton.value_of(workspace, rule, view.text, match_start, match_end);
         let Ok(number) = u32::try_from(position) else { return };
         let index = RuleIndex(number);
@@ -313,13 +374,31 @@ impl Cursor {
             base: view.base,
             floor: self.tracker.row_start(span.start).unwrap_or(view.base).max(view.base),
             value_start: self.tracker.value_start(span.start),
-            place: place.as_deref(),
+            name: place.as_deref().and_then(|place| self.columns.name(place)),
         };
         let nearby = &mut self.nearby;
         let scored = score(rule, published, (span.start, span.end), &around, plan.terms(), nearby);
         if let Some((likelihood, evidence)) = scored {
             self.settling.add(Scored { rule: index, span, likelihood, evidence, place });
         }
+    }
+
+    /// Whether a match of a rule that needs a name lies in one cell or JSON value whose name is not
+    /// one of those.
+    fn is_under_another_name(
+        &mut self,
+        plan: &Plan,
+        view: View<'_>,
+        position: usize,
+        rule: &Rule,
+        (start, end): (usize, usize),
+    ) -> bool {
+        let (first, last) = (view.offset(start), view.offset(end.max(start + 1) - 1));
+        self.follow(view, last + 1);
+        let Some(place) = self.tracker.place(first) else { return false };
+        self.tracker.value_start(first) == self.tracker.value_start(last)
+            && self.tracker.place(last).is_some_and(|other| other == place)
+            && !self.columns.opens(&place, position, rule, plan.terms())
     }
 
     /// Lets the tracker follow the view up to an offset.
@@ -348,12 +427,18 @@ impl View<'_> {
 
 /// Whether a rule requires context and none can stand near a match that begins here, wherever its
 /// value lies in what the rule reads. For views without names.
-fn is_out_of_context(plan: &Plan, position: usize, view: View<'_>, start: usize) -> bool {
+fn is_out_of_context(
+    plan: &Plan,
+    position: usize,
+    view: View<'_>,
+    start: usize,
+    memory: &mut GateMemory,
+) -> bool {
     let Some(rule) = plan.rules().rules.get(position) else { return false };
     let (Some(gate), Some(context)) = (plan.gate(position), &rule.context) else { return false };
     let from = start.saturating_sub(context.before);
     let to = start + rule.max_length.max(rule.reach) + context.after;
-    !gate.may_hold(view.text, from, to)
+    !gate.may_hold(memory, view.text, view.base, (from, to))
 }
 
 /// Where matches of one rule begin, as far as it was tried. Anchors close to each other share their
@@ -366,6 +451,7 @@ struct Starts {
     tried_to: u64,
     /// Those at which there is a match, with its length.
     matches: VecDeque<(u64, usize)>,
+    gate: GateMemory,
 }
 
 impl Starts {
@@ -373,6 +459,7 @@ impl Starts {
         self.is_tried = false;
         self.tried_to = 0;
         self.matches.clear();
+        self.gate.clear();
     }
 }
 

@@ -8,8 +8,10 @@
 //! the bytes calls [`Cursor::advance`] and receives findings through a [`Sink`].
 
 mod automaton;
+mod columns;
 mod context;
 mod cursor;
+mod heads;
 mod names;
 mod phrases;
 mod plan;

@@ -13,6 +13,9 @@ pub struct Phrases {
     phrases: Vec<Vec<u8>>,
     /// By hash of a head: one more than the phrase filed there last, or 0.
     slots: Vec<u32>,
+    /// By more of that hash: whether a phrase is filed there, one bit each. Most heads end here,
+    /// without a look at the slots, which are too many to be at hand.
+    held: Vec<u64>,
     /// By phrase: the same of the one filed in its slot before.
     next: Vec<u32>,
     /// By hash of the first two bytes: which lengths of heads there are, one bit each.
@@ -24,11 +27,16 @@ impl Phrases {
     pub fn new(phrases: Vec<Vec<u8>>) -> Phrases {
         let size = (phrases.len() * 2).next_power_of_two().max(64);
         let mut slots = vec![0; size];
+        let mut held = vec![0_u64; size * SPARSE / 64];
         let mut next = Vec::with_capacity(phrases.len());
         let mut begun = vec![0; PAIRS];
         for (number, phrase) in (1..).zip(&phrases) {
             let length = length_of(phrase);
-            let slot = slots.get_mut(slot_of(head(phrase), length, size));
+            let hash = hash_of(head(phrase), length, size * SPARSE);
+            if let Some(word) = held.get_mut(hash / 64) {
+                *word |= 1 << (hash % 64);
+            }
+            let slot = slots.get_mut(hash % size);
             next.push(slot.map_or(0, |slot| std::mem::replace(slot, number)));
             let first = phrase.first().copied().unwrap_or(0);
             let seconds = match phrase.get(1) {
@@ -41,7 +49,7 @@ impl Phrases {
                 }
             }
         }
-        Phrases { phrases, slots, next, begun }
+        Phrases { phrases, slots, held, next, begun }
     }
 
     /// Calls `found` with number and length of each phrase that the text begins with.
@@ -57,7 +65,11 @@ impl Phrases {
         while lengths != 0 {
             let length = lengths.trailing_zeros() as usize;
             lengths &= lengths - 1;
-            let slot = self.slots.get(slot_of(head, length, self.slots.len()));
+            let hash = hash_of(head, length, self.slots.len() * SPARSE);
+            if self.held.get(hash / 64).is_none_or(|word| word >> (hash % 64) & 1 == 0) {
+                continue;
+            }
+            let slot = self.slots.get(hash % self.slots.len().max(1));
             let mut filed = slot.copied().unwrap_or(0) as usize;
             while let Some(number) = filed.checked_sub(1)
                 && let Some(phrase) = self.phrases.get(number)
@@ -100,12 +112,15 @@ fn head(text: &[u8]) -> u128 {
     u128::from_le_bytes(bytes) | u128::from_le_bytes([0x20; 16])
 }
 
-/// The slot of a head of the length at this place of [`HEADS`], of so many.
-fn slot_of(head: u128, length: usize, slots: usize) -> usize {
+/// Bits for each slot.
+const SPARSE: usize = 8;
+
+/// A hash of a head of the length at this place of [`HEADS`], below a power of two.
+fn hash_of(head: u128, length: usize, end: usize) -> usize {
     let bytes = HEADS.get(length).copied().unwrap_or(1);
     let head = head & u128::MAX >> (128 - 8 * bytes);
     let folded = head as u64 ^ ((head >> 64) as u64).rotate_left(23) ^ (length as u64) << 59;
-    (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (slots - 1)
+    (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (end - 1)
 }
 
 #[cfg(test)]

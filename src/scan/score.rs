@@ -2,7 +2,7 @@
 
 use super::context::{Nearby, Nearest, Terms};
 use super::names::{Name, Says};
-use crate::model::{Evidence, Likelihood, Place, TermIndex};
+use crate::model::{Evidence, Likelihood, TermIndex};
 use crate::rules::{Context, Rule};
 
 /// What a published example or a reserved number reaches at most: `possible`.
@@ -33,8 +33,8 @@ pub struct Surroundings<'a> {
     pub floor: u64,
     /// Start of the cell or JSON value that holds the match.
     pub value_start: Option<u64>,
-    /// Cell or JSON path of the match.
-    pub place: Option<&'a Place>,
+    /// Name of the cell or JSON path of the match.
+    pub name: Option<&'a Name>,
 }
 
 /// The likelihood of a validated match at `start..end` and what it rests on; none where the rule
@@ -50,16 +50,16 @@ pub fn score(
     terms: &Terms,
     nearby: &mut Nearby,
 ) -> Option<(Likelihood, Evidence)> {
-    let name = around.place.and_then(Name::of);
-    let column = name.as_ref().is_some_and(|name| name.is_one_of(&rule.columns));
+    let name = around.name;
+    let column = name.is_some_and(|name| name.is_one_of(&rule.columns));
     let mut in_text = |context: &Context, wanted: &[TermIndex]| {
-        let (before, behind) = window(context, start, end, around, name.as_ref());
+        let (before, behind) = window(context, start, end, around, name);
         nearby.nearest(terms, around.text, around.base, before, behind, wanted)
     };
     let in_words = |words: Option<&str>, wanted: &[TermIndex]| terms.in_words(words?, wanted);
     let outside = |near: Nearest| Nearest { distance: near.distance + OUTSIDE_NAME, ..near };
     let mut context = rule.context.as_ref().and_then(|context| {
-        in_words(name.as_ref().map(Name::for_it), &context.terms).or_else(|| {
+        in_words(name.map(Name::for_it), &context.terms).or_else(|| {
             let near = (!context.names_only).then(|| in_text(context, &context.terms));
             near.flatten().map(outside)
         })
@@ -70,7 +70,7 @@ pub fn score(
         return None;
     }
     let mut negative = rule.negative.as_ref().and_then(|context| {
-        in_words(name.as_ref().map(Name::against_it), &context.terms)
+        in_words(name.map(Name::against_it), &context.terms)
             .or_else(|| in_text(context, &context.terms).map(outside))
     });
     match (&context, &negative) {
@@ -85,7 +85,7 @@ pub fn score(
     let supported = context.is_some() || column;
     let country = rule.context.as_ref().filter(|_| supported && !rule.country_terms.is_empty());
     let country = country.and_then(|context| {
-        in_words(name.as_ref().map(Name::for_it), &rule.country_terms)
+        in_words(name.map(Name::for_it), &rule.country_terms)
             .or_else(|| in_text(context, &rule.country_terms))
     });
     let by_context = context.and(rule.context.as_ref()).map_or(0, |it| u32::from(it.boost));
@@ -148,6 +148,7 @@ fn window(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Place;
     use crate::scan::sample;
 
     const RULE: &str = "anchors = { keywords = [\"key\"] }\nlikelihood = 40\n\
@@ -162,13 +163,14 @@ mod tests {
         let rules = sample::rules(&[("sec.a", "key", rule)], lists);
         let start = text.find("key").unwrap() as u64;
         let place = Place::Cell { row: 1, column: column.into() };
+        let name = Name::of(&place);
         let behind = |mark: char| text.find(mark).map_or(0, |at| at as u64 + 1);
         let around = Surroundings {
             text: text.as_bytes(),
             base: 0,
             floor: behind('|'),
             value_start: Some(behind(';').max(behind('|'))).filter(|_| !column.is_empty()),
-            place: Some(&place),
+            name: name.as_ref(),
         };
         let terms = Terms::new(&rules);
         let mut nearby = Nearby::default();
@@ -265,8 +267,9 @@ mod tests {
         let rules = sample::rules(&[("sec.a", "key", RULE)], "");
         let place = Place::Cell { row: 1, column: "key_name".into() };
         let text = b"good key";
+        let name = Name::of(&place);
         let around =
-            Surroundings { text, base: 0, floor: 0, value_start: None, place: Some(&place) };
+            Surroundings { text, base: 0, floor: 0, value_start: None, name: name.as_ref() };
         let (terms, mut nearby) = (Terms::new(&rules), Nearby::default());
         let found = score(&rules.rules[0], false, (5, 8), &around, &terms, &mut nearby);
         let (_, evidence) = found.unwrap();

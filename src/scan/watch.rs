@@ -8,11 +8,10 @@ use std::collections::VecDeque;
 use std::sync::OnceLock;
 
 use regex_automata::hybrid::dfa::Cache;
-use regex_automata::nfa::thompson::{self, NFA, State, WhichCaptures};
-use regex_automata::util::look::Look;
-use regex_automata::util::primitives::{PatternID, StateID};
+use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 
 use super::automaton::{RuleBits, Shared, syntax_config};
+use super::heads::{Distances, Heads, Lanes};
 use crate::rules::{Anchors, DIGIT_SEPARATORS, Lead, Rule, RuleSet};
 
 /// Rules of a group: few enough that those for long numbers stand apart from those for short ones.
@@ -20,22 +19,52 @@ const GROUP: usize = 32;
 
 const _: () = assert!(GROUP <= Shared::MAX_RULES);
 
-/// From this many rules on a shared automaton costs less than those of the rules.
-const WORTH_SHARING: usize = 3;
+/// From this many rules left on a shared automaton costs less than those of the rules.
+const WORTH_SHARING: usize = 2;
+
+/// From this many rules of a keyword on it is worth making one.
+const WORTH_MAKING: usize = 3;
 
 /// A rule whose matches begin farther before their anchor is tried by itself: it walks back to its
 /// one start, which costs less than to try all of them.
 const NEAR: usize = 8;
 
+/// Where a match may begin at more places before its anchor, a rule by itself is tried without
+/// looking at them.
+const MOST_STARTS: usize = 16;
+
 /// The rules that one kind of anchor sets off.
 #[derive(Debug, Default)]
 pub struct Watch {
-    /// All of them, in groups.
+    /// Those of a shape whose matches begin at their anchor, in groups that are looked at together.
+    pub fronts: Vec<Front>,
+    /// The others, in groups.
     pub groups: Vec<Group>,
     /// Bytes from the anchor on that must be there to decide all of them.
     pub need: u64,
     /// The most that a group asks for as its least number of digits.
     pub most_digits: u8,
+}
+
+/// Groups in a [`Front`] at most.
+pub const ABREAST: usize = 4;
+
+/// Groups of rules whose matches begin at their anchor: the bytes from there on are looked at once
+/// for all of them.
+#[derive(Debug)]
+pub struct Front {
+    /// The groups, at most [`ABREAST`].
+    pub groups: Vec<Group>,
+    /// Whether its rules find nothing where no place has a name.
+    pub needs_name: bool,
+    heads: OnceLock<Option<FrontHeads>>,
+}
+
+/// One group needs the room of one.
+#[derive(Debug)]
+enum FrontHeads {
+    One(Heads<1>),
+    Many(Heads<ABREAST>),
 }
 
 /// At most as many rules as there are bits.
@@ -62,7 +91,8 @@ pub struct Group {
 /// What says which rules of a group can match.
 #[derive(Debug)]
 struct Tests {
-    heads: Option<Heads>,
+    /// Where matches begin before their anchors.
+    heads: Option<(Heads<1>, Distances)>,
     shared: Option<Shared>,
 }
 
@@ -117,7 +147,7 @@ pub fn arrange(positions: &[usize], rules: &RuleSet, need: u64, next: &mut usize
             (digits, rule.lead.max(), *position)
         })
     });
-    let mut watch = Watch { groups: Vec::new(), need, most_digits: 0 };
+    let mut watch = Watch { fronts: Vec::new(), groups: Vec::new(), need, most_digits: 0 };
     let needs_name = |position: &usize| rule(position).is_some_and(Rule::needs_name);
     let is_at_anchor = |position: &usize| rule(position).is_some_and(|rule| rule.lead.max() == 0);
     let mut parts: Vec<(Vec<usize>, bool)> = Vec::new();
@@ -134,21 +164,72 @@ pub fn arrange(positions: &[usize], rules: &RuleSet, need: u64, next: &mut usize
         let groups = part.len().div_ceil(GROUP).max(1);
         for chunk in part.chunks(part.len().div_ceil(groups).max(1)) {
             let lead = chunk.iter().filter_map(rule).map(|rule| rule.lead.max()).max();
-            watch.groups.push(Group {
+            let group = Group {
                 rules: chunk.to_vec(),
                 number: *next,
                 needs_name: chunk.iter().all(needs_name),
                 least_digits: chunk.iter().filter_map(rule).map(least_digits).min().unwrap_or(0),
                 by_shape,
-                is_shared: may_share && chunk.len() >= WORTH_SHARING,
+                is_shared: may_share
+                    && chunk.len() >= if by_shape { WORTH_SHARING } else { WORTH_MAKING },
                 lead: lead.unwrap_or(0),
                 tests: OnceLock::new(),
-            });
+            };
             *next += 1;
+            watch.most_digits = watch.most_digits.max(group.least_digits);
+            if by_shape && group.lead == 0 {
+                watch.add_abreast(group);
+            } else {
+                watch.groups.push(group);
+            }
         }
     }
-    watch.most_digits = watch.groups.iter().map(|group| group.least_digits).max().unwrap_or(0);
     watch
+}
+
+impl Watch {
+    fn add_abreast(&mut self, group: Group) {
+        let needs_name = group.needs_name;
+        let has_room =
+            |front: &&mut Front| front.needs_name == needs_name && front.groups.len() < ABREAST;
+        match self.fronts.last_mut().filter(has_room) {
+            Some(front) => front.groups.push(group),
+            None => {
+                self.fronts.push(Front { groups: vec![group], needs_name, heads: OnceLock::new() })
+            }
+        }
+    }
+}
+
+impl Front {
+    /// The rules of each group that may match at this anchor, one bit each.
+    pub fn left(&self, rules: &RuleSet, text: &[u8], anchor: usize) -> Lanes<ABREAST> {
+        match self.heads.get_or_init(|| self.build(rules)) {
+            Some(FrontHeads::One(heads)) => {
+                let mut left = [0; ABREAST];
+                let [one] = heads.left(text, anchor);
+                left[0] = one;
+                left
+            }
+            Some(FrontHeads::Many(heads)) => heads.left(text, anchor),
+            // Without an automaton each rule is tried by itself.
+            None => [RuleBits::MAX; ABREAST],
+        }
+    }
+
+    fn build(&self, rules: &RuleSet) -> Option<FrontHeads> {
+        let mut parts = Vec::new();
+        for group in &self.groups {
+            let rules = group.rules_of(rules)?;
+            parts.push((automaton_of(&rules)?, rules));
+        }
+        let parts = parts.iter().map(|(nfa, rules)| (nfa, rules.as_slice()));
+        Some(if self.groups.len() == 1 {
+            FrontHeads::One(Heads::new(parts))
+        } else {
+            FrontHeads::Many(Heads::new(parts))
+        })
+    }
 }
 
 impl Group {
@@ -173,40 +254,91 @@ impl Group {
         let tests = self.tests.get_or_init(|| self.build(rules));
         // Without an automaton each rule is tried by itself.
         let Some(tests) = tests else { return RuleBits::MAX };
-        if self.lead == 0 {
-            let left = tests.heads.as_ref().map_or(RuleBits::MAX, |it| it.left(text, anchor, 0));
+        let Some((heads, distances)) = &tests.heads else {
             return match &tests.shared {
-                Some(shared) if left.count_ones() as usize >= WORTH_SHARING => {
-                    left & state.run(shared, text, anchor)
-                }
-                _ => left,
+                Some(shared) if self.lead == 0 => state.run(shared, text, anchor),
+                _ => RuleBits::MAX,
             };
+        };
+        if tests.shared.is_none() && self.lead > MOST_STARTS {
+            return RuleBits::MAX;
         }
-        let Some(heads) = &tests.heads else { return RuleBits::MAX };
-        let first = anchor.saturating_sub(self.lead);
-        if let Some(shared) = &tests.shared {
-            state.along(heads, shared, text, base, first..anchor + 1)
-        } else {
-            (first..=anchor).fold(0, |all, start| all | heads.left(text, start, anchor - start))
+        let mut near = distances.possible(text, anchor);
+        if near == 0 && self.lead < 64 {
+            return 0;
+        }
+        state.forget_before(base + anchor.saturating_sub(self.lead) as u64);
+        let mut all = 0;
+        let mut try_at = |distance: usize| {
+            if let Some(start) = anchor.checked_sub(distance) {
+                let [left] = heads.left(text, start);
+                let left = left & distances.reached(distance);
+                all |= match &tests.shared {
+                    Some(shared) if left.count_ones() as usize >= WORTH_SHARING => {
+                        left & state.known(shared, text, base, start)
+                    }
+                    _ => left,
+                };
+            }
+        };
+        (64..=self.lead).rev().for_each(&mut try_at);
+        while near != 0 {
+            let distance = 63 - near.leading_zeros() as usize;
+            near ^= 1 << distance;
+            try_at(distance);
+        }
+        state.tried_to = state.tried_to.max(base + anchor as u64 + 1);
+        all
+    }
+
+    /// Whether so many rules left of a front are worth asking the automaton which have a match.
+    pub fn is_worth_narrowing(&self, left: RuleBits) -> bool {
+        self.is_shared && left.count_ones() as usize >= WORTH_SHARING
+    }
+
+    /// Those of the rules left of a front that may match at this anchor.
+    pub fn narrow(
+        &self,
+        rules: &RuleSet,
+        state: &mut GroupState,
+        text: &[u8],
+        anchor: usize,
+        left: RuleBits,
+    ) -> RuleBits {
+        match self.tests.get_or_init(|| self.build(rules)) {
+            Some(Tests { shared: Some(shared), .. }) => left & state.run(shared, text, anchor),
+            _ => left,
         }
     }
 
+    /// Its rules; none where a position is none of them or there are too many.
+    fn rules_of<'a>(&self, rules: &'a RuleSet) -> Option<Vec<&'a Rule>> {
+        let found: Option<Vec<&Rule>> =
+            self.rules.iter().map(|position| rules.rules.get(*position)).collect();
+        found.filter(|found| found.len() <= Shared::MAX_RULES)
+    }
+
     fn build(&self, rules: &RuleSet) -> Option<Tests> {
-        let rules: Vec<&Rule> =
-            self.rules.iter().filter_map(|position| rules.rules.get(*position)).collect();
-        if rules.len() != self.rules.len() || rules.len() > Shared::MAX_RULES {
-            return None;
-        }
-        let patterns: Vec<&str> = rules.iter().map(|rule| rule.pattern.as_str()).collect();
-        let nfa = thompson::Compiler::new()
-            .syntax(syntax_config())
-            .configure(thompson::Config::new().utf8(false).which_captures(WhichCaptures::None))
-            .build_many(&patterns)
-            .ok()?;
-        let heads = self.by_shape.then(|| Heads::new(&nfa, &rules));
+        let rules = self.rules_of(rules)?;
+        let nfa = automaton_of(&rules)?;
+        let heads = (self.by_shape && self.lead > 0).then(|| {
+            let heads = Heads::new([(&nfa, rules.as_slice())].into_iter());
+            let distances = Distances::new(&rules, &heads);
+            (heads, distances)
+        });
         let shared = if self.is_shared { Some(Shared::new(nfa, &rules)?) } else { None };
         Some(Tests { heads, shared })
     }
+}
+
+/// One automaton of the patterns of these rules.
+fn automaton_of(rules: &[&Rule]) -> Option<NFA> {
+    let patterns: Vec<&str> = rules.iter().map(|rule| rule.pattern.as_str()).collect();
+    thompson::Compiler::new()
+        .syntax(syntax_config())
+        .configure(thompson::Config::new().utf8(false).which_captures(WhichCaptures::None))
+        .build_many(&patterns)
+        .ok()
 }
 
 impl GroupState {
@@ -218,44 +350,26 @@ impl GroupState {
         rules
     }
 
-    /// The rules that may have a match which begins at one of `starts`, the last of them the anchor.
-    /// The automaton is run once at a start, however many anchors reach it: a rule that reaches a
-    /// start from an anchor does so from each one nearer, so all that is asked later is known.
-    fn along(
-        &mut self,
-        heads: &Heads,
-        shared: &Shared,
-        text: &[u8],
-        base: u64,
-        starts: std::ops::Range<usize>,
-    ) -> RuleBits {
-        let mut all = 0;
-        let first = base + starts.start as u64;
+    fn forget_before(&mut self, first: u64) {
         while self.matches.front().is_some_and(|(start, _)| *start < first) {
             self.matches.pop_front();
         }
-        let end = starts.end;
-        for start in starts {
-            let left = heads.left(text, start, end - 1 - start);
-            if left.count_ones() < WORTH_SHARING as u32 {
-                all |= left;
-                continue;
-            }
-            let offset = base + start as u64;
-            let rules = if offset < self.tried_to {
-                let known = self.matches.iter().find(|(known, _)| *known == offset);
-                known.map_or(0, |(_, rules)| *rules)
-            } else {
-                let rules = self.run(shared, text, start);
-                if rules != 0 {
-                    self.matches.push_back((offset, rules));
-                }
-                rules
-            };
-            all |= left & rules;
+    }
+
+    /// What the automaton says of a start. It is run once at a start, however many anchors reach
+    /// it: a rule that reaches a start from an anchor does so from each one nearer, so all that is
+    /// asked later is known.
+    fn known(&mut self, shared: &Shared, text: &[u8], base: u64, start: usize) -> RuleBits {
+        let offset = base + start as u64;
+        if offset < self.tried_to {
+            let known = self.matches.iter().find(|(known, _)| *known == offset);
+            return known.map_or(0, |(_, rules)| *rules);
         }
-        self.tried_to = self.tried_to.max(base + end as u64);
-        all
+        let rules = self.run(shared, text, start);
+        if rules != 0 {
+            self.matches.push_back((offset, rules));
+        }
+        rules
     }
 }
 
@@ -280,225 +394,6 @@ pub fn digits_from(text: &[u8], start: usize, most: u8) -> u8 {
         }
     }
     digits
-}
-
-/// Bytes from its start on of which a table says what a match can hold there.
-const HEAD: usize = 20;
-
-/// What matches can begin with, byte by byte; one bit a rule.
-#[derive(Debug)]
-struct Heads {
-    /// By byte before the start, and last where there is none: rules whose matches can begin there.
-    before: [RuleBits; 257],
-    /// By distance from the start to the anchor: rules whose matches can begin so far before it.
-    by_distance: Vec<RuleBits>,
-    /// Bytes that no rule tells apart are of one class.
-    classes: [u8; 256],
-    /// By place from the start on, then by class: rules whose matches can hold such a byte there,
-    /// or may have ended before.
-    places: Vec<Vec<RuleBits>>,
-}
-
-impl Heads {
-    fn new(nfa: &NFA, rules: &[&Rule]) -> Heads {
-        let longest = rules.iter().map(|rule| rule.lead.max()).max().unwrap_or(0);
-        let mut before = [0; 257];
-        let mut by_distance = vec![0; longest + 1];
-        let mut by_byte = vec![[0; 256]; HEAD];
-        let mut walk = Walk::new(nfa);
-        for (number, rule) in rules.iter().enumerate() {
-            let bit: RuleBits = 1 << number;
-            by_distance.iter_mut().take(rule.lead.max() + 1).for_each(|rules| *rules |= bit);
-            let pattern = PatternID::new(number).ok();
-            let start = pattern.and_then(|pattern| nfa.start_pattern(pattern));
-            let after = [false, true].map(|word| match start {
-                Some(start) => walk.heads(start, word, bit, &mut by_byte),
-                None => true,
-            });
-            for (byte, rules) in (0..=256u16).zip(&mut before) {
-                let byte = u8::try_from(byte).ok();
-                let can_begin = if byte.is_some_and(is_word) { after[1] } else { after[0] };
-                let is_barred = byte
-                    .is_some_and(|byte| rule.boundary.is_some_and(|barred| barred.contains(byte)));
-                if can_begin && !is_barred {
-                    *rules |= bit;
-                }
-            }
-            if start.is_none() {
-                by_byte.iter_mut().flatten().for_each(|rules| *rules |= bit);
-            }
-        }
-        let (classes, places) = by_class(&by_byte);
-        Heads { before, by_distance, classes, places }
-    }
-
-    /// The rules that can have a match which begins at `start`, so far before their anchor.
-    fn left(&self, text: &[u8], start: usize, distance: usize) -> RuleBits {
-        let before = match start.checked_sub(1).and_then(|before| text.get(before)) {
-            Some(byte) => usize::from(*byte),
-            None => 256,
-        };
-        let reached = self.by_distance.get(distance).copied().unwrap_or(0);
-        let mut left = self.before.get(before).copied().unwrap_or(RuleBits::MAX) & reached;
-        let head = text.get(start..).unwrap_or_default();
-        for (byte, place) in head.iter().zip(&self.places) {
-            if left == 0 {
-                break;
-            }
-            let class = self.classes.get(usize::from(*byte)).copied().unwrap_or(0);
-            left &= place.get(usize::from(class)).copied().unwrap_or(RuleBits::MAX);
-        }
-        left
-    }
-}
-
-/// Tables by byte as tables by class.
-fn by_class(by_byte: &[[RuleBits; 256]]) -> ([u8; 256], Vec<Vec<RuleBits>>) {
-    let column = |byte: usize| by_byte.iter().filter_map(move |place| place.get(byte).copied());
-    let mut first_of: Vec<usize> = Vec::new();
-    let mut classes = [0; 256];
-    for (byte, class) in classes.iter_mut().enumerate() {
-        let known = first_of.iter().position(|first| column(*first).eq(column(byte)));
-        let number = known.unwrap_or_else(|| {
-            first_of.push(byte);
-            first_of.len() - 1
-        });
-        // At most 256 classes, so that their numbers fit.
-        *class = u8::try_from(number).unwrap_or(u8::MAX);
-    }
-    let places = by_byte.iter().map(|place| {
-        first_of.iter().map(|first| place.get(*first).copied().unwrap_or(RuleBits::MAX)).collect()
-    });
-    (classes, places.collect())
-}
-
-/// Whether `\b` takes the byte for one of a word.
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
-}
-
-/// A walk through all states that a pattern can be in, place by place.
-struct Walk<'a> {
-    nfa: &'a NFA,
-    /// By state and what is known of the bytes beside it: the last step that was there.
-    seen: Vec<u32>,
-    step: u32,
-}
-
-/// A state, with what is known of the bytes beside it.
-#[derive(Clone, Copy)]
-struct Spot {
-    state: StateID,
-    /// Whether the byte before is one of a word.
-    after_word: bool,
-    /// What the next byte must be, where `\b` has said so: of a word, or not.
-    next: Option<bool>,
-}
-
-impl<'a> Walk<'a> {
-    fn new(nfa: &'a NFA) -> Walk<'a> {
-        Walk { nfa, seen: vec![0; nfa.states().len() * 6], step: 0 }
-    }
-
-    /// Adds, place by place, what a match that begins in `start` can hold, and says whether there
-    /// can be one behind such a byte.
-    fn heads(
-        &mut self,
-        start: StateID,
-        after_word: bool,
-        bit: RuleBits,
-        by_byte: &mut [[RuleBits; 256]],
-    ) -> bool {
-        let mut spots = vec![Spot { state: start, after_word, next: None }];
-        let mut can_begin = false;
-        for (number, place) in by_byte.iter_mut().enumerate() {
-            let mut behind = Vec::new();
-            let mut has_ended = false;
-            for spot in self.closure(spots) {
-                let mut step = |range: (u8, u8), state: StateID| {
-                    for byte in range.0..=range.1 {
-                        if spot.next.is_none_or(|word| word == is_word(byte))
-                            && let Some(rules) = place.get_mut(usize::from(byte))
-                        {
-                            *rules |= bit;
-                        }
-                    }
-                    for word in [false, true] {
-                        let in_range = (range.0..=range.1).any(|byte| is_word(byte) == word);
-                        if in_range && spot.next.is_none_or(|wanted| wanted == word) {
-                            behind.push(Spot { state, after_word: word, next: None });
-                        }
-                    }
-                };
-                match self.nfa.state(spot.state) {
-                    State::ByteRange { trans } => step((trans.start, trans.end), trans.next),
-                    State::Sparse(sparse) => sparse
-                        .transitions
-                        .iter()
-                        .for_each(|trans| step((trans.start, trans.end), trans.next)),
-                    State::Dense(dense) => {
-                        for (byte, state) in (0..=255u8).zip(dense.transitions.iter()) {
-                            if *state != StateID::ZERO {
-                                step((byte, byte), *state);
-                            }
-                        }
-                    }
-                    State::Match { .. } => {
-                        has_ended = true;
-                        for (byte, rules) in (0..=255u8).zip(place.iter_mut()) {
-                            if spot.next.is_none_or(|word| word == is_word(byte)) {
-                                *rules |= bit;
-                            }
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            can_begin |= has_ended || !behind.is_empty();
-            if has_ended {
-                // Whatever follows is not part of the match.
-                by_byte.iter_mut().skip(number + 1).flatten().for_each(|rules| *rules |= bit);
-                return can_begin;
-            }
-            if behind.is_empty() {
-                return can_begin && number > 0;
-            }
-            spots = behind;
-        }
-        can_begin
-    }
-
-    /// The spots that are reached without reading a byte. An assertion other than `\b` counts as
-    /// true.
-    fn closure(&mut self, mut open: Vec<Spot>) -> Vec<Spot> {
-        self.step += 1;
-        let mut closed = Vec::new();
-        while let Some(spot) = open.pop() {
-            let kind = spot.next.map_or(0, |word| 1 + usize::from(word)) * 2;
-            let slot = spot.state.as_usize() * 6 + kind + usize::from(spot.after_word);
-            match self.seen.get_mut(slot) {
-                Some(seen) if *seen != self.step => *seen = self.step,
-                _ => continue,
-            }
-            let mut go = |state: StateID| open.push(Spot { state, ..spot });
-            match self.nfa.state(spot.state) {
-                State::Union { alternates } => alternates.iter().copied().for_each(go),
-                State::BinaryUnion { alt1, alt2 } => [*alt1, *alt2].into_iter().for_each(go),
-                State::Capture { next, .. } => go(*next),
-                State::Look { look, next } => {
-                    let wanted = (*look == Look::WordAscii).then_some(!spot.after_word);
-                    match (spot.next, wanted) {
-                        (Some(known), Some(wanted)) if known != wanted => {}
-                        (known, wanted) => {
-                            open.push(Spot { state: *next, next: wanted.or(known), ..spot });
-                        }
-                    }
-                }
-                _ => closed.push(spot),
-            }
-        }
-        closed
-    }
 }
 
 #[cfg(test)]
@@ -571,8 +466,23 @@ mod tests {
         anchor: usize,
     ) -> Vec<usize> {
         let mut left = Vec::new();
+        let mut states = states.iter_mut();
+        let mut by_group: Vec<(&Group, RuleBits)> = Vec::new();
+        for front in &watch.fronts {
+            for (group, bits) in front.groups.iter().zip(front.left(rules, text, anchor)) {
+                let state = states.next().unwrap();
+                let bits = if group.is_worth_narrowing(bits) {
+                    group.narrow(rules, state, text, anchor, bits)
+                } else {
+                    bits
+                };
+                by_group.push((group, bits));
+            }
+        }
         for (group, state) in watch.groups.iter().zip(states) {
-            let bits = group.candidates(rules, state, text, 0, anchor);
+            by_group.push((group, group.candidates(rules, state, text, 0, anchor)));
+        }
+        for (group, bits) in by_group {
             left.extend(
                 group
                     .rules
@@ -586,17 +496,23 @@ mod tests {
         left
     }
 
+    /// All groups, in the order of [`left`].
+    fn groups(watch: &Watch) -> Vec<&Group> {
+        watch.fronts.iter().flat_map(|front| &front.groups).chain(&watch.groups).collect()
+    }
+
     #[test]
     fn every_rule_is_in_one_group() {
         let rules = rules();
         let watch = watch(&rules);
-        let mut all: Vec<usize> = watch.groups.iter().flat_map(|it| it.rules.clone()).collect();
+        let mut all: Vec<usize> = groups(&watch).iter().flat_map(|it| it.rules.clone()).collect();
         all.sort_unstable();
         assert_eq!(all, (0..rules.rules.len()).collect::<Vec<usize>>());
-        assert!(watch.groups.iter().all(|group| group.rules.len() <= Shared::MAX_RULES));
-        assert!(watch.groups.len() <= rules.rules.len().div_ceil(Shared::MAX_RULES) + 2);
-        let numbers: Vec<usize> = watch.groups.iter().map(|group| group.number).collect();
-        assert_eq!(numbers, (0..watch.groups.len()).collect::<Vec<usize>>());
+        assert!(groups(&watch).iter().all(|group| group.rules.len() <= Shared::MAX_RULES));
+        assert!(groups(&watch).len() <= rules.rules.len().div_ceil(Shared::MAX_RULES) + 2);
+        let mut numbers: Vec<usize> = groups(&watch).iter().map(|group| group.number).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..groups(&watch).len()).collect::<Vec<usize>>());
     }
 
     #[test]
@@ -610,7 +526,8 @@ mod tests {
             ("at 12345678901234 x", 5),
             ("of 12345678901234567890123456 x", 0),
         ] {
-            let mut states: Vec<GroupState> = watch.groups.iter().map(Group::state).collect();
+            let mut states: Vec<GroupState> =
+                groups(&watch).iter().map(|group| group.state()).collect();
             let anchor = text.find(|c: char| c.is_ascii_digit()).unwrap();
             let left = left(&watch, &mut states, &rules, text.as_bytes(), anchor);
             let patterns: Vec<&str> =
@@ -634,7 +551,7 @@ mod tests {
         fn a_rule_that_is_left_out_has_no_match(text in text()) {
             let rules = rules();
             let watch = watch(&rules);
-            let mut states: Vec<GroupState> = watch.groups.iter().map(Group::state).collect();
+            let mut states: Vec<GroupState> = groups(&watch).iter().map(|group| group.state()).collect();
             let automata: Vec<Automaton> =
                 rules.rules.iter().map(|rule| Automaton::new(rule).unwrap()).collect();
             let mut spaces: Vec<_> = automata.iter().map(Automaton::workspace).collect();
@@ -660,7 +577,7 @@ mod tests {
                 }
             }
             // No start is read twice by one automaton.
-            for (group, state) in watch.groups.iter().zip(&states) {
+            for (group, state) in groups(&watch).iter().zip(&states) {
                 let longest = group.rules.iter().map(|it| rules.rules[*it].max_length).max().unwrap();
                 prop_assert!(state.read <= (longest * text.len()) as u64);
             }

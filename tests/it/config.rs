@@ -134,3 +134,53 @@ fn a_repository_cannot_say_who_is_trusted() {
     let codes: Vec<Code> = diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
     assert_eq!(codes, [Code::NotFromRepository; 6]);
 }
+
+#[test]
+fn the_page_shows_the_register_of_the_example() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    let (page, example) = (read("docs/POLICY.md"), read("examples/hospital.toml"));
+    let blocks: Vec<&str> = page
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or_default())
+        .collect();
+    assert!(blocks.len() >= 8, "the page shows every section");
+    for block in blocks {
+        assert!(example.contains(block), "not in the example:\n{block}");
+    }
+}
+
+/// The keys of every section, as the reader itself names them.
+#[test]
+fn the_page_and_the_starter_explain_every_key() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/POLICY.md")).unwrap();
+    let sections = [
+        "",
+        "[record]\n",
+        "[limits]\n",
+        "[policy]\n",
+        "[[destination]]\n",
+        "[[workflow]]\n",
+        "[[workflow]]\n[workflow.bind]\n",
+        "[[approver]]\n",
+        "[[path]]\n",
+        "[[rule]]\n",
+        "[[rule]]\n[rule.when]\n",
+    ];
+    let mut keys = std::collections::BTreeSet::new();
+    for section in sections {
+        let (_, diagnostics) = check(&format!("version = 1\n{section}qqqqqqqqqqqq = 1\n"));
+        let unknown = diagnostics.iter().find(|diagnostic| diagnostic.code == Code::UnknownKey);
+        let help = unknown.and_then(|it| it.help.clone()).unwrap_or_else(|| panic!("{section}"));
+        let known = help.strip_prefix("known keys: ").unwrap_or_else(|| panic!("{help}"));
+        keys.extend(known.split(", ").map(str::to_owned));
+    }
+    assert!(keys.len() > 50, "{keys:?}");
+    let shown = |text: &str, key: &str| {
+        text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == key)
+    };
+    let missing: Vec<&String> = keys.iter().filter(|key| !shown(&page, key)).collect();
+    assert!(missing.is_empty(), "the page lacks {missing:?}");
+}

@@ -178,10 +178,12 @@ pub(super) fn is_binary(head: &[u8]) -> bool {
         byte => byte.is_ascii_control(),
     };
     // A cheap count of no fewer bytes settles nearly all text.
-    let low = |byte: &u8| u8::from((*byte < 0x20) | (*byte == 0x7f));
+    let low = |byte: &u8| {
+        let is_line = (*byte == b'\n') | (*byte == b'\r') | (*byte == b'\t');
+        u8::from((*byte < 0x20) & !is_line | (*byte == 0x7f))
+    };
     let low_in = |part: &[u8]| usize::from(part.iter().map(low).fold(0, u8::wrapping_add));
-    let lines = memchr::memchr3_iter(b'\n', b'\r', b'\t', head).count();
-    if (head.chunks(255).map(low_in).sum::<usize>() - lines) * 100 <= head.len() {
+    if head.chunks(255).map(low_in).sum::<usize>() * 100 <= head.len() {
         return false;
     }
     let controls = head.iter().filter(|byte| is_control(byte)).count();

@@ -99,6 +99,11 @@ impl List<'_> {
             );
             self.add(new.approvals < old.approvals, text);
         }
+        if old.separation != new.separation {
+            let word = if new.separation { "needs" } else { "no longer needs" };
+            let text = format!("workflow `{id}` {word} a daemon to use its grants");
+            self.add(old.separation, text);
+        }
         let paths = [
             ("escalation", &old.escalation, &new.escalation),
             ("monitoring", &old.monitoring, &new.monitoring),

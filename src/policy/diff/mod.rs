@@ -145,7 +145,7 @@ impl Group {
 /// Everything that a change does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Flows, those that open first.
+    /// Flows, those that open first, and of these those whose effect changes most.
     pub groups: Vec<Group>,
     /// Changes that are about who may do something, not about flows.
     pub register: Vec<RegisterChange>,
@@ -232,7 +232,12 @@ pub fn diff(old: &Policy, new: &Policy, taxonomy: &Taxonomy) -> Result<Differenc
         }
     }
     let mut groups = fold::groups(changed, &axes);
-    groups.sort_by_key(|group| (group.direction, std::cmp::Reverse(group.old.0), group.new.0));
+    // What changes most stands first.
+    let step = |group: &Group| (group.old.0 as u8).abs_diff(group.new.0 as u8);
+    let stronger = |group: &Group| group.old.0.max(group.new.0);
+    groups.sort_by_key(|group| {
+        (group.direction, std::cmp::Reverse(step(group)), std::cmp::Reverse(stronger(group)))
+    });
     Ok(Difference { groups, register: changes::changes(old, new, taxonomy) })
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::companions::Companions;
 use super::pairs::Pairs;
-use super::tile::{ROOM, Tile};
+use super::tile::{BUFFER, ROOM, Tile};
 use super::{AnchorKind, pack};
 
 /// Keywords in lower case, with the window of four bytes (three for the shortest) that stands for
@@ -16,6 +17,7 @@ pub struct KeywordTable {
     /// The keys of windows of four bytes, and of those of three.
     four: Filter,
     three: Filter,
+    companions: Companions,
 }
 
 /// The part of a keyword that a kernel looks for.
@@ -56,7 +58,8 @@ impl KeywordTable {
             }
             slots[at] = Slot { key, keyword: u16::try_from(position + 1).unwrap_or(0) };
         }
-        KeywordTable { keywords, windows, slots, four, three }
+        let companions = Companions::new(&keywords, &windows, pairs);
+        KeywordTable { keywords, windows, slots, four, three, companions }
     }
 
     /// The keywords by position.
@@ -103,16 +106,20 @@ impl KeywordTable {
         let mut left = 0;
         for place in 0..count.min(ROOM) {
             let at = usize::from(room[place]);
-            let key =
-                u32::from_le_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]])
-                    | FOLDED;
+            let key = load(buffer, at) | FOLDED;
             room[left] = at as u16;
             left += usize::from(self.four.may_hold(key) | self.three.may_hold(three_of(key)));
         }
-        for at in &room[..left] {
+        let mut count = 0;
+        for place in 0..left {
+            let at = usize::from(room[place]);
+            let key = load(buffer, at) | FOLDED;
+            room[count] = at as u16;
+            let may_stand = self.companions.may_stand(key, buffer, at);
+            count += usize::from(may_stand | self.three.may_hold(three_of(key)));
+        }
+        for at in &room[..count] {
             let at = usize::from(*at);
-            let [a, b, c, d] =
-                [buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]].map(fold);
             let mut add = |start: usize, keyword: usize| {
                 if let Some(start) = start.checked_sub(origin)
                     && start < tile.len()
@@ -120,7 +127,7 @@ impl KeywordTable {
                     found.push(pack(start, AnchorKind::keyword(keyword)));
                 }
             };
-            let key = u32::from_le_bytes([a, b, c, d]);
+            let key = load(buffer, at) | FOLDED;
             if self.four.may_hold(key) {
                 self.probe(key, buffer, at, &mut add);
             }
@@ -160,6 +167,12 @@ impl KeywordTable {
     }
 }
 
+/// Four bytes of a buffer.
+#[inline]
+pub fn load(buffer: &[u8; BUFFER], at: usize) -> u32 {
+    u32::from_le_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]])
+}
+
 /// Letters of both cases, and a few other pairs, become one byte; a full comparison follows.
 pub fn fold(byte: u8) -> u8 {
     byte | 0x20
@@ -188,7 +201,7 @@ pub const THREE_MARK: u32 = 1 << 24;
 
 /// One bit for each hash of a key, so that a table that does not hold it is seldom searched.
 #[derive(Debug)]
-struct Filter(Box<[u64; FILTER_WORDS]>);
+pub struct Filter(Box<[u64; FILTER_WORDS]>);
 
 /// Words of a filter: 65,536 bits.
 pub const FILTER_WORDS: usize = 1 << 10;
@@ -197,20 +210,20 @@ pub const FILTER_WORDS: usize = 1 << 10;
 pub const FILTER_FACTOR: u32 = 0x85eb_ca6b;
 
 impl Filter {
-    fn new() -> Filter {
+    pub fn new() -> Filter {
         Filter(Box::new([0; FILTER_WORDS]))
     }
 
-    fn bit(key: u32) -> usize {
+    pub fn bit(key: u32) -> usize {
         (key.wrapping_mul(FILTER_FACTOR) >> 16) as usize
     }
 
-    fn add(&mut self, key: u32) {
+    pub fn add(&mut self, key: u32) {
         self.0[Filter::bit(key) / 64] |= 1 << (Filter::bit(key) % 64);
     }
 
     #[inline]
-    fn may_hold(&self, key: u32) -> bool {
+    pub fn may_hold(&self, key: u32) -> bool {
         let bit = Filter::bit(key);
         self.0[bit / 64] >> (bit % 64) & 1 == 1
     }

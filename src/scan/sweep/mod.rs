@@ -13,6 +13,7 @@
 mod avx2;
 mod avx512;
 mod buckets;
+mod companions;
 #[cfg(feature = "hyperscan")]
 mod hyperscan;
 mod keywords;

@@ -1,0 +1,300 @@
+//! What the matches of groups of rules can begin with, byte by byte.
+//!
+//! A start in a text comes in, one bit a rule goes out: a rule without its bit has no match there.
+//! Each place from the start on is looked at by itself, so that the answer is a maybe. Most starts
+//! cost a few look-ups, whatever the number of rules.
+
+use regex_automata::nfa::thompson::{NFA, State};
+use regex_automata::util::look::Look;
+use regex_automata::util::primitives::{PatternID, StateID};
+
+use super::automaton::RuleBits;
+use crate::rules::Rule;
+
+/// Bytes from its start on of which a table says what a match can hold there.
+const HEAD: usize = 20;
+
+/// Places that are looked at in one go: which rules are left is asked once for all of them.
+const STEP: usize = 4;
+
+/// Sets of rules, one bit each, of as many groups.
+pub type Lanes<const GROUPS: usize> = [RuleBits; GROUPS];
+
+/// What the matches of so many groups of rules can begin with, byte by byte.
+#[derive(Debug)]
+pub struct Heads<const GROUPS: usize> {
+    /// By byte before the start, and last where there is none: rules whose matches can begin there.
+    before: Vec<Lanes<GROUPS>>,
+    /// By place from the start on, then by byte: rules whose matches can hold such a byte there,
+    /// or may have ended before.
+    places: Vec<[Lanes<GROUPS>; 256]>,
+}
+
+impl<const GROUPS: usize> Heads<GROUPS> {
+    /// What the rules of these groups, patterns of their automaton in the same order, can begin with.
+    pub fn new<'a>(groups: impl Iterator<Item = (&'a NFA, &'a [&'a Rule])>) -> Heads<GROUPS> {
+        let mut heads =
+            Heads { before: vec![[0; GROUPS]; 257], places: vec![[[0; GROUPS]; 256]; HEAD] };
+        for (lane, (nfa, rules)) in (0..GROUPS).zip(groups) {
+            heads.add(lane, nfa, rules);
+        }
+        heads
+    }
+
+    fn add(&mut self, lane: usize, nfa: &NFA, rules: &[&Rule]) {
+        let mut by_byte = vec![[0; 256]; HEAD];
+        let mut walk = Walk::new(nfa);
+        for (number, rule) in rules.iter().enumerate() {
+            let bit: RuleBits = 1 << number;
+            let pattern = PatternID::new(number).ok();
+            let start = pattern.and_then(|pattern| nfa.start_pattern(pattern));
+            let after = [false, true].map(|word| match start {
+                Some(start) => walk.heads(start, word, bit, &mut by_byte),
+                None => true,
+            });
+            for (byte, lanes) in (0..=256u16).zip(&mut self.before) {
+                let byte = u8::try_from(byte).ok();
+                let can_begin = if byte.is_some_and(is_word) { after[1] } else { after[0] };
+                let is_barred = byte
+                    .is_some_and(|byte| rule.boundary.is_some_and(|barred| barred.contains(byte)));
+                if can_begin
+                    && !is_barred
+                    && let Some(rules) = lanes.get_mut(lane)
+                {
+                    *rules |= bit;
+                }
+            }
+            if start.is_none() {
+                by_byte.iter_mut().flatten().for_each(|rules| *rules |= bit);
+            }
+        }
+        for (rules, lanes) in by_byte.iter().flatten().zip(self.places.iter_mut().flatten()) {
+            if let Some(lane) = lanes.get_mut(lane) {
+                *lane = *rules;
+            }
+        }
+    }
+
+    /// The rules that can have a match which begins at `start`, however far its anchor may be.
+    #[inline]
+    pub fn left(&self, text: &[u8], start: usize) -> Lanes<GROUPS> {
+        let before = match start.checked_sub(1).and_then(|before| text.get(before)) {
+            Some(byte) => usize::from(*byte),
+            None => 256,
+        };
+        let mut left = self.before.get(before).copied().unwrap_or([RuleBits::MAX; GROUPS]);
+        let head = text.get(start..).unwrap_or_default();
+        let ((steps, rest), (places, _)) =
+            (head.as_chunks::<STEP>(), self.places.as_chunks::<STEP>());
+        for (bytes, places) in steps.iter().zip(places) {
+            for (byte, place) in bytes.iter().zip(places) {
+                left = both(left, held(place, *byte));
+            }
+            if left == [0; GROUPS] {
+                return left;
+            }
+        }
+        // Where the text ends.
+        let places = self.places.get(steps.len() * STEP..).unwrap_or_default();
+        for (byte, place) in rest.iter().zip(places) {
+            left = both(left, held(place, *byte));
+        }
+        left
+    }
+}
+
+/// What a table by byte says of a byte.
+fn held<T: Copy>(by_byte: &[T; 256], byte: u8) -> T {
+    let [first, ..] = by_byte;
+    *by_byte.get(usize::from(byte)).unwrap_or(first)
+}
+
+fn both<const GROUPS: usize>(one: Lanes<GROUPS>, other: Lanes<GROUPS>) -> Lanes<GROUPS> {
+    std::array::from_fn(|lane| {
+        one.get(lane).copied().unwrap_or(0) & other.get(lane).copied().unwrap_or(0)
+    })
+}
+
+/// Places beside an anchor that say at which distances matches can begin.
+const BESIDE: [isize; 4] = [-1, -2, 1, 2];
+
+/// How far before their anchor matches of one group can begin.
+#[derive(Debug)]
+pub struct Distances {
+    /// By distance from the start to the anchor: rules whose matches can begin so far before it.
+    reached: Vec<RuleBits>,
+    /// For each of [`BESIDE`], by byte there: at which distances, up to 63, matches can begin.
+    by_byte: [[u64; 256]; BESIDE.len()],
+}
+
+impl Distances {
+    /// Those of the rules of a group, of which the heads are known.
+    pub fn new(rules: &[&Rule], heads: &Heads<1>) -> Distances {
+        let longest = rules.iter().map(|rule| rule.lead.max()).max().unwrap_or(0);
+        let mut reached = vec![0; longest + 1];
+        for (number, rule) in rules.iter().enumerate() {
+            reached.iter_mut().take(rule.lead.max() + 1).for_each(|rules| *rules |= 1 << number);
+        }
+        let mut by_byte = [[u64::MAX >> 63_usize.saturating_sub(longest); 256]; BESIDE.len()];
+        for (by_byte, beside) in by_byte.iter_mut().zip(BESIDE) {
+            for (distance, reached) in reached.iter().enumerate().take(64) {
+                let from_start = isize::try_from(distance).unwrap_or(isize::MAX) + beside;
+                for (byte, distances) in by_byte.iter_mut().enumerate() {
+                    let held = match usize::try_from(from_start) {
+                        Ok(place) => heads.places.get(place).and_then(|place| place.get(byte)),
+                        Err(_) if from_start == -1 => heads.before.get(byte),
+                        Err(_) => None,
+                    };
+                    // A distance is possible where nothing is known of it.
+                    if held.is_some_and(|[held]| held & reached == 0) {
+                        *distances &= !(1 << distance);
+                    }
+                }
+            }
+        }
+        Distances { reached, by_byte }
+    }
+
+    /// The rules whose matches can begin so far before their anchor.
+    pub fn reached(&self, distance: usize) -> RuleBits {
+        self.reached.get(distance).copied().unwrap_or(0)
+    }
+
+    /// At which distances up to 63 before an anchor matches can begin, one bit each.
+    #[inline]
+    pub fn possible(&self, text: &[u8], anchor: usize) -> u64 {
+        self.by_byte.iter().zip(BESIDE).fold(u64::MAX, |possible, (by_byte, beside)| {
+            let byte = anchor.checked_add_signed(beside).and_then(|at| text.get(at));
+            possible & byte.map_or(u64::MAX, |byte| held(by_byte, *byte))
+        })
+    }
+}
+
+/// Whether `\b` takes the byte for one of a word.
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// A walk through all states that a pattern can be in, place by place.
+struct Walk<'a> {
+    nfa: &'a NFA,
+    /// By state and what is known of the bytes beside it: the last step that was there.
+    seen: Vec<u32>,
+    step: u32,
+}
+
+/// A state, with what is known of the bytes beside it.
+#[derive(Clone, Copy)]
+struct Spot {
+    state: StateID,
+    /// Whether the byte before is one of a word.
+    after_word: bool,
+    /// What the next byte must be, where `\b` has said so: of a word, or not.
+    next: Option<bool>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(nfa: &'a NFA) -> Walk<'a> {
+        Walk { nfa, seen: vec![0; nfa.states().len() * 6], step: 0 }
+    }
+
+    /// Adds, place by place, what a match that begins in `start` can hold, and says whether there
+    /// can be one behind such a byte.
+    fn heads(
+        &mut self,
+        start: StateID,
+        after_word: bool,
+        bit: RuleBits,
+        by_byte: &mut [[RuleBits; 256]],
+    ) -> bool {
+        let mut spots = vec![Spot { state: start, after_word, next: None }];
+        let mut can_begin = false;
+        for (number, place) in by_byte.iter_mut().enumerate() {
+            let mut behind = Vec::new();
+            let mut has_ended = false;
+            for spot in self.closure(spots) {
+                let mut step = |range: (u8, u8), state: StateID| {
+                    for byte in range.0..=range.1 {
+                        if spot.next.is_none_or(|word| word == is_word(byte))
+                            && let Some(rules) = place.get_mut(usize::from(byte))
+                        {
+                            *rules |= bit;
+                        }
+                    }
+                    for word in [false, true] {
+                        let in_range = (range.0..=range.1).any(|byte| is_word(byte) == word);
+                        if in_range && spot.next.is_none_or(|wanted| wanted == word) {
+                            behind.push(Spot { state, after_word: word, next: None });
+                        }
+                    }
+                };
+                match self.nfa.state(spot.state) {
+                    State::ByteRange { trans } => step((trans.start, trans.end), trans.next),
+                    State::Sparse(sparse) => sparse
+                        .transitions
+                        .iter()
+                        .for_each(|trans| step((trans.start, trans.end), trans.next)),
+                    State::Dense(dense) => {
+                        for (byte, state) in (0..=255u8).zip(dense.transitions.iter()) {
+                            if *state != StateID::ZERO {
+                                step((byte, byte), *state);
+                            }
+                        }
+                    }
+                    State::Match { .. } => {
+                        has_ended = true;
+                        for (byte, rules) in (0..=255u8).zip(place.iter_mut()) {
+                            if spot.next.is_none_or(|word| word == is_word(byte)) {
+                                *rules |= bit;
+                            }
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            can_begin |= has_ended || !behind.is_empty();
+            if has_ended {
+                // Whatever follows is not part of the match.
+                by_byte.iter_mut().skip(number + 1).flatten().for_each(|rules| *rules |= bit);
+                return can_begin;
+            }
+            if behind.is_empty() {
+                return can_begin && number > 0;
+            }
+            spots = behind;
+        }
+        can_begin
+    }
+
+    /// The spots that are reached without reading a byte. An assertion other than `\b` counts as
+    /// true.
+    fn closure(&mut self, mut open: Vec<Spot>) -> Vec<Spot> {
+        self.step += 1;
+        let mut closed = Vec::new();
+        while let Some(spot) = open.pop() {
+            let kind = spot.next.map_or(0, |word| 1 + usize::from(word)) * 2;
+            let slot = spot.state.as_usize() * 6 + kind + usize::from(spot.after_word);
+            match self.seen.get_mut(slot) {
+                Some(seen) if *seen != self.step => *seen = self.step,
+                _ => continue,
+            }
+            let mut go = |state: StateID| open.push(Spot { state, ..spot });
+            match self.nfa.state(spot.state) {
+                State::Union { alternates } => alternates.iter().copied().for_each(go),
+                State::BinaryUnion { alt1, alt2 } => [*alt1, *alt2].into_iter().for_each(go),
+                State::Capture { next, .. } => go(*next),
+                State::Look { look, next } => {
+                    let wanted = (*look == Look::WordAscii).then_some(!spot.after_word);
+                    match (spot.next, wanted) {
+                        (Some(known), Some(wanted)) if known != wanted => {}
+                        (known, wanted) => {
+                            open.push(Spot { state: *next, next: wanted.or(known), ..spot });
+                        }
+                    }
+                }
+                _ => closed.push(spot),
+            }
+        }
+        closed
+    }
+}
