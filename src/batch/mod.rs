@@ -35,6 +35,7 @@ use std::time::Instant;
 
 use crate::engine::Scanner;
 use crate::model::{Effect, FileReport, Label, Outcome, Summary};
+use crate::record::Macs;
 
 use order::Order;
 use read::Reader;
@@ -64,17 +65,41 @@ pub struct Plan<'a> {
     pub threads: NonZeroUsize,
     /// Whether reports carry a SHA-256 of the file.
     pub digests: bool,
-    /// What policy says of a label, where a decision is wanted. A failed file is `block`; one that
-    /// was skipped has no effect.
-    pub decide: Option<Decide<'a>>,
+    /// What policy says of files, where a decision is wanted; one that was skipped has no effect.
+    pub rulings: Option<Rulings<'a>>,
+    /// What makes MACs of what was read, where it is to be recorded.
+    pub macs: Option<&'a Macs>,
     /// Files that belong to the scan itself, such as its own report: passed over, not met.
     pub leave_out: Vec<FileId>,
     /// Whether a second walk adds up how much there is, for [`Progress`].
     pub estimate: bool,
 }
 
-/// The effect that a label has.
-pub type Decide<'a> = &'a (dyn Fn(&Label) -> Effect + Sync);
+/// What policy says of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// What may happen.
+    pub effect: Effect,
+    /// Why, for a person.
+    pub reason: String,
+}
+
+/// How files are decided.
+#[derive(Clone)]
+pub struct Rulings<'a> {
+    /// What policy says of a label, to which it may add what the files carry.
+    pub of: &'a (dyn Fn(&mut Label) -> Ruling + Sync),
+    /// What it says of a file that failed.
+    pub failed: Ruling,
+}
+
+impl Rulings<'_> {
+    /// Puts what policy says of a failed file into its report.
+    fn fail(&self, report: &mut FileReport) {
+        report.effect = Some(self.failed.effect);
+        report.reason = Some(self.failed.reason.clone());
+    }
+}
 
 /// A file, whatever its names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -244,11 +269,7 @@ impl Run<'_, '_> {
                 problem: Some(reason.to_owned()),
                 ..blank(path, Outcome::Skipped)
             },
-            Met::Failed(problem) => FileReport {
-                problem: Some(problem),
-                effect: self.plan.decide.map(|_| Effect::Block),
-                ..blank(path, Outcome::Failed)
-            },
+            Met::Failed(problem) => failed(self.plan, path, problem),
             Met::File => blank(path, Outcome::Failed),
         }
     }
@@ -275,20 +296,18 @@ impl Run<'_, '_> {
     }
 }
 
+/// The report of a file that failed.
+fn failed(plan: &Plan<'_>, path: std::path::PathBuf, problem: String) -> FileReport {
+    let mut report = FileReport { problem: Some(problem), ..blank(path, Outcome::Failed) };
+    if let Some(rulings) = &plan.rulings {
+        rulings.fail(&mut report);
+    }
+    report
+}
+
 /// A report that says nothing yet.
 fn blank(path: std::path::PathBuf, outcome: Outcome) -> FileReport {
-    FileReport {
-        path,
-        bytes: 0,
-        outcome,
-        problem: None,
-        chain: Vec::new(),
-        label: None,
-        findings: Vec::new(),
-        truncated: 0,
-        digest: None,
-        effect: None,
-    }
+    FileReport::new(path, 0, outcome)
 }
 
 #[cfg(test)]
@@ -311,7 +330,8 @@ mod tests {
             max_file_size: None,
             threads: NonZeroUsize::new(threads).unwrap(),
             digests: false,
-            decide: None,
+            rulings: None,
+            macs: None,
             leave_out: Vec::new(),
             estimate: true,
         }
@@ -393,11 +413,13 @@ mod tests {
             std::fs::write(tree.path().join(name), name.repeat(7)).unwrap();
         }
         let calls = AtomicU64::new(0);
-        let fails = |_: &Label| {
+        let ruling = |effect| Ruling { effect, reason: String::new() };
+        let fails = |_: &mut Label| {
             assert_ne!(calls.fetch_add(1, Relaxed), 1, "the step that fails");
-            Effect::Allow
+            ruling(Effect::Allow)
         };
-        let plan = Plan { decide: Some(&fails), ..plan(tree.path(), 1) };
+        let rulings = Rulings { of: &fails, failed: ruling(Effect::Block) };
+        let plan = Plan { rulings: Some(rulings), ..plan(tree.path(), 1) };
         let mut reports = Vec::new();
         let stop = AtomicBool::new(false);
         let summary = run(&plan, &scanner(), &Progress::default(), &stop, &mut |report| {

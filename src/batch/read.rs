@@ -6,19 +6,21 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use rustix::fs::{FileType, Mode};
 use sha2::{Digest, Sha256};
 
 use crate::decode::SNIFF_BYTES;
 use crate::engine::{Classified, Scanner};
-use crate::model::{Coverage, Effect, FileReport, Outcome, Reason};
+use crate::model::{Coverage, FileReport, Inspected, Outcome, Reason};
+use crate::record::{Macs, PayloadMac};
 
 use super::beneath::{FILE_FLAGS, describe};
 use super::roots::{RootPlace, kind_of, special};
 use super::segments;
 use super::walk::{Item, changed_kind};
-use super::{Plan, Progress, blank};
+use super::{Plan, Progress, blank, failed};
 
 /// Files up to this size are read whole and scanned in one piece.
 const WHOLE_BYTES: usize = 1 << 20;
@@ -37,6 +39,8 @@ pub(super) struct Reader<'a> {
     buffer: Vec<u8>,
     /// Size of the file at hand, for the report of a file that broke the engine.
     size: u64,
+    /// When the file at hand was opened.
+    begun: Instant,
     interrupted: bool,
 }
 
@@ -47,6 +51,7 @@ struct Reading {
     bytes: u64,
     flaw: Option<Flaw>,
     digest: Option<[u8; 32]>,
+    mac: Option<[u8; 32]>,
 }
 
 /// What was read of a file that is read in pieces.
@@ -54,6 +59,7 @@ struct Pieces {
     bytes: u64,
     flaw: Option<Flaw>,
     digest: Option<[u8; 32]>,
+    mac: Option<[u8; 32]>,
 }
 
 /// Why the bytes that were scanned are not the file.
@@ -74,7 +80,17 @@ impl<'a> Reader<'a> {
     ) -> Reader<'a> {
         // One byte more than is wanted shows at once whether a file has grown.
         let buffer = vec![0; WHOLE_BYTES + 1];
-        Reader { plan, scanner, progress, stopping, large, buffer, size: 0, interrupted: false }
+        Reader {
+            plan,
+            scanner,
+            progress,
+            stopping,
+            large,
+            buffer,
+            size: 0,
+            begun: Instant::now(),
+            interrupted: false,
+        }
     }
 
     /// Whether the last file was cut short because the run is to end.
@@ -85,6 +101,7 @@ impl<'a> Reader<'a> {
     /// Opens, reads and scans a file.
     pub(super) fn report(&mut self, item: &Item<'_>) -> FileReport {
         self.size = 0;
+        self.begun = Instant::now();
         self.interrupted = false;
         let path = item.root.join(&item.below);
         let (file, size) = match open(item) {
@@ -115,16 +132,11 @@ impl<'a> Reader<'a> {
     }
 
     fn failed(&self, item: &Item<'_>, problem: String) -> FileReport {
-        FileReport {
-            bytes: self.size,
-            problem: Some(problem),
-            effect: self.plan.decide.map(|_| Effect::Block),
-            ..blank(item.root.join(&item.below), Outcome::Failed)
-        }
+        FileReport { bytes: self.size, ..failed(self.plan, item.root.join(&item.below), problem) }
     }
 
     fn finish(&mut self, item: &Item<'_>, reading: Reading) -> FileReport {
-        let Reading { classified, bytes, flaw, digest } = reading;
+        let Reading { classified, bytes, flaw, digest, mac } = reading;
         let Some(mut classified) = classified else {
             let problem = flaw.map_or_else(String::new, |flaw| flaw.describe());
             return self.failed(item, problem);
@@ -139,10 +151,12 @@ impl<'a> Reader<'a> {
             _ if label.coverage.is_complete() => Outcome::Scanned,
             _ => Outcome::Partial,
         };
-        let effect = self.plan.decide.map(|decide| match outcome {
-            Outcome::Failed => Effect::Block,
-            _ => decide(label),
+        let ruling = self.plan.rulings.as_ref().map(|rulings| match outcome {
+            Outcome::Failed => rulings.failed.clone(),
+            _ => (rulings.of)(label),
         });
+        let latency_us = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let (effect, reason) = ruling.map(|it| (it.effect, it.reason)).unzip();
         let found: u64 = label.categories.values().map(|count| count.count).sum();
         self.progress.findings.fetch_add(found, Relaxed);
         let problem = match flaw {
@@ -160,6 +174,8 @@ impl<'a> Reader<'a> {
             truncated: classified.truncated,
             digest,
             effect,
+            reason,
+            inspected: mac.map(|mac| Inspected { bytes, mac, latency_us }),
         }
     }
 
@@ -205,7 +221,8 @@ impl<'a> Reader<'a> {
         self.progress.bytes.fetch_add(payload.len() as u64, Relaxed);
         let hash = self.plan.digests && flaw.is_none();
         let digest = hash.then(|| Sha256::digest(payload).into());
-        Reading { classified, bytes: payload.len() as u64, flaw, digest }
+        let mac = self.plan.macs.map(|macs| macs.payload(payload));
+        Reading { classified, bytes: payload.len() as u64, flaw, digest, mac }
     }
 
     /// For files of any size: one pass, a bounded part in memory. One file at a time gets all
@@ -237,14 +254,15 @@ impl<'a> Reader<'a> {
                 (stream.finish(), pieces)
             }
         };
-        let Pieces { bytes, flaw, digest } = pieces;
+        let Pieces { bytes, flaw, digest, mac } = pieces;
         let nothing = bytes == 0 && matches!(flaw, Some(Flaw::Unreadable(_)));
-        Reading { classified: (!nothing).then_some(classified), bytes, flaw, digest }
+        Reading { classified: (!nothing).then_some(classified), bytes, flaw, digest, mac }
     }
 
     /// Reads a file up to `size`, piece by piece.
     fn pieces(&mut self, file: &File, size: u64, take: &mut dyn FnMut(&[u8])) -> Pieces {
         let mut hash = self.plan.digests.then(Sha256::new);
+        let mut mac = self.plan.macs.map(Macs::begin_payload);
         let mut offset = 0;
         let mut flaw = None;
         while offset < size {
@@ -268,6 +286,9 @@ impl<'a> Reader<'a> {
             if let Some(hash) = &mut hash {
                 hash.update(piece);
             }
+            if let Some(mac) = &mut mac {
+                mac.update(piece);
+            }
             take(piece);
             offset += piece.len() as u64;
             self.progress.bytes.fetch_add(piece.len() as u64, Relaxed);
@@ -276,7 +297,7 @@ impl<'a> Reader<'a> {
             flaw = Some(Flaw::Grew);
         }
         let digest = hash.filter(|_| flaw.is_none()).map(|hash| hash.finalize().into());
-        Pieces { bytes: offset, flaw, digest }
+        Pieces { bytes: offset, flaw, digest, mac: mac.map(PayloadMac::finish) }
     }
 }
 
@@ -397,7 +418,8 @@ mod tests {
             max_file_size: None,
             threads: NonZeroUsize::MIN,
             digests: true,
-            decide: None,
+            rulings: None,
+            macs: None,
             leave_out: Vec::new(),
             estimate: false,
         };

@@ -8,6 +8,7 @@ use crate::model::{Attested, Cause, Effect, FlowHeader, Label, Reason, Sensitivi
 use crate::policy::{Carrier, Decision, Flow, GrantFacts, Policy, decide, describe};
 use crate::record::{Macs, Moment};
 use crate::respond::{NameCleaner, Obligations, Tokens};
+use crate::rules::RuleSet;
 
 /// Characters of a name in a flow that nobody registered.
 const MAX_NAME: usize = 200;
@@ -96,7 +97,7 @@ impl Control<'_> {
             }
         }
         classified.label.coverage.reasons.extend(arriving.failed.map(reason_of));
-        let known = self.inherit(header, &mut classified.label);
+        let known = inherit(header, self.scanner.rules(), &mut classified.label);
         let flow = self.flow(header, attested, *carrier, payload);
         let failed = arriving.failed.or((!known || declared.is_err()).then_some(Cause::Error));
         let mut decision = match failed {
@@ -111,7 +112,7 @@ impl Control<'_> {
                 redact_and_rescan(self.scanner, payload, &classified, &obligations, &mut *tokens);
             let again = again.ok().filter(|_| tokens.commit().is_ok()).and_then(|mut again| {
                 // What is left came from where the payload came from.
-                self.inherit(header, &mut again.again.label);
+                inherit(header, self.scanner.rules(), &mut again.again.label);
                 let decision = decide(self.policy, &again.again.label, &flow, grants, now);
                 (decision.effect == Effect::Allow).then_some(again.bytes)
             });
@@ -162,24 +163,23 @@ impl Control<'_> {
         let mac = HEXLOWER.encode(mac.get(..16).unwrap_or(&mac));
         format!("{cleaned}#{mac}")
     }
+}
 
-    /// Adds what the header says that the payload carries. False where it names a category that
-    /// does not exist.
-    fn inherit(&self, header: &FlowHeader, label: &mut Label) -> bool {
-        let rules = self.scanner.rules();
-        let mut all_known = true;
-        for claimed in &header.labels {
-            let Some(index) = rules.taxonomy.find(claimed.as_str()) else {
-                all_known = false;
-                continue;
-            };
-            label.lineage.insert(index);
-            let sensitivity =
-                rules.category(index).map_or(Sensitivity::Restricted, |it| it.sensitivity);
-            label.sensitivity = label.sensitivity.max(sensitivity);
-        }
-        all_known
+/// Adds to a label what a header says that the payload carries. False where it names a category
+/// that does not exist.
+pub(super) fn inherit(header: &FlowHeader, rules: &RuleSet, label: &mut Label) -> bool {
+    let mut all_known = true;
+    for claimed in &header.labels {
+        let Some(index) = rules.taxonomy.find(claimed.as_str()) else {
+            all_known = false;
+            continue;
+        };
+        label.lineage.insert(index);
+        let sensitivity =
+            rules.category(index).map_or(Sensitivity::Restricted, |it| it.sensitivity);
+        label.sensitivity = label.sensitivity.max(sensitivity);
     }
+    all_known
 }
 
 /// What the coverage of a payload says that could not be had whole.

@@ -11,6 +11,7 @@ mod names;
 mod redact;
 mod redact_stream;
 mod segments;
+mod shared_flow;
 mod stream;
 mod volume;
 
@@ -20,6 +21,7 @@ pub use names::ScannedNames;
 pub use redact::{Rescanned, redact_and_rescan};
 pub use redact_stream::{RedactStream, RedactedStream};
 pub use segments::{Join, Part, Segment, Splitter};
+pub use shared_flow::{RunTotals, SharedFlow, Taken};
 pub use stream::Stream;
 
 use std::sync::{Arc, Mutex};

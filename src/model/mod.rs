@@ -26,5 +26,5 @@ pub use flow::{Channel, Claimed, FlowHeader};
 pub use identity::{Attested, Executable, KernelName, TokenOf};
 pub use label::{CategoryCount, Label, Unique};
 pub use place::Place;
-pub use report::{FileReport, Outcome, Summary, Tally};
+pub use report::{FileReport, Inspected, Outcome, Summary, Tally};
 pub use span::Span;

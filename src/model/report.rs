@@ -54,6 +54,41 @@ pub struct FileReport {
     pub digest: Option<[u8; 32]>,
     /// The effect that policy gives, where a decision was asked for.
     pub effect: Option<Effect>,
+    /// Why it has this effect, for a person. Holds nothing that was claimed or found.
+    pub reason: Option<String>,
+    /// What a record says of the bytes, where one is kept and any were read.
+    pub inspected: Option<Inspected>,
+}
+
+/// The bytes of a file that were read, as its record names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// How many were read.
+    pub bytes: u64,
+    /// Their keyed MAC.
+    pub mac: [u8; 32],
+    /// Microseconds from the opening of the file to its decision.
+    pub latency_us: u64,
+}
+
+impl FileReport {
+    /// A report that says nothing yet of what a file holds.
+    pub fn new(path: PathBuf, bytes: u64, outcome: Outcome) -> FileReport {
+        FileReport {
+            path,
+            bytes,
+            outcome,
+            problem: None,
+            chain: Vec::new(),
+            label: None,
+            findings: Vec::new(),
+            truncated: 0,
+            digest: None,
+            effect: None,
+            reason: None,
+            inspected: None,
+        }
+    }
 }
 
 /// Files and bytes of one outcome.
@@ -92,6 +127,8 @@ pub struct Summary {
     pub effect: Option<Effect>,
     /// Wall-clock time of the run in milliseconds.
     pub elapsed_ms: u64,
+    /// Whether every decision, and these numbers, are durable in a ledger.
+    pub recorded: bool,
 }
 
 impl Summary {

@@ -1,6 +1,6 @@
 //! JSON comes in, a checked flow header comes out.
 
-use crate::model::FlowHeader;
+use crate::model::{Channel, FlowHeader};
 
 /// The most bytes that a flow header may have: 64 KiB.
 pub const MAX_HEADER: usize = 64 * 1024;
@@ -17,6 +17,19 @@ pub const MAX_ENTRIES: usize = 256;
 ///
 /// See [`HeaderError`]; every one of them means block.
 pub fn parse_header(json: &[u8]) -> Result<FlowHeader, HeaderError> {
+    parse(json, None)
+}
+
+/// Reads a header whose channel is `channel` where it names none.
+///
+/// # Errors
+///
+/// See [`HeaderError`]; every one of them means block.
+pub fn parse_header_for(json: &[u8], channel: Channel) -> Result<FlowHeader, HeaderError> {
+    parse(json, Some(channel))
+}
+
+fn parse(json: &[u8], channel: Option<Channel>) -> Result<FlowHeader, HeaderError> {
     if json.len() > MAX_HEADER {
         return Err(HeaderError::TooLarge(json.len()));
     }
@@ -25,7 +38,7 @@ pub fn parse_header(json: &[u8]) -> Result<FlowHeader, HeaderError> {
         let kind = "it is no object";
         return Err(HeaderError::Malformed { kind, line: 1, column: 1 });
     }
-    let header: FlowHeader = serde_json::from_slice(json).map_err(|error| {
+    let mut header: FlowHeader = serde_json::from_slice(json).map_err(|error| {
         let kind = match error.classify() {
             serde_json::error::Category::Syntax => "syntax",
             serde_json::error::Category::Eof => "it ends early",
@@ -33,6 +46,7 @@ pub fn parse_header(json: &[u8]) -> Result<FlowHeader, HeaderError> {
         };
         HeaderError::Malformed { kind, line: error.line(), column: error.column() }
     })?;
+    header.channel = header.channel.or(channel);
     check_header(&header)?;
     Ok(header)
 }

@@ -11,7 +11,6 @@ mod category_set;
 mod decide;
 mod explain;
 mod diff;
-mod defaults;
 mod header;
 mod matcher;
 mod parts;
@@ -21,12 +20,13 @@ mod target;
 
 pub use category_set::{CategorySet, MAX_CATEGORIES};
 pub use decide::{Decision, Determinant, GrantFacts, Item, ItemDecision, Refusal, decide};
-pub use defaults::default_effect;
 pub use diff::{
     Axis, Data, Difference, Direction, Group, MAX_FLOWS, Point, RegisterChange, TooManyFlows, diff,
 };
 pub use explain::{Explained, Explanation, Outcome, Unmet};
-pub use header::{HeaderError, MAX_ENTRIES, MAX_HEADER, MAX_TEXT, check_header, parse_header};
+pub use header::{
+    HeaderError, MAX_ENTRIES, MAX_HEADER, MAX_TEXT, check_header, parse_header, parse_header_for,
+};
 pub use matcher::{Matcher, MatcherError, MatcherKind};
 pub use parts::{
     Approver, Binding, Destination, EventPath, Fault, GrantTerms, Parts, Release, Rule, Subject,

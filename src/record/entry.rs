@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::Macs;
 use super::frame::MAX_ENTRY;
 use crate::model::{
-    Attested, Band, CategoryIndex, Claimed, Effect, Finding, FlowHeader, Label, Unique,
+    Attested, Band, CategoryIndex, Claimed, Effect, Finding, FlowHeader, Label, Summary, Unique,
 };
 use crate::policy::{Decision, Flow, Identity, Policy};
 use crate::rules::RuleSet;
@@ -119,6 +119,66 @@ pub fn decision(sequence: u64, decided: &Decided<'_>, macs: &Macs, clean: &Clean
     }
 }
 
+/// What is known of a run over many payloads.
+#[derive(Clone, Copy)]
+pub struct Ran<'a> {
+    /// The policy that decided.
+    pub policy: &'a Policy,
+    /// The rules that found.
+    pub rules: &'a RuleSet,
+    /// What the caller claims.
+    pub header: &'a FlowHeader,
+    /// Scheme and host of the destination that it claims, as far as they are known.
+    pub destination: (&'a str, &'a str),
+    /// What the kernel attests.
+    pub attested: &'a Attested,
+    /// The flow that all payloads share, resolved.
+    pub flow: &'a Flow,
+    /// The command that ran.
+    pub command: &'a str,
+    /// Sequence number of the first decision, where there is one.
+    pub first: Option<u64>,
+    /// Decisions from there on that are about this run.
+    pub decisions: u64,
+    /// What was seen and found.
+    pub summary: &'a Summary,
+    /// When it ended.
+    pub at: &'a Moment,
+}
+
+/// The entry over a run, of kind `scan_summary`.
+pub fn run_summary(sequence: u64, ran: &Ran<'_>, macs: &Macs, clean: &Cleaner<'_>) -> Vec<u8> {
+    let Ran { policy, rules, header, flow, summary, .. } = *ran;
+    let mut entry = begin(sequence, "scan_summary", ran.at);
+    entry.extend(asked(policy, flow, header, ran.attested, macs, clean));
+    let mut put = |key: &str, value: Value| drop(entry.insert(key.to_owned(), value));
+    put("destination", destination(policy, flow, header, ran.destination, macs, clean));
+    put("command", json!(ran.command));
+    put("first", json!(ran.first));
+    put("decisions", json!(ran.decisions));
+    for (name, tally) in [
+        ("seen", summary.seen),
+        ("scanned", summary.scanned),
+        ("partial", summary.partial),
+        ("skipped", summary.skipped),
+        ("failed", summary.failed),
+    ] {
+        put(name, json!({"files": tally.files, "bytes": tally.bytes}));
+    }
+    put("files_with_findings", json!(summary.files_with_findings));
+    put("findings", by_id(rules, summary.findings.iter().map(|(at, n)| (*at, json!(n)))));
+    put("possible", by_id(rules, summary.possible.iter().map(|(at, n)| (*at, json!(n)))));
+    put("truncated", json!(summary.truncated));
+    put("interrupted", json!(summary.interrupted));
+    put("effect", json!(summary.effect));
+    put("elapsed_ms", json!(summary.elapsed_ms));
+    put("mac_epoch", json!(macs.epoch()));
+    put("rule_digest", json!(HEXLOWER.encode(&rules.digest)));
+    put("policy_digest", json!(HEXLOWER.encode(&policy.digest())));
+    put("engine_version", json!(env!("CARGO_PKG_VERSION")));
+    encode(&Value::Object(entry))
+}
+
 /// An entry of another kind: `fields` beside sequence, kind and time.
 pub fn event(sequence: u64, kind: &str, at: &Moment, fields: Map<String, Value>) -> Vec<u8> {
     let mut entry = begin(sequence, kind, at);
@@ -148,40 +208,10 @@ fn decision_value(
     fingerprints: usize,
 ) -> Value {
     let Decided { policy, rules, header, flow, label, decision, .. } = *decided;
-    let claim = |field: &str, text: &Option<Claimed>| {
-        text.as_ref().map_or(Value::Null, |text| claim(field, text, macs, clean))
-    };
     let mut entry = begin(sequence, "decision", decided.at);
+    entry.extend(asked(policy, flow, header, decided.attested, macs, clean));
     let mut put = |key: &str, value: Value| drop(entry.insert(key.to_owned(), value));
-    put("trigger", claim("trigger", &header.trigger));
-    let workflow = with(
-        claim("workflow", &header.workflow),
-        [
-            ("registered", json!(policy.workflow_of(flow).map(|workflow| &workflow.id))),
-            ("bound", json!(flow.identity == Identity::Bound)),
-        ],
-    );
-    put("workload", json!({"attested": decided.attested, "claimed": {"workflow": workflow}}));
-    for (field, text) in [
-        ("agent", &header.agent),
-        ("run", &header.run),
-        ("step", &header.step),
-        ("tool", &header.tool),
-        ("source", &header.source),
-    ] {
-        put(field, claim(field, text));
-    }
-    let parents = header.parents.iter().take(MAX_PARENTS);
-    let parents: Vec<Value> =
-        parents.map(|parent| self::claim("parents", parent, macs, clean)).collect();
-    put("parents", json!(parents));
-    if header.parents.len() > MAX_PARENTS {
-        put("parents_omitted", json!(header.parents.len() - MAX_PARENTS));
-    }
-    put("channel", json!(flow.channel));
-    put("destination", destination(decided, macs, clean));
-    let listed = json!(flow.purpose_listed);
-    put("purpose", with(claim("purpose", &header.purpose), [("listed", listed)]));
+    put("destination", destination(policy, flow, header, decided.destination, macs, clean));
     put("bytes", json!(flow.bytes));
     put("payload_mac", json!(HEXLOWER.encode(&flow.payload)));
     put("mac_epoch", json!(macs.epoch()));
@@ -222,6 +252,51 @@ fn decision_value(
     Value::Object(entry)
 }
 
+/// Who asked for what: all that the header claims but the destination, and what the kernel attests.
+fn asked(
+    policy: &Policy,
+    flow: &Flow,
+    header: &FlowHeader,
+    attested: &Attested,
+    macs: &Macs,
+    clean: &Cleaner<'_>,
+) -> Map<String, Value> {
+    let claim = |field: &str, text: &Option<Claimed>| {
+        text.as_ref().map_or(Value::Null, |text| claim(field, text, macs, clean))
+    };
+    let mut entry = Map::new();
+    let mut put = |key: &str, value: Value| drop(entry.insert(key.to_owned(), value));
+    put("trigger", claim("trigger", &header.trigger));
+    let workflow = with(
+        claim("workflow", &header.workflow),
+        [
+            ("registered", json!(policy.workflow_of(flow).map(|workflow| &workflow.id))),
+            ("bound", json!(flow.identity == Identity::Bound)),
+        ],
+    );
+    put("workload", json!({"attested": attested, "claimed": {"workflow": workflow}}));
+    for (field, text) in [
+        ("agent", &header.agent),
+        ("run", &header.run),
+        ("step", &header.step),
+        ("tool", &header.tool),
+        ("source", &header.source),
+    ] {
+        put(field, claim(field, text));
+    }
+    let parents = header.parents.iter().take(MAX_PARENTS);
+    let parents: Vec<Value> =
+        parents.map(|parent| self::claim("parents", parent, macs, clean)).collect();
+    put("parents", json!(parents));
+    if header.parents.len() > MAX_PARENTS {
+        put("parents_omitted", json!(header.parents.len() - MAX_PARENTS));
+    }
+    put("channel", json!(flow.channel));
+    let listed = json!(flow.purpose_listed);
+    put("purpose", with(claim("purpose", &header.purpose), [("listed", listed)]));
+    entry
+}
+
 /// A claim, or nothing, with more that is known of it.
 fn with<const N: usize>(claim: Value, more: [(&str, Value); N]) -> Value {
     let mut fields = match claim {
@@ -244,9 +319,14 @@ fn claim(field: &str, text: &Claimed, macs: &Macs, clean: &Cleaner<'_>) -> Value
 }
 
 /// Id, trust, scheme and host: never a path, a query or a user.
-fn destination(decided: &Decided<'_>, macs: &Macs, clean: &Cleaner<'_>) -> Value {
-    let Decided { policy, header, flow, .. } = *decided;
-    let (scheme, host) = decided.destination;
+fn destination(
+    policy: &Policy,
+    flow: &Flow,
+    header: &FlowHeader,
+    (scheme, host): (&str, &str),
+    macs: &Macs,
+    clean: &Cleaner<'_>,
+) -> Value {
     let mac = header.destination.as_ref().map(|text| macs.claim("destination", text.as_str()));
     json!({
         "id": policy.destination_of(flow).map(|destination| &destination.id),

@@ -37,6 +37,15 @@ impl Macs {
         self.of(b"payload", &[payload])
     }
 
+    /// The MAC of a payload that comes in pieces.
+    pub fn begin_payload(&self) -> PayloadMac {
+        let mac = Hmac::<Sha256>::new_from_slice(&*self.key).ok().map(|mut mac| {
+            mac.update(b"payload\0");
+            mac
+        });
+        PayloadMac { mac }
+    }
+
     /// MAC of what a field of a flow header claims.
     pub fn claim(&self, field: &str, text: &str) -> [u8; 32] {
         self.of(b"claim", &[field.as_bytes(), b"\0", text.as_bytes()])
@@ -54,6 +63,26 @@ impl Macs {
         mac.update(&[0]);
         parts.iter().for_each(|part| mac.update(part));
         mac.finalize().into_bytes().into()
+    }
+}
+
+/// The MAC of a payload so far.
+pub struct PayloadMac {
+    // HMAC takes a key of any length, so it is always there.
+    mac: Option<Hmac<Sha256>>,
+}
+
+impl PayloadMac {
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        if let Some(mac) = &mut self.mac {
+            mac.update(piece);
+        }
+    }
+
+    /// What [`Macs::payload`] gives for all pieces in one.
+    pub fn finish(self) -> [u8; 32] {
+        self.mac.map_or([0; 32], |mac| mac.finalize().into_bytes().into())
     }
 }
 
@@ -77,6 +106,17 @@ mod tests {
         }
         assert_eq!(macs.payload(b"x"), Macs::new(1, [1; 32]).payload(b"x"));
         assert!(!format!("{macs:?}").contains("[1"));
+    }
+
+    #[test]
+    fn pieces_give_the_mac_of_the_whole() {
+        let macs = Macs::new(1, [1; 32]);
+        for size in 1..12 {
+            let mut pieces = macs.begin_payload();
+            b"some payload".chunks(size).for_each(|piece| pieces.update(piece));
+            assert_eq!(pieces.finish(), macs.payload(b"some payload"), "{size}");
+        }
+        assert_eq!(macs.begin_payload().finish(), macs.payload(b""));
     }
 
     /// RFC 4231 test case 2, with the name in front taken out: the key and data are those of the

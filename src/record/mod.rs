@@ -48,11 +48,11 @@ pub mod vault;
 mod writer;
 
 pub use committer::{AppendError, MAX_TOGETHER, Receipt};
-pub use entry::{Cleaner, Decided, Moment, VERSION, decision, event, rfc3339};
+pub use entry::{Cleaner, Decided, Moment, Ran, VERSION, decision, event, rfc3339, run_summary};
 pub use escalation::{EscalationId, NoEscalationId};
 pub use header::Header;
 pub use ledger::{Ledger, OpenError, Options, RotateError};
-pub use mac::Macs;
+pub use mac::{Macs, PayloadMac};
 pub use note::{Checkpoint, Signer, Vkey};
 pub use proof::Proof;
 pub use read::{ReadError, Reader};

@@ -5,7 +5,7 @@ use std::io;
 
 use anstyle::{AnsiColor, Style};
 
-use super::shape::{PlaceShape, RECORDED, Shaper};
+use super::shape::{PlaceShape, Shaper, recorded};
 use crate::model::{Band, CategoryIndex, Effect, FileReport, Finding, Outcome, Summary, Tally};
 
 /// Files that the summary lists as unread one by one. More are counted; the other forms list all.
@@ -27,7 +27,8 @@ impl Human {
         Human { colour, unread: Vec::new(), unlisted: 0, skipped: BTreeMap::new() }
     }
 
-    /// Writes a block for a file with shown findings; of any other only what was not read is kept.
+    /// Writes a block for a file with shown findings or an effect above allow; of any other only
+    /// what was not read is kept.
     pub(super) fn file(
         &mut self,
         out: &mut impl io::Write,
@@ -37,7 +38,8 @@ impl Human {
         self.remember(shaper, report);
         let shown = report.findings.iter().filter(|finding| shaper.filter.shows(finding));
         let rows: Vec<Row> = shown.map(|finding| Row::new(shaper, finding)).collect();
-        if rows.is_empty() && report.truncated == 0 {
+        let stopped = report.effect.is_some_and(|effect| effect > Effect::Allow);
+        if rows.is_empty() && report.truncated == 0 && !stopped {
             return Ok(());
         }
         let path = shaper.path(&report.path);
@@ -49,6 +51,9 @@ impl Human {
             write!(out, "  {}", self.paint(effect.as_str(), of_effect(effect)))?;
         }
         writeln!(out)?;
+        if let Some(reason) = &report.reason {
+            writeln!(out, "  {reason}")?;
+        }
         let widths = Widths::of(&rows);
         for row in &rows {
             self.row(out, row, &widths)?;
@@ -77,7 +82,7 @@ impl Human {
         if let Some(effect) = summary.effect {
             writeln!(out, "effect: {}", self.paint(effect.as_str(), of_effect(effect)))?;
         }
-        writeln!(out, "recorded: {RECORDED}")?;
+        writeln!(out, "recorded: {}", recorded(summary.recorded))?;
         let (seconds, millis) = (summary.elapsed_ms / 1000, summary.elapsed_ms % 1000);
         writeln!(out, "elapsed: {seconds}.{millis:03} s")
     }

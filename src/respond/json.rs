@@ -96,6 +96,8 @@ struct FileShape<'s> {
     label: Option<LabelShape<'s>>,
     effect: Option<Effect>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'s str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<FindingsShape<'s>>,
     truncated: u64,
 }
@@ -110,6 +112,7 @@ impl<'s> FileShape<'s> {
             problem: report.problem.as_deref().map(|problem| shaper.text(problem)),
             label: report.label.as_ref().map(|label| shaper.label(label)),
             effect: report.effect,
+            reason: report.reason.as_deref(),
             findings: None,
             truncated: report.truncated,
         }

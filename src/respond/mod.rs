@@ -23,7 +23,7 @@ pub use redact::{
     Done, MAX_MASK, MAX_TOKEN_VALUE, NoTokens, Obligations, RedactError, Redacted, Redactor,
     TokenFailure, Tokens, VaultTokens, redact,
 };
-pub use shape::{FindingShape, FindingsShape, LabelShape, Shaper, SummaryShape};
+pub use shape::{FindingShape, FindingsShape, LabelShape, Shaper, SummaryShape, recorded};
 
 use std::collections::BTreeSet;
 use std::io;

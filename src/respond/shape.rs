@@ -285,13 +285,15 @@ impl Serialize for SummaryShape<'_> {
         out.serialize_field("interrupted", &summary.interrupted)?;
         out.serialize_field("effect", &summary.effect)?;
         out.serialize_field("elapsed_ms", &summary.elapsed_ms)?;
-        out.serialize_field("recorded", RECORDED)?;
+        out.serialize_field("recorded", recorded(summary.recorded))?;
         out.end()
     }
 }
 
-/// Whether an entry was written to a ledger: there is none yet, and reports say so.
-pub(super) const RECORDED: &str = "no";
+/// The word for whether decisions are durable in a ledger.
+pub fn recorded(durable: bool) -> &'static str {
+    if durable { "yes" } else { "no" }
+}
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]

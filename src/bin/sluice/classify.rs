@@ -11,14 +11,16 @@ use std::time::Instant;
 
 use anyhow::Context;
 use serde::Serialize;
+use sluicegate::batch::Ruling;
 use sluicegate::decode::{self, Encoding, Structure};
-use sluicegate::engine::{Classified, Options, ScannedNames};
-use sluicegate::model::{self, Coverage, FileReport, Outcome, Reason, Summary};
-use sluicegate::policy::default_effect;
+use sluicegate::engine::{Classified, Options, ScannedNames, SharedFlow, Taken};
+use sluicegate::model::{self, Coverage, FileReport, Inspected, Outcome, Reason, Summary};
+use sluicegate::record::{Macs, PayloadMac};
 use sluicegate::respond::{self, Filter, FindingsShape, Format, LabelShape, Shaper, Writer};
 use sluicegate::scan::sweep::Kernel;
 use sluicegate::{RuleSet, Scanner};
 
+use crate::flow::{self, Deciding, FlowArguments, Recorder};
 use crate::kernel;
 use crate::key::fingerprint_key;
 use crate::names::shown;
@@ -29,8 +31,8 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// Scan one payload, or one a line, and print its label and findings.
 ///
-/// Nothing is recorded, and the output says so. Exits 0 whatever is found, unless --fail-on asks
-/// for a decision.
+/// Exits 0 whatever is found, unless --fail-on asks for a decision. The output says whether the
+/// decision was recorded.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The payload; `-` or nothing for standard input
@@ -63,10 +65,12 @@ pub struct Arguments {
     #[arg(long = "category", value_name = "ID|CLASS", value_delimiter = ',')]
     categories: Vec<String>,
 
-    /// Decide on the data as sent to an unknown destination: exit with the code of the effect if
-    /// it is this or above
-    #[arg(long, value_enum, value_name = "EFFECT")]
+    /// Decide by the register, and exit with the code of the effect if it is this or above
+    #[arg(long, value_enum, value_name = "EFFECT", help_heading = "Decision and record")]
     fail_on: Option<Effect>,
+
+    #[command(flatten)]
+    flow: FlowArguments,
 
     /// Key of the fingerprints, 32 bytes raw or in hex [default: a new one each run]
     #[arg(long, value_name = "FILE")]
@@ -115,13 +119,17 @@ enum Effect {
 }
 
 /// What the arguments ask for, checked.
-struct Plan {
-    rules: Arc<RuleSet>,
+struct Plan<'a> {
+    rules: &'a RuleSet,
     scanner: Scanner,
     names: ScannedNames,
     filter: Filter,
     input_format: InputFormat,
+    /// Key of the fingerprints that are shown.
     key: [u8; 32],
+    deciding: &'a Deciding,
+    /// The flow of the payloads, where they are decided.
+    flow: Option<SharedFlow<'a>>,
     fail_on: Option<model::Effect>,
 }
 
@@ -131,18 +139,21 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let rules = Arc::new(crate::load::load_rules(&arguments.rules)?);
     let filter = Filter::new(arguments.min_band.into(), &arguments.categories, &rules)
         .map_err(|error| UsageError(error.to_string()))?;
+    let deciding = arguments.flow.open(&rules, arguments.fail_on.is_some())?;
     let options = Options { kernel: arguments.kernel, ..Options::default() };
     let scanner = kernel::scanner(&rules, options)?;
+    let path = arguments.file.filter(|path| path.as_os_str() != "-");
     let plan = Plan {
         names: ScannedNames::new(&scanner),
         scanner,
-        rules,
+        rules: &rules,
         filter,
         input_format: arguments.input_format,
         key,
+        deciding: &deciding,
+        flow: deciding.flow(&rules, arguments.jsonl || path.is_some()),
         fail_on: arguments.fail_on.map(model::Effect::from),
     };
-    let path = arguments.file.filter(|path| path.as_os_str() != "-");
     let input = open(path.as_deref())?;
     if arguments.jsonl {
         lines::run(&plan, input)
@@ -152,21 +163,23 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn one_payload(
-    plan: &Plan,
+    plan: &Plan<'_>,
     input: Box<dyn Read + Send>,
     path: Option<PathBuf>,
     format: OutputFormat,
 ) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
-    let answer = classify(plan, input)?;
+    let mut answer = classify(plan, input)?;
     let read_failed = answer.failure.is_some();
     if let Some(failure) = &answer.failure {
         anstream::eprintln!("sluice: the payload could not be read to its end: {failure}");
     }
-    let effect = plan.effect(&answer.classified);
+    let ruling = plan.ruling(&mut answer.classified, read_failed);
+    let effect = ruling.as_ref().map(|ruling| ruling.effect);
+    let recorded = record(plan, &mut answer, path.as_deref(), began)?;
     let written = match format {
-        OutputFormat::Human => human(plan, answer, path, effect, began),
-        OutputFormat::Json => json(plan, &answer, path.as_deref(), effect),
+        OutputFormat::Human => human(plan, answer, path, ruling, recorded, began),
+        OutputFormat::Json => json(plan, &answer, path.as_deref(), ruling, recorded),
     };
     // Whoever closed the pipe has read enough; the decision stands.
     written.or_else(forgive_broken_pipe).context("cannot write to standard output")?;
@@ -176,14 +189,40 @@ fn one_payload(
     })
 }
 
+/// Records the decision, where it is to be; true once it is durable.
+fn record(
+    plan: &Plan<'_>,
+    answer: &mut Answer,
+    path: Option<&Path>,
+    began: Instant,
+) -> anyhow::Result<bool> {
+    let Some(mut recorder) = plan.recorder() else { return Ok(false) };
+    let latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let classified = &mut answer.classified;
+    recorder.take(&Taken {
+        source: path.map(|path| flow::source(path, &plan.names)),
+        outcome: answer.outcome,
+        label: Some(&classified.label),
+        findings: &classified.findings,
+        truncated: classified.truncated,
+        inspected: answer.mac.map(|mac| Inspected { bytes: answer.bytes, mac, latency_us }),
+    })?;
+    recorder.flush()?;
+    recorder.show(&mut classified.findings);
+    Ok(true)
+}
+
 /// What was learned of one payload.
 struct Answer {
     classified: Classified,
     bytes: u64,
+    /// The keyed MAC of these bytes, where they are recorded.
+    mac: Option<[u8; 32]>,
+    outcome: Outcome,
     failure: Option<io::Error>,
 }
 
-fn classify(plan: &Plan, mut input: Box<dyn Read + Send>) -> anyhow::Result<Answer> {
+fn classify(plan: &Plan<'_>, mut input: Box<dyn Read + Send>) -> anyhow::Result<Answer> {
     let mut buffer = vec![0; READ_BYTES];
     // A declared format still leaves open whether a byte order mark, of at most three bytes,
     // stands before it.
@@ -194,19 +233,31 @@ fn classify(plan: &Plan, mut input: Box<dyn Read + Send>) -> anyhow::Result<Answ
     let (mut length, mut failure) = fill(&mut input, &mut buffer, head);
     let first = buffer.get(..length).unwrap_or_default();
     let mut stream = plan.scanner(plan.input_format.declared(first)).stream();
+    let mut mac = plan.deciding.macs().map(Macs::begin_payload);
     let mut bytes = 0;
     loop {
-        stream.push(buffer.get(..length).unwrap_or_default());
+        let piece = buffer.get(..length).unwrap_or_default();
+        stream.push(piece);
+        if let Some(mac) = &mut mac {
+            mac.update(piece);
+        }
         bytes += length as u64;
-        if let Some(failure) = failure {
+        if failure.is_some() {
             stream.note(&Coverage::partial(Reason::Error));
-            return Ok(Answer { classified: stream.finish(), bytes, failure: Some(failure) });
+            break;
         }
         (length, failure) = fill(&mut input, &mut buffer, 1);
         if length == 0 && failure.is_none() {
-            return Ok(Answer { classified: stream.finish(), bytes, failure: None });
+            break;
         }
     }
+    let classified = stream.finish();
+    let outcome = match failure {
+        Some(_) => Outcome::Failed,
+        None if classified.label.coverage.is_complete() => Outcome::Scanned,
+        None => Outcome::Partial,
+    };
+    Ok(Answer { classified, bytes, mac: mac.map(PayloadMac::finish), outcome, failure })
 }
 
 /// Reads into the buffer until it holds `least` bytes or the input ends or fails. Returns how many
@@ -225,10 +276,11 @@ fn fill(input: &mut impl Read, buffer: &mut [u8], least: usize) -> (usize, Optio
 }
 
 fn json(
-    plan: &Plan,
+    plan: &Plan<'_>,
     answer: &Answer,
     path: Option<&Path>,
-    effect: Option<model::Effect>,
+    ruling: Option<Ruling>,
+    recorded: bool,
 ) -> io::Result<()> {
     let shaper = plan.shaper();
     let path = path.map(|path| shaper.path(path));
@@ -238,8 +290,9 @@ fn json(
         label: shaper.label(&classified.label),
         findings: shaper.findings(&classified.findings, path.as_deref(), &chain),
         truncated: classified.truncated,
-        effect,
-        recorded: RECORDED,
+        effect: ruling.as_ref().map(|ruling| ruling.effect),
+        reason: ruling.as_ref().map(|ruling| ruling.reason.as_str()),
+        recorded: respond::recorded(recorded),
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
     serde_json::to_writer(&mut out, &document)?;
@@ -248,18 +301,15 @@ fn json(
 }
 
 fn human(
-    plan: &Plan,
+    plan: &Plan<'_>,
     answer: Answer,
     path: Option<PathBuf>,
-    effect: Option<model::Effect>,
+    ruling: Option<Ruling>,
+    recorded: bool,
     began: Instant,
 ) -> io::Result<()> {
-    let Answer { classified, bytes, failure } = answer;
-    let outcome = match failure {
-        Some(_) => Outcome::Failed,
-        None if classified.label.coverage.is_complete() => Outcome::Scanned,
-        None => Outcome::Partial,
-    };
+    let Answer { classified, bytes, outcome, failure, .. } = answer;
+    let (effect, reason) = ruling.map(|it| (it.effect, it.reason)).unzip();
     let report = FileReport {
         path: path.unwrap_or_else(|| PathBuf::from("standard input")),
         bytes,
@@ -273,8 +323,10 @@ fn human(
         truncated: classified.truncated,
         digest: None,
         effect,
+        reason,
+        inspected: None,
     };
-    let mut summary = Summary::default();
+    let mut summary = Summary { recorded, ..Summary::default() };
     summary.add(&report);
     summary.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let stdout = io::stdout();
@@ -284,14 +336,11 @@ fn human(
         colour: anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
     };
     let out = io::BufWriter::new(stdout.lock());
-    let mut writer = Writer::new(out, options, &plan.rules, &plan.names);
+    let mut writer = Writer::new(out, options, plan.rules, &plan.names);
     writer.begin()?;
     writer.file(&report)?;
     writer.finish(&summary)
 }
-
-/// No ledger is written, and every answer says so.
-const RECORDED: &str = "no";
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -300,22 +349,31 @@ struct Document<'a> {
     truncated: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     effect: Option<model::Effect>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
     recorded: &'static str,
 }
 
-impl Plan {
+impl Plan<'_> {
     fn scanner(&self, format: Option<decode::Format>) -> Scanner {
-        let options = Options { format, fingerprint_key: Some(self.key), ..Options::default() };
+        let options = Options { format, ..self.deciding.options(self.key) };
         self.scanner.with(options)
     }
 
     fn shaper(&self) -> Shaper<'_> {
-        Shaper::new(&self.rules, &self.names, self.filter.clone())
+        Shaper::new(self.rules, &self.names, self.filter.clone())
     }
 
-    /// The effect of what was found, where a decision was asked for.
-    fn effect(&self, classified: &Classified) -> Option<model::Effect> {
-        self.fail_on.map(|_| default_effect(&classified.label, &self.rules))
+    /// What policy says of what was found, where a decision was asked for. The label gets what the
+    /// flow says that the payload carries.
+    fn ruling(&self, classified: &mut Classified, failed: bool) -> Option<Ruling> {
+        let flow = self.flow.as_ref()?;
+        let decision = flow.decide(&mut classified.label);
+        Some(flow::ruling(flow, if failed { flow.failed() } else { decision }))
+    }
+
+    fn recorder(&self) -> Option<Recorder<'_>> {
+        self.deciding.recorder(self.flow.as_ref(), &self.names, self.key)
     }
 
     fn exit_code(&self, effect: Option<model::Effect>) -> u8 {

@@ -1,6 +1,6 @@
 //! `sluice decide`: one payload with its flow header to a recorded decision.
 
-mod told;
+pub mod told;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use sluicegate::Scanner;
 use sluicegate::engine::{Arriving, Desk, Options, ScannedNames, Settled};
-use sluicegate::model::{Cause, Effect, FlowHeader};
-use sluicegate::policy::{Carrier, MAX_HEADER, parse_header};
+use sluicegate::model::{Cause, Effect};
+use sluicegate::policy::{Carrier, parse_header};
 use sluicegate::record::pending::Pending;
 use sluicegate::record::{Macs, State, StateError, rfc3339};
 use sluicegate::respond::{self, Filter, Recorded, Released, Report, Shaper, Waiting};
@@ -84,7 +84,7 @@ enum Format {
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let began = attest::now()?;
-    let header = header(&arguments.flow)?;
+    let header = crate::flow::read_header(&arguments.flow, parse_header)?;
     let rules = Arc::new(crate::load::load_rules(&arguments.rules)?);
     let loaded = register::load(arguments.config.as_deref(), &rules.taxonomy)?;
     let policy = &loaded.config.policy;
@@ -137,19 +137,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         release(target, &settled, &payload.bytes)?;
     }
     Ok(ExitCode::from(effect.exit_code()))
-}
-
-fn header(path: &Path) -> anyhow::Result<FlowHeader> {
-    let file = shown(path);
-    let cannot = |error: &dyn std::fmt::Display| {
-        UsageError(format!("the flow header `{file}` cannot be used: {error}"))
-    };
-    let mut bytes = Vec::new();
-    let limit = MAX_HEADER as u64 + 1;
-    File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|error| cannot(&error))?;
-    parse_header(&bytes).map_err(|error| cannot(&error).into())
 }
 
 struct Payload {

@@ -12,6 +12,7 @@ mod classify;
 mod completions;
 mod decide;
 mod events;
+mod flow;
 mod init;
 mod kernel;
 mod key;

@@ -12,11 +12,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use sluicegate::batch::{self, Filter, Plan, Progress, Roots, manifest};
 use sluicegate::engine::{Options, ScannedNames};
 use sluicegate::model::{self, Effect, Label, Summary};
-use sluicegate::policy::default_effect;
 use sluicegate::respond;
 use sluicegate::scan::sweep::Kernel;
 use sluicegate::{RuleSet, Scanner};
 
+use crate::flow::{self, FlowArguments, Recorder};
 use crate::kernel;
 use crate::key::fingerprint_key;
 use crate::names::shown;
@@ -73,10 +73,12 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 
-    /// Decide on the data as sent to an unknown destination: exit with the code of the highest
-    /// effect if it is this or above
-    #[arg(long, value_enum, value_name = "EFFECT")]
+    /// Decide by the register, and exit with the code of the highest effect if it is this or above
+    #[arg(long, value_enum, value_name = "EFFECT", help_heading = "Decision and record")]
     fail_on: Option<FailOn>,
+
+    #[command(flatten)]
+    flow: FlowArguments,
 
     /// Key of the fingerprints, 32 bytes raw or in hex [default: a new one each run]
     #[arg(long, value_name = "FILE")]
@@ -140,8 +142,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let rules = Arc::new(crate::load::load_rules(&arguments.rules)?);
     let presentation = presentation(&arguments, &rules)?;
     let kernel = arguments.kernel;
-    let options = Options { fingerprint_key: Some(key), kernel, ..Options::default() };
+    let deciding = arguments.flow.open(&rules, arguments.fail_on.is_some())?;
+    let options = Options { kernel, ..deciding.options(key) };
     let scanner = kernel::scanner(&rules, options)?;
+    let names = ScannedNames::new(&scanner);
+    let flow = deciding.flow(&rules, true);
+    let ruling = flow.as_ref().map(|flow| {
+        move |label: &mut Label| {
+            let decision = flow.decide(label);
+            flow::ruling(flow, decision)
+        }
+    });
+    let rulings = flow.as_ref().zip(ruling.as_ref()).map(|(flow, of)| flow::rulings(flow, of));
     if !arguments.quiet {
         for (dropped, within) in roots.dropped() {
             let (dropped, within) = (shown(dropped), shown(within));
@@ -153,23 +165,30 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let bar = shows_progress.then(progress::bar);
     let stop = stop_flag()?;
     let outputs = Outputs::open(&arguments, bar.as_ref())?;
-    let effect_of = |label: &Label| default_effect(label, &rules);
     let plan = Plan {
         roots,
         filter,
         max_file_size: arguments.max_file_size,
         threads: arguments.jobs.unwrap_or_else(processors),
         digests: arguments.manifest.is_some(),
-        decide: if arguments.fail_on.is_some() { Some(&effect_of) } else { None },
+        rulings,
+        macs: deciding.macs(),
         leave_out: outputs.files(),
         estimate: shows_progress,
     };
 
     let to_stdout = arguments.output.is_none();
-    let run = Run { arguments: &arguments, plan: &plan, scanner: &scanner, bar: bar.as_ref() };
-    let summary = match run.perform(presentation, outputs, &stop) {
+    let run = Run {
+        arguments: &arguments,
+        plan: &plan,
+        scanner: &scanner,
+        names: &names,
+        bar: bar.as_ref(),
+    };
+    let recorder = deciding.recorder(flow.as_ref(), &names, key);
+    let summary = match run.perform(presentation, outputs, recorder, &stop) {
         // Whoever read the report has seen enough; there is nobody to tell.
-        Err(error) if to_stdout && error.kind() == io::ErrorKind::BrokenPipe => {
+        Err(error) if to_stdout && is_broken_pipe(&error) => {
             return Ok(ExitCode::from(INTERNAL));
         }
         other => other?,
@@ -234,6 +253,7 @@ struct Run<'a> {
     arguments: &'a Arguments,
     plan: &'a Plan<'a>,
     scanner: &'a Scanner,
+    names: &'a ScannedNames,
     bar: Option<&'a ProgressBar>,
 }
 
@@ -243,9 +263,10 @@ impl Run<'_> {
         &self,
         presentation: respond::Options,
         outputs: Outputs,
+        mut recorder: Option<Recorder<'_>>,
         stop: &AtomicBool,
-    ) -> io::Result<Summary> {
-        let Run { arguments, plan, scanner, bar } = *self;
+    ) -> anyhow::Result<Summary> {
+        let Run { arguments, plan, scanner, names, bar } = *self;
         let written = [&arguments.output, &arguments.manifest].into_iter().flatten();
         let mut manifest = outputs
             .manifest
@@ -253,9 +274,7 @@ impl Run<'_> {
                 manifest::Writer::begin(out, plan.roots.paths(), written.map(PathBuf::as_path))
             })
             .transpose()?;
-        let names = ScannedNames::new(scanner);
-        let mut writer =
-            respond::Writer::new(outputs.report, presentation, scanner.rules(), &names);
+        let mut writer = respond::Writer::new(outputs.report, presentation, scanner.rules(), names);
         writer.begin()?;
 
         let progress = Progress::default();
@@ -265,7 +284,10 @@ impl Run<'_> {
                 let progress = &progress;
                 scope.spawn(move || progress::follow(bar, progress, &end));
             }
-            let summary = batch::run(plan, scanner, &progress, stop, &mut |report| {
+            let summary = batch::run(plan, scanner, &progress, stop, &mut |mut report| {
+                if let Some(recorder) = &mut recorder {
+                    recorder.file(&mut report).map_err(io::Error::other)?;
+                }
                 if let Some(manifest) = &mut manifest {
                     manifest.file(&report)?;
                 }
@@ -277,7 +299,11 @@ impl Run<'_> {
         if let Some(bar) = bar {
             bar.finish_and_clear();
         }
-        let summary = summary?;
+        let mut summary = summary?;
+        // One barrier: nothing says that the run is recorded, and nothing exits, before it is.
+        if let Some(recorder) = recorder {
+            recorder.finish("scan", &mut summary)?;
+        }
         writer.finish(&summary)?;
         let manifest = manifest.map(manifest::Writer::finish).transpose()?;
         writer.into_inner().commit()?;
@@ -340,11 +366,17 @@ fn in_one_line(summary: &Summary) -> String {
         line.push_str("; effect: ");
         line.push_str(effect.as_str());
     }
-    line.push_str("; recorded: no");
+    line.push_str("; recorded: ");
+    line.push_str(respond::recorded(summary.recorded));
     if summary.interrupted {
         line.push_str("; interrupted");
     }
     line
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn usage(error: impl std::fmt::Display) -> anyhow::Error {

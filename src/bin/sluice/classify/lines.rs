@@ -6,7 +6,9 @@
 //! batches under way and the length limit of a line.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Context;
 use crossbeam_channel::{Receiver, Sender};
@@ -14,10 +16,13 @@ use rayon::prelude::*;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use sluicegate::Scanner;
-use sluicegate::model::Effect;
+use sluicegate::engine::Taken;
+use sluicegate::model::{Claimed, Effect, FileReport, Inspected, Outcome, Summary};
+use sluicegate::record::Macs;
 use sluicegate::respond::{self, FindingsShape, LabelShape, Shaper};
 
-use super::{InputFormat, Plan, RECORDED};
+use super::{InputFormat, Plan};
+use crate::flow::{self, Recorder};
 use crate::{INTERNAL, USAGE, UsageError};
 
 /// The longest line in bytes, without its end.
@@ -30,12 +35,14 @@ const READ_BYTES: usize = 1024 * 1024;
 const WAITING: usize = 2;
 
 /// Answers every line of the input. Exits 2 if one was bad, else as `--fail-on` asks.
-pub(super) fn run(plan: &Plan, input: Box<dyn Read + Send>) -> anyhow::Result<ExitCode> {
+pub(super) fn run(plan: &Plan<'_>, input: Box<dyn Read + Send>) -> anyhow::Result<ExitCode> {
     if matches!(plan.input_format, InputFormat::Utf16Le | InputFormat::Utf16Be) {
         let text = "with --jsonl each text is UTF-8: --input-format cannot be UTF-16".to_owned();
         return Err(UsageError(text).into());
     }
+    let began = Instant::now();
     let scanners = Scanners::new(plan);
+    let mut recorder = plan.recorder();
     let (sender, receiver) = crossbeam_channel::bounded(WAITING);
     // Not joined: it may wait for input that never comes after the output was closed.
     std::thread::Builder::new()
@@ -43,13 +50,23 @@ pub(super) fn run(plan: &Plan, input: Box<dyn Read + Send>) -> anyhow::Result<Ex
         .spawn(move || read_lines(BufReader::with_capacity(READ_BYTES, input), &sender))
         .context("cannot start a thread")?;
     let mut run = Totals::default();
-    match answer_all(plan, &scanners, &receiver, &mut run) {
+    match answer_all(plan, &scanners, &receiver, recorder.as_mut(), &mut run) {
         Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+        Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             // Lines that were not answered have no effect yet, and a missing answer is block.
             run.effect = plan.fail_on.map(|_| Effect::Block);
+            run.summary.interrupted = true;
         }
-        Err(error) => return Err(error).context("cannot write to standard output"),
+        Err(Failure::Write(error)) => {
+            return Err(error).context("cannot write to standard output");
+        }
+        Err(Failure::Record(error)) => return Err(error),
+    }
+    if let Some(recorder) = recorder {
+        let summary = &mut run.summary;
+        summary.interrupted |= run.read_failed;
+        summary.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        recorder.finish("classify", summary)?;
     }
     Ok(ExitCode::from(match run {
         Totals { read_failed: true, .. } => INTERNAL,
@@ -64,23 +81,45 @@ struct Totals {
     read_failed: bool,
     bad: bool,
     effect: Option<Effect>,
+    /// Lines are its files.
+    summary: Summary,
+}
+
+/// Why lines are not answered.
+enum Failure {
+    Write(io::Error),
+    Record(anyhow::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Write(error)
+    }
 }
 
 fn answer_all(
-    plan: &Plan,
+    plan: &Plan<'_>,
     scanners: &Scanners,
     batches: &Receiver<Batch>,
+    mut recorder: Option<&mut Recorder<'_>>,
     run: &mut Totals,
-) -> io::Result<()> {
+) -> Result<(), Failure> {
     let shaper = plan.shaper();
     let mut out = io::BufWriter::with_capacity(READ_BYTES, io::stdout().lock());
     for batch in batches {
         let answers: Vec<io::Result<Answer>> =
             batch.lines.par_iter().map(|line| scanners.answer(plan, &shaper, line)).collect();
+        let answers: Vec<Answer> = answers.into_iter().collect::<io::Result<_>>()?;
+        if let Some(recorder) = &mut recorder {
+            // An answer says that it is recorded, so it comes after that.
+            record(recorder, &answers).map_err(Failure::Record)?;
+        }
         for answer in answers {
-            let answer = answer?;
             run.bad |= answer.bad;
             run.effect = run.effect.max(answer.effect);
+            if let Some(seen) = &answer.seen {
+                run.summary.add(&seen.report);
+            }
             out.write_all(&answer.json)?;
         }
         out.flush()?;
@@ -160,6 +199,32 @@ struct Answer {
     json: Vec<u8>,
     bad: bool,
     effect: Option<Effect>,
+    /// What its record says, where one is kept.
+    seen: Option<Seen>,
+}
+
+/// A line, for its record.
+struct Seen {
+    source: Option<Claimed>,
+    report: FileReport,
+}
+
+/// Makes the decisions over these lines durable.
+fn record(recorder: &mut Recorder<'_>, answers: &[Answer]) -> anyhow::Result<()> {
+    for Seen { source, report } in answers.iter().filter_map(|answer| answer.seen.as_ref()) {
+        // A line that is no request was not decided; the summary counts it.
+        if report.effect.is_some() {
+            recorder.take(&Taken {
+                source: source.clone(),
+                outcome: report.outcome,
+                label: report.label.as_ref(),
+                findings: &report.findings,
+                truncated: report.truncated,
+                inspected: report.inspected,
+            })?;
+        }
+    }
+    recorder.flush()
 }
 
 /// Scanners for the declared format without and with a byte order mark in front.
@@ -169,33 +234,60 @@ struct Scanners {
 }
 
 impl Scanners {
-    fn new(plan: &Plan) -> Scanners {
+    fn new(plan: &Plan<'_>) -> Scanners {
         let scanner = |head: &[u8]| plan.scanner(plan.input_format.declared(head));
         Scanners { plain: scanner(b""), marked: scanner("\u{feff}".as_bytes()) }
     }
 
-    fn answer(&self, plan: &Plan, shaper: &Shaper, line: &Line) -> io::Result<Answer> {
+    fn answer(&self, plan: &Plan<'_>, shaper: &Shaper, line: &Line) -> io::Result<Answer> {
         let request = match parse(line) {
             Ok(Some(request)) => request,
-            Ok(None) => return Ok(Answer { json: Vec::new(), bad: false, effect: None }),
+            Ok(None) => {
+                return Ok(Answer { json: Vec::new(), bad: false, effect: None, seen: None });
+            }
             Err(error) => {
                 let refusal = Refusal { id: None, error, line: line.number };
-                return Ok(Answer { json: json_line(&refusal)?, bad: true, effect: None });
+                let bytes = line.bytes.as_ref().map_or(MAX_LINE_BYTES, Vec::len) as u64;
+                let report = FileReport::new(PathBuf::new(), bytes, Outcome::Failed);
+                let seen = plan.deciding.macs().map(|_| Seen { source: None, report });
+                return Ok(Answer { json: json_line(&refusal)?, bad: true, effect: None, seen });
             }
         };
-        let scanner = if request.text.starts_with('\u{feff}') { &self.marked } else { &self.plain };
-        let classified = scanner.scan(request.text.as_bytes());
-        let effect = plan.effect(&classified);
+        let began = Instant::now();
+        let Request { id, text } = request;
+        let scanner = if text.starts_with('\u{feff}') { &self.marked } else { &self.plain };
+        let mut classified = scanner.scan(text.as_bytes());
+        let ruling = plan.ruling(&mut classified, false);
+        let (effect, reason) = ruling.map(|it| (it.effect, it.reason)).unzip();
+        let seen = plan.deciding.macs().map(|macs| {
+            let bytes = text.len() as u64;
+            let complete = classified.label.coverage.is_complete();
+            let outcome = if complete { Outcome::Scanned } else { Outcome::Partial };
+            let latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let mac = macs.payload(text.as_bytes());
+            let report = FileReport {
+                label: Some(classified.label.clone()),
+                findings: classified.findings.clone(),
+                truncated: classified.truncated,
+                effect,
+                inspected: Some(Inspected { bytes, mac, latency_us }),
+                ..FileReport::new(PathBuf::new(), bytes, outcome)
+            };
+            // What is shown from here on is not what is recorded.
+            flow::show(&Macs::new(0, plan.key), &mut classified.findings);
+            Seen { source: Some(id.claimed()), report }
+        });
         let chain = respond::chain(classified.format);
         let reply = Reply {
-            id: request.id,
+            id,
             label: shaper.label(&classified.label),
             findings: shaper.findings(&classified.findings, None, &chain),
             truncated: classified.truncated,
             effect,
-            recorded: RECORDED,
+            reason,
+            recorded: respond::recorded(seen.is_some()),
         };
-        Ok(Answer { json: json_line(&reply)?, bad: false, effect })
+        Ok(Answer { json: json_line(&reply)?, bad: false, effect, seen })
     }
 }
 
@@ -251,6 +343,8 @@ struct Reply<'a> {
     truncated: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     effect: Option<Effect>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     recorded: &'static str,
 }
 
@@ -268,6 +362,17 @@ enum Id {
     Text(String),
     Unsigned(u64),
     Signed(i64),
+}
+
+impl Id {
+    /// The id as the claim of where a payload came from.
+    fn claimed(&self) -> Claimed {
+        Claimed::new(match self {
+            Id::Text(text) => text.clone(),
+            Id::Unsigned(number) => number.to_string(),
+            Id::Signed(number) => number.to_string(),
+        })
+    }
 }
 
 const NEEDS_ID: &str = "needs an id";
