@@ -170,7 +170,7 @@ pub fn run_summary(sequence: u64, ran: &Ran<'_>, macs: &Macs, clean: &Cleaner<'_
     put("possible", by_id(rules, summary.possible.iter().map(|(at, n)| (*at, json!(n)))));
     put("truncated", json!(summary.truncated));
     put("interrupted", json!(summary.interrupted));
-    put("effect", json!(summary.effect));
+    put("highest_effect", json!(summary.effect));
     put("elapsed_ms", json!(summary.elapsed_ms));
     put("mac_epoch", json!(macs.epoch()));
     put("rule_digest", json!(HEXLOWER.encode(&rules.digest)));

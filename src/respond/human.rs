@@ -27,7 +27,7 @@ impl Human {
         Human { colour, unread: Vec::new(), unlisted: 0, skipped: BTreeMap::new() }
     }
 
-    /// Writes a block for a file with shown findings or an effect above allow; of any other only
+    /// Writes a block for a file with shown findings or a reason against it; of any other only
     /// what was not read is kept.
     pub(super) fn file(
         &mut self,
@@ -39,7 +39,8 @@ impl Human {
         let shown = report.findings.iter().filter(|finding| shaper.filter.shows(finding));
         let rows: Vec<Row> = shown.map(|finding| Row::new(shaper, finding)).collect();
         let stopped = report.effect.is_some_and(|effect| effect > Effect::Allow);
-        if rows.is_empty() && report.truncated == 0 && !stopped {
+        let explained = stopped && report.reason.is_some();
+        if rows.is_empty() && report.truncated == 0 && !explained {
             return Ok(());
         }
         let path = shaper.path(&report.path);

@@ -533,6 +533,8 @@ fn report(path: PathBuf, name: &str) -> FileReport {
         truncated: 0,
         digest: None,
         effect: None,
+        reason: None,
+        inspected: None,
     }
 }
 

@@ -38,6 +38,7 @@ mod redact;
 mod rules_command;
 mod rules_diagnostics;
 mod scan_cli;
+mod scan_flow;
 mod support;
 mod taxonomy;
 mod tidy;

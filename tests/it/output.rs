@@ -347,6 +347,8 @@ fn customers() -> FileReport {
         truncated: 1,
         digest: None,
         effect: Some(Effect::Block),
+        reason: None,
+        inspected: None,
     }
 }
 

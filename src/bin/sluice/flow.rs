@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use sluicegate::RuleSet;
-use sluicegate::batch::{Ruling, Rulings};
+use sluicegate::batch::{FileId, Ruling, Rulings};
 use sluicegate::engine::{Options, RunTotals, SharedFlow, Taken};
 use sluicegate::model::{
     Attested, Channel, Claimed, FileReport, Finding, Fingerprint, FlowHeader, Label, Summary,
@@ -72,6 +72,7 @@ pub struct Deciding {
 
 /// Where decisions are recorded.
 struct Book {
+    folder: FileId,
     ledger: Ledger,
     macs: Macs,
 }
@@ -146,7 +147,12 @@ impl FlowArguments {
         let ledger = ledger::open(&state)?;
         let (epoch, key) = state.mac_key().map_err(refused)?;
         told::policy(&state, &ledger, loaded, rules).context(UNRECORDED)?;
-        Ok(Book { ledger, macs: Macs::new(epoch, *key.as_bytes()) })
+        let folder = std::fs::metadata(&path).context("cannot look at the state directory")?;
+        Ok(Book {
+            folder: FileId::from_metadata(&folder),
+            ledger,
+            macs: Macs::new(epoch, *key.as_bytes()),
+        })
     }
 }
 
@@ -186,6 +192,11 @@ impl Deciding {
     /// What makes the MACs of payloads, where they are recorded.
     pub fn macs(&self) -> Option<&Macs> {
         self.book.as_ref().map(|book| &book.macs)
+    }
+
+    /// The state directory in use: no part of what a scan is to see.
+    pub fn folder(&self) -> Option<FileId> {
+        self.book.as_ref().map(|book| book.folder)
     }
 
     /// The flow of all payloads, where they are decided. `sourced` says that each brings a source.

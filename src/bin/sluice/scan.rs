@@ -173,7 +173,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         digests: arguments.manifest.is_some(),
         rulings,
         macs: deciding.macs(),
-        leave_out: outputs.files(),
+        leave_out: outputs.files().into_iter().chain(deciding.folder()).collect(),
         estimate: shows_progress,
     };
 
