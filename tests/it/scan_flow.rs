@@ -43,7 +43,7 @@ anyone = true
 
 [[rule]]
 id = "partner.mask-mail"
-when = { destination = ["partner"], categories = ["pii.email"] }
+when = { destination = ["partner"], category = ["pii.email"] }
 effect = "redact"
 transform = "mask"
 reason = "The partner needs no addresses."
@@ -329,6 +329,35 @@ fn what_cannot_be_recorded_exits_4_and_says_so() {
     }
 }
 
+#[test]
+fn a_ledger_that_fails_while_it_runs_ends_the_run() {
+    let place = Place::recorded();
+    place.write("mail.txt", MAIL);
+    // The policy is on record, so that the first entry of the next run is a decision.
+    place.ok(&["scan", "export", "--state-dir", "state"]);
+    let before = place.entries(&[]).len();
+    for command in ["scan export", "classify export/mail.txt", "classify --jsonl"] {
+        // No byte can be written to any file.
+        let script = format!(
+            "trap '' XFSZ; ulimit -f 0; echo '{{\"id\": 1, \"text\": \"a\"}}' | \
+             {} {command} --state-dir state",
+            env!("CARGO_BIN_EXE_sluice"),
+        );
+        let output = Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(place.folder.path())
+            .env("HOME", place.at("nowhere"))
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(4), "{command}: {out}{err}");
+        assert!(err.contains("the decisions cannot be recorded"), "{command}: {err}");
+        assert!(!out.contains("recorded"), "{command}: {out}");
+    }
+    assert_eq!(place.entries(&[]).len(), before);
+}
+
 /// Holds the lock of a ledger, as a daemon would.
 struct Holder {
     _lock: fs::File,
@@ -357,7 +386,7 @@ fn classify_decides_and_records_one_payload() {
     let (code, answer) = classify(&[&["--fail-on", "redact"][..], &TO_PARTNER].concat());
     assert_eq!((code, &answer["effect"]), (3, &json!("escalate")));
     let reason = answer["reason"].as_str().unwrap();
-    assert!(reason.contains("partner.mask-mail"), "{reason}");
+    assert!(reason.contains("is to be redacted, and this payload cannot be"), "{reason}");
     let (code, answer) = classify(&["--fail-on", "redact"]);
     assert_eq!((code, &answer["effect"]), (1, &json!("block")));
     let effects: Vec<_> =
