@@ -174,3 +174,97 @@ impl<'a> SharedFlow<'a> {
 fn cleaner<'n>(names: &'n dyn NameCleaner) -> Box<Cleaner<'n>> {
     Box::new(|text: &str| escape(&names.clean(text)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::engine::{Options, ScannedNames, Scanner};
+    use crate::model::{Channel, Effect, Executable, KernelName};
+
+    fn attested() -> Attested {
+        Attested {
+            uid: 1000,
+            gid: 100,
+            groups: BTreeSet::new(),
+            pid: 42,
+            start_time: 7,
+            cgroup: KernelName::read(b"/"),
+            unit: None,
+            executable: Executable::Unavailable("test"),
+            token_of: None,
+            self_attested: true,
+        }
+    }
+
+    fn with<T>(header: FlowHeader, work: impl FnOnce(&SharedFlow<'_>, &Scanner) -> T) -> T {
+        let rules = Arc::new(RuleSet::builtin().expect("the built-in rules load"));
+        let policy = Policy::defaults(&rules.taxonomy).expect("defaults");
+        let scanner = Scanner::new(Arc::clone(&rules), Options::default());
+        let flow = SharedFlow::new(&policy, &rules, header, attested(), true, 1_795_000_000);
+        work(&flow, &scanner)
+    }
+
+    fn header(labels: &[&str]) -> FlowHeader {
+        FlowHeader {
+            channel: Some(Channel::Export),
+            source: Some(Claimed::new("the crm")),
+            labels: labels.iter().map(|label| Claimed::new(*label)).collect(),
+            ..FlowHeader::default()
+        }
+    }
+
+    #[test]
+    fn an_entry_says_what_was_decided_and_names_its_own_source() {
+        with(header(&["nat.us_ssn"]), |flow, scanner| {
+            let mut label = scanner.scan(b"nothing").label;
+            let decision = flow.decide(&mut label);
+            assert_eq!(decision.effect, Effect::Block);
+            let index = scanner.rules().taxonomy.find("nat.us_ssn").expect("a category");
+            assert_eq!(label.lineage, BTreeSet::from([index]));
+            let (macs, names) = (Macs::new(1, [1; 32]), ScannedNames::new(scanner));
+            let at = Moment { wall: 0, monotonic: 0, boot: String::new() };
+            let taken = Taken {
+                source: Some(Claimed::new("export/ssn 574-22-8190.txt")),
+                outcome: Outcome::Scanned,
+                label: Some(&label),
+                findings: &[],
+                truncated: 0,
+                inspected: Some(Inspected {
+                    bytes: 7,
+                    mac: macs.payload(b"nothing"),
+                    latency_us: 3,
+                }),
+            };
+            let entry = |taken: &Taken<'_>| -> Value {
+                let bytes = flow.entry(5, taken, &macs, &names, &at);
+                serde_json::from_slice(&bytes).expect("JSON")
+            };
+            let scanned = entry(&taken);
+            assert_eq!((&scanned["sequence"], &scanned["effect"]), (&json!(5), &json!("block")));
+            assert_eq!(scanned["source"]["claimed"], "export/ssn ***********.txt");
+            assert_eq!(scanned["lineage"], json!(["nat.us_ssn"]));
+            assert_eq!(scanned["reason"], flow.reason(&decision));
+
+            // What could not be read is block for that, whatever is known of it.
+            let failed = Taken { outcome: Outcome::Failed, ..taken };
+            let unread = Taken { label: None, inspected: None, source: None, ..failed };
+            let (failed, unread) = (entry(&failed), entry(&unread));
+            assert_eq!((&failed["cause"], &failed["bytes"]), (&json!("error"), &json!(7)));
+            assert_eq!((&unread["effect"], &unread["bytes"]), (&json!("block"), &json!(0)));
+            assert_eq!(unread["coverage"]["reasons"], json!(["error"]));
+            assert_eq!(unread["source"]["claimed"], "the crm");
+        });
+    }
+
+    #[test]
+    fn a_category_that_does_not_exist_is_block() {
+        with(header(&["no.such"]), |flow, scanner| {
+            let decision = flow.decide(&mut scanner.scan(b"nothing").label);
+            assert_eq!((decision.effect, decision.cause), (Effect::Block, Cause::Error));
+        });
+    }
+}

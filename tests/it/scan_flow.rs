@@ -207,6 +207,60 @@ fn a_header_says_what_files_carry_and_conflicts_with_single_claims() {
 }
 
 #[test]
+fn a_file_is_a_source_of_its_own() {
+    let place = Place::recorded();
+    place.write("mail.txt", MAIL);
+    let register = REGISTER.replace("[workflow.bind]", "evidence = [\"source\"]\n[workflow.bind]");
+    fs::write(place.at("sluice.toml"), register).unwrap();
+    let state = ["--state-dir", "state", "--fail-on", "allow"];
+    assert_eq!(place.scan(&[&state[..], &TO_ARCHIVE].concat()).0, 0);
+    let config = ["--config", "sluice.toml", "--fail-on", "allow"];
+    let classify =
+        |file: &str| place.run(&[&["classify", file][..], &config, &TO_ARCHIVE].concat(), MAIL).0;
+    // Standard input has none unless the header names one.
+    assert_eq!((classify("export/mail.txt"), classify("-")), (0, 1));
+
+    // A header's own source stands over the whole run.
+    let header = json!({"workflow": "nightly", "source": "the crm"});
+    fs::write(place.at("flow.json"), header.to_string()).unwrap();
+    place.scan(&["--state-dir", "state", "--flow", "flow.json"]);
+    let last = |kind: &str| place.entries(&["--kind", kind]).pop().unwrap()["source"].clone();
+    assert_eq!(last("decision"), json!({"claimed": "export/mail.txt"}));
+    assert_eq!(last("scan_summary"), json!({"claimed": "the crm"}));
+}
+
+#[test]
+fn an_interrupted_scan_is_recorded_as_such() {
+    let place = Place::recorded();
+    for number in 0..400 {
+        place.write(&format!("f{number:03}"), &SSN.repeat(2000));
+    }
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .args(["scan", "export", "-j", "1", "--state-dir", "state", "--format", "jsonl"])
+        .current_dir(place.folder.path())
+        .env("HOME", place.at("nowhere"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // It is under way once it says something.
+    let mut first = [0; 1];
+    let mut out = child.stdout.take().unwrap();
+    std::io::Read::read_exact(&mut out, &mut first).unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    std::io::copy(&mut out, &mut std::io::sink()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    let summary = place.entries(&["--kind", "scan_summary"]).remove(0);
+    assert_eq!(summary["interrupted"], true);
+    let decisions = place.entries(&["--kind", "decision"]).len();
+    assert_eq!(summary["decisions"], decisions);
+    assert_eq!(summary["seen"]["files"], decisions);
+    assert!((1..400).contains(&decisions), "{decisions}");
+}
+
+#[test]
 fn a_recorded_scan_adds_up_and_is_found() {
     let place = Place::recorded();
     place.write("a.txt", SSN);
