@@ -322,7 +322,7 @@ reason = "No card leaves."
     }
     let state = ["--state-dir", "state", "--config", "sluice.toml", "--init"];
     for format in ["human", "json"] {
-        for (flow, code) in [("a", 1), ("b", 3), ("c", 1), ("d", 2)] {
+        for (flow, code) in [("a", 3), ("b", 3), ("c", 1), ("d", 2)] {
             let decide = ["decide", "--flow", flow, "--format", format];
             let arguments = [&decide[..], &state].concat();
             let (exit, said) = run(folder.path(), &words(&arguments), payload.as_bytes());
