@@ -61,6 +61,7 @@ fn policy(rules: &RuleSet, count: usize) -> Policy {
                 approvers: BTreeSet::new(),
                 approvals: 1,
                 separation: false,
+                grants: Default::default(),
                 escalation: None,
                 monitoring: None,
                 evidence: BTreeSet::new(),

@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use data_encoding::BASE64;
-
 use super::draft::{Draft, Entry, Kind, MatcherPlace};
 use super::names::{self, categories, entries, report_repeated, union, word, words};
 use super::{Origin, Settings};
 use crate::policy::{
-    Approver, Binding, Destination, EventPath, Matcher, MatcherKind, Trust, Workflow,
+    Approver, Binding, Destination, EventPath, GrantTerms, Matcher, MatcherKind, Trust, Workflow,
 };
 use crate::rules::reader::{Located, Place, Reporter, Table, read_document, shown};
 use crate::rules::{Code, Source, Taxonomy};
@@ -180,6 +178,7 @@ impl Reading<'_> {
         let approvers = self.names(table, "approvers", Kind::Approver);
         let approvals = table.number("approvals", 1..MAX_APPROVALS + 1).map_or(1, |it| it.value);
         let separation = table.boolean("separation").unwrap_or(false);
+        let grants = table.table("grants", grants).unwrap_or_default();
         let escalation = self.name(table, "escalation", Kind::Path);
         let monitoring = self.name(table, "monitoring", Kind::Path);
         let evidence = words(table, "evidence", &names::FIELDS);
@@ -201,6 +200,7 @@ impl Reading<'_> {
             approvers,
             approvals: u32::try_from(approvals).unwrap_or(u32::MAX),
             separation,
+            grants,
             escalation,
             monitoring,
             evidence: evidence.into_iter().map(str::to_owned).collect(),
@@ -216,9 +216,10 @@ impl Reading<'_> {
         let approved = categories(table, "approve", self.taxonomy);
         let opaque = table.boolean("opaque").unwrap_or(false);
         let (id, key) = (id?, key?);
-        let Some(public) = ed25519_key(&key.value) else {
-            let message = "the key is no Ed25519 key in OpenSSH form";
-            let help = "the line of `~/.ssh/id_ed25519.pub`: `ssh-ed25519 AAAA... comment`";
+        let Some(public) = public_key(&key.value) else {
+            let message = "the key is no public key in OpenSSH form whose signatures count";
+            let help = "a line like that of `~/.ssh/id_ed25519.pub`: `ssh-ed25519 AAAA... comment`; \
+                        Ed25519, ECDSA, RSA of 3,072 bits and more, and security keys count";
             table.reporter.report_with_help(key.at, Code::BadKey, message, Some(help.to_owned()));
             return None;
         };
@@ -390,12 +391,35 @@ fn set(texts: Vec<Located<String>>, reporter: &mut Reporter<'_>) -> BTreeSet<Str
     texts.into_iter().map(|text| text.value).collect()
 }
 
-/// An OpenSSH public key of Ed25519 (RFC 8709, section 4) without its comment.
-fn ed25519_key(line: &str) -> Option<String> {
+/// The most minutes that an escalation waits, and that a grant is valid.
+const MAX_WAIT: usize = 30 * 24 * 60;
+const MAX_VALID: usize = 7 * 24 * 60;
+
+/// What the grants of a workflow are.
+fn grants(table: &mut Table<'_, '_, '_>) -> GrantTerms {
+    let default = GrantTerms::default();
+    let minutes = |minutes: Option<Located<usize>>, default| {
+        minutes.and_then(|it| u64::try_from(it.value).ok()).map_or(default, |it| it * 60)
+    };
+    let wait = table.number("wait_minutes", 1..MAX_WAIT + 1);
+    let valid = table.number("valid_minutes", 1..MAX_VALID + 1);
+    let uses = table.number("uses", 1..10_001).and_then(|it| u32::try_from(it.value).ok());
+    let bytes = table.number("bytes", 1..usize::MAX).and_then(|it| u64::try_from(it.value).ok());
+    GrantTerms {
+        wait: minutes(wait, default.wait),
+        valid: minutes(valid, default.valid),
+        bounds: uses.or(bytes.map(|_| 1)).map(|uses| (uses, bytes.unwrap_or(default_bytes()))),
+    }
+}
+
+/// Bytes of all uses of a grant together, where only the number of uses is stated: 16 MiB.
+fn default_bytes() -> u64 {
+    16 << 20
+}
+
+/// The kind and body of a public key whose signatures count, as one spelling.
+fn public_key(line: &str) -> Option<String> {
+    crate::approve::public_key(line).ok()?;
     let mut words = line.split_ascii_whitespace();
-    let (kind, body) = (words.next()?, words.next()?);
-    let bytes = BASE64.decode(body.as_bytes()).ok()?;
-    let head = b"\0\0\0\x0bssh-ed25519\0\0\0\x20";
-    let fits = kind == "ssh-ed25519" && bytes.starts_with(head) && bytes.len() == head.len() + 32;
-    (fits && !line.contains(['\n', '\r'])).then(|| format!("{kind} {body}"))
+    Some(format!("{} {}", words.next()?, words.next()?)).filter(|_| !line.contains(['\n', '\r']))
 }

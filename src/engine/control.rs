@@ -5,7 +5,7 @@ use data_encoding::HEXLOWER;
 use super::{Classified, Scanner, redact_and_rescan};
 use crate::decode::{Format, SNIFF_BYTES, sniff};
 use crate::model::{Attested, Cause, Effect, FlowHeader, Label, Reason, Sensitivity};
-use crate::policy::{Carrier, Decision, Determinant, Flow, GrantFacts, Policy, decide, describe};
+use crate::policy::{Carrier, Decision, Flow, GrantFacts, Policy, decide, describe};
 use crate::record::{Macs, Moment};
 use crate::respond::{NameCleaner, Obligations, Tokens};
 
@@ -117,7 +117,7 @@ impl Control<'_> {
             });
             match again {
                 Some(bytes) => redacted = Some(bytes),
-                None => decision.raise(Effect::Escalate, Determinant::Redaction),
+                None => decision.cannot_redact(self.policy, &flow, grants, now),
             }
         }
         let (header, attested) = (header.clone(), attested.clone());

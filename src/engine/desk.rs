@@ -6,11 +6,11 @@ use data_encoding::HEXLOWER;
 use serde_json::{Map, Value, json};
 
 use super::{Arriving, Control, Judged};
-use crate::approve::{Authority, Grant, Held, Statement, Terms};
+use crate::approve::{Authority, Grant, Held, Scope, Statement, Terms};
 use crate::model::{Attested, Effect, FlowHeader};
 use crate::policy::{Determinant, Flow, GrantFacts, describe};
 use crate::record::pending::{Collected, ConsumeError, Judgement, Kept, Pending, PendingError};
-use crate::record::vault::{Scope, Vault, Vaults};
+use crate::record::vault::{self, Vault, Vaults};
 use crate::record::{AppendError, Decided, EscalationId, Ledger, Moment, Receipt, decision, event};
 use crate::respond::{NoTokens, TokenFailure, Tokens, escape};
 
@@ -137,7 +137,7 @@ impl Desk<'_> {
             |run| format!("run {}", run.as_str()),
         );
         let now = arriving.began.seconds();
-        let scope = Scope::new(&arriving.attested, &run, &flow.destination_name);
+        let scope = vault::Scope::new(&arriving.attested, &run, &flow.destination_name);
         Box::new(RunTokens { vaults, scope, now, random: self.random, vault: None })
     }
 
@@ -337,7 +337,12 @@ impl Desk<'_> {
             requester: judged.attested.uid,
             destination: (&scheme, &host),
         };
-        let statement = Statement::of(held, Terms::default(), id, now.seconds());
+        let grants = policy.workflow_of(&judged.flow).map(|it| it.grants).unwrap_or_default();
+        // What was not wholly inspected is never approved for more than itself.
+        let bounds = grants.bounds.filter(|_| judged.classified.label.coverage.is_complete());
+        let scope = bounds.map_or(Scope::Payload, |(uses, bytes)| Scope::Bounded { uses, bytes });
+        let terms = Terms { pending: grants.wait, lifetime: grants.valid, scope };
+        let statement = Statement::of(held, terms, id, now.seconds());
         let statement = statement.map_err(|error| error.to_string())?;
         let bytes = statement.to_bytes().map_err(|error| error.to_string())?;
         let bounds = statement.bounds();
@@ -409,7 +414,7 @@ impl Desk<'_> {
 /// The tokens of a run; its vault is opened when the first one is asked for.
 struct RunTokens<'a> {
     vaults: &'a Vaults,
-    scope: Scope,
+    scope: vault::Scope,
     now: u64,
     random: &'a (dyn Fn(&mut [u8]) -> io::Result<()> + Sync),
     vault: Option<Vault>,

@@ -202,18 +202,7 @@ pub fn decide(
         refusals: Vec::new(),
     };
     decision.settle();
-    // A grant lifts what a person may decide, so a flow that blocks consumes none.
-    if decision.effect == Effect::Escalate {
-        for (at, grant) in grants.iter().enumerate() {
-            let refusal = refused(policy, flow, grant, now)
-                .or_else(|| (!decision.lift(grant)).then_some(Refusal::NotCovered));
-            match refusal {
-                Some(refusal) => decision.refusals.push((at, refusal)),
-                None => decision.grants.push(at),
-            }
-            decision.settle();
-        }
-    }
+    decision.present(policy, flow, grants, now);
     decision
 }
 
@@ -261,6 +250,34 @@ impl Decision {
         })
     }
 
+    /// Says that the payload could not be redacted: what was to be is escalated, and lifted where a
+    /// grant covers it. The approver let the whole payload pass then.
+    pub fn cannot_redact(&mut self, policy: &Policy, flow: &Flow, grants: &[GrantFacts], now: u64) {
+        for item in self.items.iter_mut().filter(|item| item.effect == Effect::Redact) {
+            item.effect = Effect::Escalate;
+            item.from = Determinant::Redaction;
+        }
+        self.settle();
+        self.present(policy, flow, grants, now);
+    }
+
+    /// Lifts what a person may decide by the first grant that covers it. A flow that blocks uses
+    /// none.
+    fn present(&mut self, policy: &Policy, flow: &Flow, grants: &[GrantFacts], now: u64) {
+        for (at, grant) in grants.iter().enumerate() {
+            if self.effect != Effect::Escalate {
+                return;
+            }
+            let refusal = refused(policy, flow, grant, now)
+                .or_else(|| (!self.lift(grant)).then_some(Refusal::NotCovered));
+            match refusal {
+                Some(refusal) => self.refusals.push((at, refusal)),
+                None => self.grants.push(at),
+            }
+            self.settle();
+        }
+    }
+
     /// Raises the effect for something that is about the whole flow.
     pub fn raise(&mut self, effect: Effect, from: Determinant) {
         let transform = None;
@@ -296,7 +313,8 @@ impl Decision {
         for item in self.items.iter_mut().filter(escalated) {
             // What a rule wants redacted stays redacted, unless it was the carrier that made it
             // escalate: then the approver let the whole payload pass.
-            let redact = item.transform.is_some() && item.from != Determinant::Carrier;
+            let whole = matches!(item.from, Determinant::Carrier | Determinant::Redaction);
+            let redact = item.transform.is_some() && !whole;
             item.effect = if redact { Effect::Redact } else { Effect::Allow };
             item.from = Determinant::Grant;
         }
@@ -643,6 +661,7 @@ mod tests {
                 approvers: BTreeSet::new(),
                 approvals: 1,
                 separation: false,
+                grants: Default::default(),
                 escalation: None,
                 monitoring: None,
                 evidence: BTreeSet::new(),
@@ -908,6 +927,19 @@ mod tests {
             decision.transforms().collect::<Vec<_>>(),
             [(PAN, Transform::Mask, Band::Likely)]
         );
+    }
+
+    #[test]
+    fn what_cannot_be_redacted_waits_for_a_person() {
+        let policy = policy(vec![rule("a", Effect::Redact, about(&[PAN]))]);
+        let (pans, inside) = (label(&[(PAN, 1)], &[]), flow(INSIDE));
+        let mut decision = decide(&policy, &pans, &inside, &[], 150);
+        decision.cannot_redact(&policy, &inside, &[], 150);
+        assert_eq!(decision.effect, Effect::Escalate);
+        let mut decision = decide(&policy, &pans, &inside, &[grant()], 150);
+        assert_eq!(decision.effect, Effect::Redact);
+        decision.cannot_redact(&policy, &inside, &[grant()], 150);
+        assert_eq!((decision.effect, decision.grants), (Effect::Allow, vec![0]));
     }
 
     const ALL: [CategoryIndex; 5] = [EMAIL, PAN, TOKEN, CANARY, UNDEFINED];

@@ -29,8 +29,8 @@ pub use explain::{Explained, Explanation, Outcome, Unmet};
 pub use header::{HeaderError, MAX_ENTRIES, MAX_HEADER, MAX_TEXT, check_header, parse_header};
 pub use matcher::{Matcher, MatcherError, MatcherKind};
 pub use parts::{
-    Approver, Binding, Destination, EventPath, Fault, Parts, Release, Rule, Subject, Transform,
-    Trust, When, Workflow,
+    Approver, Binding, Destination, EventPath, Fault, GrantTerms, Parts, Release, Rule, Subject,
+    Transform, Trust, When, Workflow,
 };
 pub use register::{Carrier, Flow, Identity, Policy, WorkflowOf};
 pub use sentence::category_words;

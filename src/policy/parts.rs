@@ -117,6 +117,8 @@ pub struct Workflow {
     /// Whether a grant counts only where the kernel attests its executor to another process, so
     /// that nobody approves and uses with the keys of one user.
     pub separation: bool,
+    /// What its grants are.
+    pub grants: GrantTerms,
     /// Id of the path that is told of escalations.
     pub escalation: Option<String>,
     /// Id of the path that is told of every decision.
@@ -125,6 +127,25 @@ pub struct Workflow {
     pub evidence: BTreeSet<String>,
     /// Effect of a payload that cannot be read, where it is not the default.
     pub opaque: Option<Effect>,
+}
+
+/// How long the escalations of a workflow wait, and what a grant of it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrantTerms {
+    /// Seconds that an escalation waits before it is block.
+    pub wait: u64,
+    /// Seconds that a grant is valid from the last approval on.
+    pub valid: u64,
+    /// Uses and bytes of all uses together, for grants of more than the one payload; none: a grant
+    /// is for the payload that was escalated, one time.
+    pub bounds: Option<(u32, u64)>,
+}
+
+/// A day to approve, 15 minutes to use it, this payload alone.
+impl Default for GrantTerms {
+    fn default() -> GrantTerms {
+        GrantTerms { wait: 24 * 3600, valid: 15 * 60, bounds: None }
+    }
 }
 
 /// What is done to the findings of a redacted flow, weakest first: of several the strongest counts.

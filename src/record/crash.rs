@@ -188,6 +188,39 @@ fn an_error_poisons_the_ledger_and_loses_nothing() {
     }
 }
 
+/// With many writers, those who wait when it fails are refused as well, and nobody waits for ever.
+#[test]
+fn all_writers_are_told_of_a_failure() {
+    for after in (1..120).step_by(cases(9, 1) as usize) {
+        let (model, keys) = empty();
+        let ledger = start(&model, &keys).unwrap();
+        model.fail(after, Fault::Error(io::ErrorKind::Other));
+        let acknowledged: BTreeMap<u64, Vec<u8>> = std::thread::scope(|scope| {
+            let writer = || {
+                let mut acknowledged = BTreeMap::new();
+                // More than there are operations before the fault.
+                for _ in 0..200 {
+                    match ledger.append(|sequence| entry(sequence, 700)) {
+                        Ok(receipt) => {
+                            let sequence = receipt.sequence;
+                            assert!(acknowledged.insert(sequence, entry(sequence, 700)).is_none());
+                        }
+                        Err(AppendError::Failed(_)) => return acknowledged,
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+                acknowledged
+            };
+            let threads: Vec<_> = (0..6).map(|_| scope.spawn(writer)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(ledger.close().is_err(), "{after}");
+        let model = model.after_crash(|| false);
+        start(&model, &keys).unwrap().close().unwrap();
+        check(&model, &keys, &acknowledged);
+    }
+}
+
 /// Where the disk is full the last entry says so, in the space kept for it.
 #[test]
 fn a_full_disk_is_recorded() {
@@ -374,4 +407,19 @@ fn damaged_tiles_are_made_again() {
             ledger.close().unwrap();
         }
     }
+}
+
+/// A tail made to look like thousands of checkpoints is refused at once.
+#[test]
+fn a_tail_of_look_alikes_is_refused() {
+    let (model, keys, _) = small();
+    let path = recover::file_of(*recover::segments(&model).unwrap().last().unwrap());
+    let changed = model.with(&path, |content| {
+        let end = content.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        // In a sector of its own, behind one that is missing, as a crash might leave it.
+        content.resize(end.next_multiple_of(SECTOR) + SECTOR, 0);
+        content.extend(b"SL\x02\0\0\0\x70\0".repeat(500_000));
+    });
+    let error = recover::open(opening(&changed, &keys)).err().unwrap();
+    assert!(OpenError::from(error).is_tampering());
 }

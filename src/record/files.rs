@@ -11,6 +11,9 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags};
 
+/// Bytes of the largest file that is read: no segment comes near.
+const MAX_READ: u64 = 256 << 20;
+
 /// Files below one directory.
 pub trait Files: Send + Sync {
     /// The whole content of a regular file.
@@ -155,8 +158,12 @@ impl Disk {
 impl Files for Disk {
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         let mut file = File::from(self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK)?);
-        if !file.metadata()?.is_file() {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
             return Err(io::Error::other("not a regular file"));
+        }
+        if metadata.len() > MAX_READ {
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
         let mut content = Vec::new();
         file.read_to_end(&mut content)?;

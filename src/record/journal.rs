@@ -25,6 +25,9 @@ const SECTOR: usize = 512;
 /// Entries that a log can have; far more than can be.
 const MAX_SIZE: u64 = 1 << 62;
 
+/// Places in a torn tail that may look like a checkpoint; each of them is hashed.
+const LOOK_ALIKES: usize = 256;
+
 /// How often a segment that changes is read again.
 const READS: usize = 20;
 
@@ -296,7 +299,7 @@ impl<'a> Segment<'a> {
             let mark = Mark::parse(frame.content);
             frame.end == last && mark.is_some_and(|mark| mark.before == self.edge.size())
         };
-        let mut marks = self.marks(at, last);
+        let Some(mut marks) = self.marks(at, last) else { return false };
         let marked = marks.next();
         if marked.is_some_and(|frame| !own(&frame)) || marks.next().is_some() {
             return false;
@@ -311,12 +314,15 @@ impl<'a> Segment<'a> {
         (ends_early && marked.is_none()) || self.lacks_sector(at, end.min(last))
     }
 
-    /// The checkpoint frames that hold, behind `at` and up to `last`.
-    fn marks(&self, at: usize, last: usize) -> impl Iterator<Item = Frame<'a>> + use<'a> {
+    /// The checkpoint frames that hold, behind `at` and up to `last`; none where more places look
+    /// like one than a commit can have.
+    fn marks(&self, at: usize, last: usize) -> Option<impl Iterator<Item = Frame<'a>> + use<'a>> {
         let written = self.bytes.get(..last).unwrap_or_default();
         let behind = written.get(at..).unwrap_or_default();
-        memmem::find_iter(behind, b"SL\x02\0")
-            .filter_map(move |offset| frame::read(written, at + offset).ok())
+        let begins = memmem::find_iter(behind, b"SL\x02\0").take(LOOK_ALIKES + 1);
+        let begins: Vec<usize> = begins.collect();
+        let read = move |offset| frame::read(written, at + offset).ok();
+        (begins.len() <= LOOK_ALIKES).then(|| begins.into_iter().filter_map(read))
     }
 
     /// Whether all that was written from `at` on is one frame, as its hash says.

@@ -165,7 +165,7 @@ const CLOCK_SLACK: Duration = Duration::from_secs(2);
 pub enum Gap {
     /// Sequence numbers are missing.
     Sequence(u64, u64),
-    /// The wall clock went back by more than [`CLOCK_SLACK`].
+    /// The wall clock went back by more than two seconds.
     ClockBack,
     /// The machine was started anew.
     Restart,

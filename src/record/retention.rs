@@ -105,12 +105,12 @@ impl Ledger {
         self.append(|sequence| build(sequence, &retained))?;
         for name in &retained.segments {
             let name = format!("{}/{name}", super::journal::FOLDER);
-            let gone = files.remove(&name);
-            gone.map_err(|source| RetainError::Io { file: name, source })?;
+            // One after the other, so that a crash leaves no gap.
+            files
+                .remove(&name)
+                .and_then(|()| files.sync_folder(super::journal::FOLDER))
+                .map_err(|source| RetainError::Io { file: name, source })?;
         }
-        files
-            .sync_folder(super::journal::FOLDER)
-            .map_err(|source| RetainError::Io { file: "journal".to_owned(), source })?;
         Ok(retained)
     }
 

@@ -86,6 +86,7 @@ pub fn parts() -> Parts {
         approvers: named.clone(),
         approvals,
         separation: false,
+        grants: Default::default(),
         escalation: None,
         monitoring: None,
         evidence: BTreeSet::new(),
@@ -534,6 +535,7 @@ proptest! {
                 approvers: BTreeSet::from(["anna".to_owned()]),
                 approvals: 1,
  separation: false,
+ grants: Default::default(),
                 ..workflow
             }).collect(),
             ..parts()

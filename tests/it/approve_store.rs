@@ -225,6 +225,47 @@ fn a_crash_before_the_record_gives_no_second_use() {
     assert!(matches!(consume(&pending, 1, &now), Err(PendingError::Consumed)));
 }
 
+/// Ends the process, or fails the call, at each call that writes: the grant is used once or not at
+/// all, and what is on disk is whole.
+#[test]
+fn no_failed_call_gives_a_second_use() {
+    if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
+        eprintln!("NOT TESTED: strace is missing (apt-get install strace)");
+        return;
+    }
+    let mut ended_early = 0;
+    for call in ["unlinkat", "fsync", "renameat", "write", "flock"] {
+        for (fault, when) in
+            [("signal=KILL", 1), ("signal=KILL", 2), ("error=EIO", 1), ("error=EIO", 2)]
+        {
+            let (folder, pending, now) = waiting(1, 100);
+            fs::write(folder.path().join("go"), "").expect("written");
+            let status = Command::new("strace")
+                .args(["-f", "-qq", "-o", "/dev/null", "-e"])
+                .arg(format!("trace={call}"))
+                .arg("-e")
+                .arg(format!("inject={call}:{fault}:when={when}"))
+                .arg(std::env::current_exe().expect("this binary"))
+                .args(["--exact", "approve_store::consumer_process", "--test-threads=1"])
+                .env("SLUICE_TEST_CONSUMER", folder.path())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .expect("it starts");
+            ended_early += usize::from(!status.success());
+            let won = winners(folder.path());
+            let again = consume(&pending, 1, &now);
+            let what = format!("{call} {fault} {when}: {won} and {again:?}");
+            match again {
+                Ok(_) => assert_eq!(won, 0, "{what}"),
+                Err(PendingError::Consumed) => {}
+                Err(_) => panic!("{what}"),
+            }
+        }
+    }
+    assert!(ended_early >= 8, "the faults did not reach the process: {ended_early}");
+}
+
 #[test]
 fn a_clock_that_was_set_back_is_noticed() {
     let (_folder, pending, then) = waiting(1, 10);

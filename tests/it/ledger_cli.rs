@@ -142,6 +142,12 @@ fn keys_that_others_can_reach_are_refused() {
     assert!(code == 2 && text.contains("is a link"), "{code} {text}");
     fs::remove_file(&sign).unwrap();
     fs::rename(&moved, &sign).unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&sign, Some(1), None).unwrap();
+        let (code, text) = place.code(&["rotate-keys"]);
+        assert!(code == 2 && text.contains("somebody else"), "{code} {text}");
+        std::os::unix::fs::chown(&sign, Some(0), None).unwrap();
+    }
     let keys = place.state().join("keys");
     fs::set_permissions(&keys, fs::Permissions::from_mode(0o750)).unwrap();
     assert_eq!(place.code(&["rotate-keys"]).0, 2);
