@@ -187,6 +187,82 @@ fn what_a_header_says_never_makes_a_payload_look_better() {
 }
 
 #[test]
+fn a_declared_format_takes_nothing_away() {
+    let place = Place::new();
+    let record = "Patient: Maria Keller, born 1961-04-12, SSN 219-09-9998\n";
+    let utf16: Vec<u8> = record.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let table: String = (0..30).map(|at| format!("{at},2190999{:02}\n", 50 + at)).collect();
+    let table = format!("row,ssn\nx,y\nz,w\n{table}");
+    for payload in [record.as_bytes(), &utf16, table.as_bytes()] {
+        let mut flow = to("https://elsewhere.example.org");
+        assert_eq!(place.decide(&flow, payload).0, 1);
+        for format in ["text", "csv", "json", "ndjson", "markdown", "utf-16le", "utf-16be"] {
+            flow["format"] = json!(format);
+            let (code, decision) = place.decide(&flow, payload);
+            assert_eq!(code, 1, "{format}: {decision}");
+        }
+    }
+}
+
+#[test]
+fn a_denial_counts_for_the_payload_whatever_the_header_names() {
+    let place = Place::new();
+    let flow = to("https://in.example.net");
+    let payload = b"SSN 219-09-9998";
+    let (_, decision) = place.decide(&flow, payload);
+    let id = decision["escalation"]["id"].as_str().unwrap().to_owned();
+    // Presented again while it waits, it is the same escalation.
+    let (_, again) = place.decide(&flow, payload);
+    assert_eq!(again["escalation"]["id"], json!(id));
+    let deny = ["approvals", "deny", &id, "--reason", "no", "--key", "anna", "--yes", "--config", "sluice.toml"];
+    let output = place.run(&deny, b"");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut named = flow.clone();
+    named["escalation"] = json!(id);
+    assert_eq!(place.decide(&named, payload).0, 1);
+    let (code, decision) = place.decide(&flow, payload);
+    assert_eq!((code, determining(&decision)), (1, vec!["escalation.denied"]));
+    // Another payload is another matter.
+    assert_eq!(place.decide(&flow, b"SSN 219-09-9997").0, 3);
+    let audit = place.run(&["ledger", "audit", "self-approved"], b"");
+    assert_eq!(audit.status.code(), Some(0));
+}
+
+#[test]
+fn a_grant_is_for_the_address_that_was_approved() {
+    let place = Place::new();
+    let register = fs::read_to_string(place.path().join("sluice.toml")).unwrap();
+    let wide = register.replace("https://in.example.net", "*.example.net");
+    place.write("sluice.toml", wide.as_bytes());
+    let mut flow = to("https://safe.example.net");
+    let (_, decision) = place.decide(&flow, b"SSN 219-09-9998");
+    assert_eq!(decision["destination"], json!("inside"), "{decision}");
+    let id = decision["escalation"]["id"].as_str().unwrap().to_owned();
+    let approve = ["approvals", "approve", &id, "--key", "anna", "--yes", "--config", "sluice.toml"];
+    assert_eq!(place.run(&approve, b"").status.code(), Some(0));
+    flow["grant"] = json!(id);
+    flow["destination"] = json!("http://drop.example.net");
+    let (code, decision) = place.decide(&flow, b"SSN 219-09-9998");
+    let refused = json!("the grant is for another destination");
+    assert_eq!((code, &decision["grant_refused"]), (3, &refused));
+    flow["destination"] = json!("https://safe.example.net/other/path");
+    assert_eq!(place.decide(&flow, b"SSN 219-09-9998").0, 0);
+}
+
+#[test]
+fn what_leaves_the_ledger_is_recorded_first() {
+    let place = Place::new();
+    place.decide(&to(OUTSIDE), EMAIL);
+    let export = ["ledger", "export", "--format", "ocsf", "--effect", "allow"];
+    let output = place.run(&export, b"");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let event: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&event["class_uid"], &event["action_id"]), (&json!(2006), &json!(1)));
+    let entry = place.entries().pop().unwrap();
+    assert_eq!((&entry["kind"], &entry["count"]), (&json!("export"), &json!(1)));
+}
+
+#[test]
 fn a_header_that_cannot_be_used_is_refused_with_what_to_do() {
     let place = Place::new();
     for (flow, says) in [
@@ -281,7 +357,9 @@ fn tokens_are_the_same_in_a_run_and_revealed_to_who_may_see_them() {
     }
     let reveals: Vec<Value> =
         place.entries().into_iter().filter(|entry| entry["kind"] == "reveal").collect();
-    assert_eq!(reveals.len(), 1);
+    // The one that was refused for its category is recorded too.
+    let told: Vec<&Value> = reveals.iter().map(|entry| &entry["revealed"]).collect();
+    assert_eq!(told, [&json!(true), &json!(false)]);
     assert_eq!(
         (&reveals[0]["approver"], &reveals[0]["reason"]),
         (&json!("anna"), &json!("a complaint"))
