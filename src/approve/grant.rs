@@ -7,7 +7,7 @@ use ssh_key::public::KeyData;
 
 use super::signature::{self, DENIAL_NAMESPACE, GRANT_NAMESPACE, SignatureError};
 use super::{Hex32, Scope, Statement, StatementError};
-use crate::policy::{Approver, CategorySet, GrantFacts, Policy, Workflow};
+use crate::policy::{Approver, Determinant, Flow, GrantFacts, Policy, Workflow};
 use crate::record::EscalationId;
 use crate::rules::Taxonomy;
 
@@ -235,9 +235,8 @@ impl<'a> Authority<'a> {
     fn registered(&self, statement: &Statement, id: &str) -> Result<&'a Approver, GrantRefusal> {
         let approver = self.policy.approvers().iter().find(|approver| approver.id == id);
         let approver = approver.ok_or_else(|| GrantRefusal::Unregistered(id.to_owned()))?;
-        let named = self.workflow(statement)?.is_none_or(|workflow| {
-            workflow.approvers.is_empty() || workflow.approvers.contains(&approver.id)
-        });
+        let workflow = self.workflow(statement)?;
+        let named = workflow.is_none_or(|workflow| workflow.approvers.contains(&approver.id));
         if named { Ok(approver) } else { Err(GrantRefusal::NotNamed(approver.id.clone())) }
     }
 
@@ -344,8 +343,10 @@ impl Grant {
     /// What a decision has to know. A category that the taxonomy no longer has is left out.
     pub fn facts(&self, taxonomy: &Taxonomy) -> GrantFacts {
         let statement = &self.statement;
-        let ids = statement.categories.keys().chain(&statement.lineage);
-        let categories: CategorySet = ids.filter_map(|id| taxonomy.find(id)).collect();
+        let categories = statement.categories.keys().filter_map(|id| taxonomy.find(id)).collect();
+        let lineage = statement.lineage.iter().filter_map(|id| taxonomy.find(id)).collect();
+        let whole = [Determinant::Redaction, Determinant::Carrier].map(|it| it.word());
+        let whole = statement.rules.iter().any(|rule| whole.contains(&rule.as_str()));
         let payload = match statement.scope {
             Scope::Payload => Some(statement.payload_mac.0),
             Scope::Bounded { .. } => None,
@@ -356,7 +357,10 @@ impl Grant {
             workflow: statement.workflow.clone(),
             purpose: statement.purpose.clone(),
             channel: statement.channel,
+            address: Flow::address_of(&statement.scheme, &statement.host),
             categories,
+            lineage,
+            whole,
             coverage: statement.coverage.iter().copied().collect(),
             unlisted_purpose: statement.unlisted_purpose,
             payload,

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::Settings;
+use super::names::suggestion;
 use crate::policy::{CategorySet, Parts};
 use crate::rules::Code;
-use crate::rules::reader::{Located, Place, Reporter, nearest, shown};
+use crate::rules::reader::{Located, Place, Reporter, shown};
 
 /// The parts of a file and where they stand.
 #[derive(Default)]
@@ -115,7 +116,7 @@ impl Names {
             let word = kind.as_str();
             let known = self.known.keys().filter(|(it, _)| it == kind).map(|(_, it)| it.as_str());
             let all: Vec<&str> = known.clone().take(12).collect();
-            let help = match nearest(&name.value, known) {
+            let help = match suggestion(&name.value, known, reporter) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None if all.is_empty() => format!("no {word} is registered at all"),
                 None => format!("registered are {}", all.join(", ")),

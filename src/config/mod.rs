@@ -68,7 +68,7 @@ pub fn compile(
     origin: Origin,
     engine: &str,
 ) -> Result<Config, Diagnostics> {
-    let (config, diagnostics) = check(source, taxonomy, origin, engine);
+    let (config, diagnostics) = examine(source, taxonomy, origin, engine, false);
     config.ok_or(diagnostics)
 }
 
@@ -80,11 +80,21 @@ pub fn check(
     origin: Origin,
     engine: &str,
 ) -> (Option<Config>, Diagnostics) {
+    examine(source, taxonomy, origin, engine, true)
+}
+
+fn examine(
+    source: &Source,
+    taxonomy: &Taxonomy,
+    origin: Origin,
+    engine: &str,
+    lint: bool,
+) -> (Option<Config>, Diagnostics) {
     let mut reporter = Reporter::new(std::slice::from_ref(source));
     let draft = read::draft(source, taxonomy, origin, &mut reporter).unwrap_or_default();
     let incomplete = reporter.diagnostics.has_errors();
     // Beside an error, much looks unused or one-sided that will not when it is mended.
-    if !incomplete {
+    if lint && !incomplete {
         lint::lint(&draft, taxonomy, &mut reporter);
     }
     let Draft { parts, settings, places, .. } = draft;

@@ -75,6 +75,18 @@ pub(super) fn channels() -> [(&'static str, Channel); 7] {
     Channel::ALL.map(|channel| (channel.as_str(), channel))
 }
 
+/// Errors after which no more names are suggested: that would take longer than to read the file.
+const SUGGESTED: usize = 100;
+
+/// The known name that is most like this one.
+pub(super) fn suggestion<'w>(
+    name: &str,
+    known: impl Iterator<Item = &'w str>,
+    reporter: &Reporter<'_>,
+) -> Option<&'w str> {
+    if reporter.diagnostics.errors() < SUGGESTED { nearest(name, known) } else { None }
+}
+
 /// One of some words under a key.
 pub(super) fn word<T: Copy>(
     table: &mut Table<'_, '_, '_>,
@@ -105,7 +117,7 @@ fn meaning<T: Copy>(
     let found = words.iter().find(|(word, _)| *word == text.value);
     if found.is_none() {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let help = match nearest(&text.value, known.iter().copied()) {
+        let help = match suggestion(&text.value, known.iter().copied(), reporter) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("one of {}", known.join(", ")),
         };
@@ -153,7 +165,7 @@ fn entry(text: Located<String>, taxonomy: &Taxonomy, reporter: &mut Reporter<'_>
         (None, None) => {
             let mut known: Vec<&str> = Class::ALL.into_iter().map(Class::as_str).collect();
             known.extend(taxonomy.iter().map(|(_, category)| category.id.as_str()));
-            let help = match nearest(&text.value, known.into_iter()) {
+            let help = match suggestion(&text.value, known.into_iter(), reporter) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
                     "a category such as `pii.email`, or a class: `sluice rules list` shows both"

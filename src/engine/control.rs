@@ -3,8 +3,8 @@
 use data_encoding::HEXLOWER;
 
 use super::{Classified, Scanner, redact_and_rescan};
-use crate::decode::{Format, SNIFF_BYTES, sniff};
-use crate::model::{Attested, Cause, Effect, FlowHeader, Label, Reason, Sensitivity};
+use crate::decode::Format;
+use crate::model::{Attested, Cause, Effect, Finding, FlowHeader, Label, Reason, Sensitivity};
 use crate::policy::{Carrier, Decision, Flow, GrantFacts, Policy, decide, describe};
 use crate::record::{Macs, Moment};
 use crate::respond::{NameCleaner, Obligations, Tokens};
@@ -88,13 +88,15 @@ impl Control<'_> {
             None => Ok(None),
             Some(word) => Format::declared(word.as_str()).map(Some).ok_or(()),
         };
-        let mut classified = self.scanner.scan_as(payload, declared.unwrap_or(None));
-        if declared.is_ok_and(|format| format.is_some()) {
-            // A declared format says how to read a payload, never that it can be read.
-            let head = payload.get(..SNIFF_BYTES).unwrap_or(payload);
-            if sniff(head).opaque.is_some() {
-                classified.label.coverage.reasons.insert(Reason::Opaque);
-            }
+        // The whole payload is here, so what it looks like counts. A declared format adds what is
+        // found by reading it so; it takes nothing away.
+        let mut classified = self.scanner.scan_as(payload, None);
+        let sniffed = classified.format;
+        let other = declared.unwrap_or(None).filter(|declared| {
+            (declared.encoding, declared.structure) != (sniffed.encoding, sniffed.structure)
+        });
+        if let Some(declared) = other {
+            join(&mut classified, self.scanner.scan_as(payload, Some(declared)));
         }
         classified.label.coverage.reasons.extend(arriving.failed.map(reason_of));
         let known = inherit(header, self.scanner.rules(), &mut classified.label);
@@ -111,6 +113,9 @@ impl Control<'_> {
             let again =
                 redact_and_rescan(self.scanner, payload, &classified, &obligations, &mut *tokens);
             let again = again.ok().filter(|_| tokens.commit().is_ok()).and_then(|mut again| {
+                if let Some(declared) = other {
+                    join(&mut again.again, self.scanner.scan_as(&again.bytes, Some(declared)));
+                }
                 // What is left came from where the payload came from.
                 inherit(header, self.scanner.rules(), &mut again.again.label);
                 let decision = decide(self.policy, &again.again.label, &flow, grants, now);
@@ -136,15 +141,12 @@ impl Control<'_> {
         payload: &[u8],
     ) -> Flow {
         let mut flow = self.policy.resolve(header, attested, carrier);
+        let shape = describe(header.destination.as_ref().map_or("", |it| it.as_str()));
+        flow.address = self.names.clean(&Flow::address_of(&shape.scheme, &shape.host));
         flow.payload = self.macs.payload(payload);
         flow.bytes = payload.len() as u64;
         if flow.destination.is_none() && !flow.destination_name.is_empty() {
-            let shape = describe(&flow.destination_name);
-            let shown = match (shape.scheme.as_str(), shape.host.as_str()) {
-                ("", "") => String::new(),
-                ("", host) => host.to_owned(),
-                (scheme, host) => format!("{scheme}://{host}"),
-            };
+            let shown = flow.address.clone();
             flow.destination_name = self.bound("destination", &flow.destination_name, &shown);
         }
         if flow.purpose.is_none() && !flow.purpose_name.is_empty() {
@@ -180,6 +182,33 @@ pub(super) fn inherit(header: &FlowHeader, rules: &RuleSet, label: &mut Label) -
         label.sensitivity = label.sensitivity.max(sensitivity);
     }
     all_known
+}
+
+/// Adds what another reading of the same payload found.
+fn join(classified: &mut Classified, other: Classified) {
+    let label = &mut classified.label;
+    for (category, count) in other.label.categories {
+        let ours = label.categories.entry(category).or_insert(count);
+        ours.count = ours.count.max(count.count);
+        ours.unique = ours.unique.max(count.unique);
+        ours.max_likelihood = ours.max_likelihood.max(count.max_likelihood);
+    }
+    for (category, count) in other.label.possible {
+        let ours = label.possible.entry(category).or_default();
+        *ours = count.max(*ours);
+    }
+    label.sensitivity = label.sensitivity.max(other.label.sensitivity);
+    label.coverage.join(&other.label.coverage);
+    classified.truncated = classified.truncated.max(other.truncated);
+    for finding in other.findings {
+        let is_known = |ours: &&Finding| ours.span == finding.span && ours.rule == finding.rule;
+        let at = classified.findings.partition_point(|ours| ours.span < finding.span);
+        let known =
+            classified.findings.iter().skip(at).take_while(|ours| ours.span == finding.span);
+        if known.clone().find(is_known).is_none() {
+            classified.findings.insert(at, finding);
+        }
+    }
 }
 
 /// What the coverage of a payload says that could not be had whole.

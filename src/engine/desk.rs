@@ -6,10 +6,12 @@ use data_encoding::HEXLOWER;
 use serde_json::{Map, Value, json};
 
 use super::{Arriving, Control, Judged};
-use crate::approve::{Authority, Grant, Held, Scope, Statement, Terms};
+use crate::approve::{self, Authority, Grant, Scope, Statement, Terms};
 use crate::model::{Attested, Effect, FlowHeader};
-use crate::policy::{Determinant, Flow, GrantFacts, describe};
-use crate::record::pending::{Collected, ConsumeError, Judgement, Kept, Pending, PendingError};
+use crate::policy::{Determinant, Flow, GrantFacts, Item, ItemDecision, describe};
+use crate::record::pending::{
+    Collected, ConsumeError, End, Judgement, Kept, Pending, PendingError,
+};
 use crate::record::vault::{self, Vault, Vaults};
 use crate::record::{AppendError, Decided, EscalationId, Ledger, Moment, Receipt, decision, event};
 use crate::respond::{NoTokens, TokenFailure, Tokens, escape};
@@ -81,7 +83,6 @@ impl Desk<'_> {
     pub fn settle(&self, arriving: &Arriving<'_>) -> Result<Settled, DeskError> {
         let Arriving { header, attested, began, .. } = arriving;
         let mut tokens = |flow: &Flow| self.tokens(arriving, flow);
-        let waits = self.waiting(header, began);
         let (presented, mut refusal) = match self.presented(header, attested, began)? {
             Ok(presented) => (presented, None),
             Err(refusal) => (None, Some(refusal)),
@@ -91,7 +92,10 @@ impl Desk<'_> {
         if let Some((_, why)) = judged.decision.refusals.first() {
             refusal = Some(why.to_string());
         }
-        if let Some(presented) = presented.filter(|_| !judged.decision.grants.is_empty()) {
+        // A flow that is held all the same uses no grant.
+        let passes = judged.decision.effect <= Effect::Redact;
+        let used = passes && !judged.decision.grants.is_empty();
+        if let Some(presented) = presented.filter(|_| used) {
             match self.use_grant(&presented, &judged, began) {
                 Ok(settled) => return Ok(settled),
                 Err(ConsumeError::Record(error)) => return Err(error),
@@ -105,23 +109,17 @@ impl Desk<'_> {
         let mut extra = Vec::new();
         let mut statement = None;
         if judged.decision.effect == Effect::Escalate {
-            let same = waits.filter(|(_, statement)| {
-                statement.payload_mac.0 == judged.flow.payload
-                    && statement.executor == judged.flow.executor
-                    && statement.destination == judged.flow.destination_name
-            });
-            match same {
-                Some((_, waiting)) => statement = Some(waiting),
-                None => match self.escalate(&judged, began) {
-                    Ok(new) => {
-                        extra.push(escalation_fields(&new));
-                        statement = Some(new);
-                    }
-                    Err(why) => {
-                        refusal = Some(why);
-                        judged.decision.raise(Effect::Block, Determinant::Failure);
-                    }
-                },
+            match self.held(&judged, header, began) {
+                Ok(Held::Waits(waiting)) => statement = Some(waiting),
+                Ok(Held::New(new)) => {
+                    extra.push(escalation_fields(&new));
+                    statement = Some(new);
+                }
+                Ok(Held::Ended(from)) => judged.decision.raise(Effect::Block, from),
+                Err(why) => {
+                    refusal = Some(why);
+                    judged.decision.raise(Effect::Block, Determinant::Failure);
+                }
             }
         }
         let written = Written { statement, grant: None, refusal, extra };
@@ -141,14 +139,35 @@ impl Desk<'_> {
         Box::new(RunTokens { vaults, scope, now, random: self.random, vault: None })
     }
 
-    /// The escalation that a header names, where it still waits.
-    fn waiting(&self, header: &FlowHeader, now: &Moment) -> Option<(EscalationId, Statement)> {
-        let claimed = header.grant.as_ref().or(header.escalation.as_ref())?;
-        let id = EscalationId::parse(claimed.as_str()).ok()?;
-        let kept = self.pending.load(id, now).ok()?;
-        let statement = Statement::parse(&kept.statement).ok()?;
-        let open = kept.ended.is_none() && kept.used == 0 && now.seconds() < statement.expires;
-        open.then_some((id, statement))
+    /// What becomes of a flow that has to wait: it waits already, somebody denied it, the time of
+    /// the escalation that the header names is over, or a new escalation is kept. A denial counts
+    /// for the payload, whatever the header names.
+    fn held(&self, judged: &Judged, header: &FlowHeader, now: &Moment) -> Result<Held, String> {
+        let new = self.state(judged, now)?;
+        let named = header.grant.as_ref().or(header.escalation.as_ref());
+        let named = named.and_then(|claimed| EscalationId::parse(claimed.as_str()).ok());
+        for id in self.pending.list().map_err(|error| error.to_string())? {
+            let Ok(kept) = self.pending.load(id, now) else { continue };
+            let Ok(statement) = Statement::parse(&kept.statement) else { continue };
+            if !is_same_flow(&statement, &new) {
+                continue;
+            }
+            let over = now.seconds() >= statement.expires;
+            match kept.ended {
+                Some(End::Denied { .. }) => return Ok(Held::Ended(Determinant::Denied)),
+                Some(End::Expired) if named == Some(id) => {
+                    return Ok(Held::Ended(Determinant::Expired));
+                }
+                None if !over && kept.used == 0 && asks_the_same(&statement, &new) => {
+                    return Ok(Held::Waits(statement));
+                }
+                Some(End::Expired) | None => {}
+            }
+        }
+        let bytes = new.to_bytes().map_err(|error| error.to_string())?;
+        let kept = self.pending.create(new.id, &bytes, new.bounds(), now);
+        kept.map_err(|error| error.to_string())?;
+        Ok(Held::New(new))
     }
 
     /// The grant that a header names, verified; what approvers left for it is taken in, and
@@ -166,10 +185,16 @@ impl Desk<'_> {
             Ok(id) => id,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        if let Err(refusal) = self.collect(id, now)? {
-            return Ok(Err(refusal));
-        }
-        Ok(self.verified(id, attested, now).map(Some))
+        let refused = match self.collect(id, now)? {
+            Err(refusal) => return Ok(Err(refusal)),
+            Ok(collected) => collected.into_iter().find_map(|it| match it.judgement {
+                Judgement::Refuse(why) => Some(why),
+                _ => None,
+            }),
+        };
+        let verified = self.verified(id, attested, now).map(Some);
+        Ok(verified
+            .map_err(|why| refused.map_or(why.clone(), |refused| format!("{why}; {refused}"))))
     }
 
     /// Takes in what approvers left for an escalation, and records what counts. Inside, why
@@ -209,6 +234,13 @@ impl Desk<'_> {
     ///
     /// The ledger takes no entry.
     pub fn expire(&self, now: &Moment) -> Result<Result<Vec<EscalationId>, String>, DeskError> {
+        // What arrived in time counts, though nobody took it in yet.
+        for id in self.pending.list().unwrap_or_default() {
+            let Ok(kept) = self.pending.load(id, now) else { continue };
+            if kept.ended.is_none() && now.seconds() >= kept.bounds.expires {
+                let _ = self.collect(id, now)?;
+            }
+        }
         let authority = self.authority();
         let mut granted = |kept: &Kept| authority.grant(kept, now.seconds()).is_ok();
         let ended = match self.pending.expire(now, &mut granted) {
@@ -260,9 +292,10 @@ impl Desk<'_> {
         now: &Moment,
     ) -> Option<Map<String, Value>> {
         let (approved, why) = match &collected.judgement {
-            Judgement::Keep => (true, None),
-            Judgement::Deny(reason) => (false, Some(self.control.names.clean(reason))),
-            Judgement::Refuse(_) => return None,
+            Judgement::Keep => (Some(true), None),
+            Judgement::Deny(reason) => (Some(false), Some(self.control.names.clean(reason))),
+            // It does not count, and that somebody tried is worth knowing.
+            Judgement::Refuse(reason) => (None, Some(reason.clone())),
         };
         let kept = self.pending.load(id, now).ok()?;
         let statement = Statement::parse(&kept.statement).ok()?;
@@ -279,6 +312,13 @@ impl Desk<'_> {
             ("requester", json!(statement.requester)),
             ("executor", json!(statement.executor)),
         ]))
+    }
+
+    /// User ids of approvers, where they are registered.
+    fn uids(&self, approvers: &[&str]) -> Vec<Option<u32>> {
+        let registered = self.control.policy.approvers();
+        let uid = |id: &&str| registered.iter().find(|it| it.id == **id).and_then(|it| it.uid);
+        approvers.iter().map(uid).collect()
     }
 
     /// Marks the use of a grant, then records it together with the decision.
@@ -298,6 +338,7 @@ impl Desk<'_> {
                 ("bytes", json!(used.bytes)),
                 ("statement", json!(presented.grant.digest())),
                 ("approver", json!(approvers)),
+                ("approver_uids", json!(self.uids(&approvers))),
                 ("requester", json!(presented.grant.statement().requester)),
                 ("executor", json!(judged.flow.executor)),
                 ("expires", json!(presented.grant.expires())),
@@ -317,8 +358,8 @@ impl Desk<'_> {
         })
     }
 
-    /// Keeps a new escalation.
-    fn escalate(&self, judged: &Judged, now: &Moment) -> Result<Statement, String> {
+    /// What approvers would be asked to sign.
+    fn state(&self, judged: &Judged, now: &Moment) -> Result<Statement, String> {
         let mut random = [0; 16];
         (self.random)(&mut random).map_err(|_| "no random numbers".to_owned())?;
         let id = EscalationId::new(random);
@@ -327,7 +368,7 @@ impl Desk<'_> {
         let shape = shape.unwrap_or_default();
         let (scheme, host) = (&shape.scheme, &shape.host);
         let (scheme, host) = (self.control.names.clean(scheme), self.control.names.clean(host));
-        let held = Held {
+        let held = approve::Held {
             policy,
             taxonomy: &scanner.rules().taxonomy,
             flow: &judged.flow,
@@ -338,16 +379,19 @@ impl Desk<'_> {
             destination: (&scheme, &host),
         };
         let grants = policy.workflow_of(&judged.flow).map(|it| it.grants).unwrap_or_default();
-        // What was not wholly inspected is never approved for more than itself.
-        let bounds = grants.bounds.filter(|_| judged.classified.label.coverage.is_complete());
+        // What was not wholly inspected, or is held as a whole, is never approved for more than
+        // itself.
+        let whole = |item: &ItemDecision| {
+            item.effect == Effect::Escalate
+                && item.item == Item::Flow
+                && item.from != Determinant::Purpose
+        };
+        let bounded = judged.classified.label.coverage.is_complete()
+            && !judged.decision.items.iter().any(whole);
+        let bounds = grants.bounds.filter(|_| bounded);
         let scope = bounds.map_or(Scope::Payload, |(uses, bytes)| Scope::Bounded { uses, bytes });
         let terms = Terms { pending: grants.wait, lifetime: grants.valid, scope };
-        let statement = Statement::of(held, terms, id, now.seconds());
-        let statement = statement.map_err(|error| error.to_string())?;
-        let bytes = statement.to_bytes().map_err(|error| error.to_string())?;
-        let bounds = statement.bounds();
-        self.pending.create(id, &bytes, bounds, now).map_err(|error| error.to_string())?;
-        Ok(statement)
+        Statement::of(held, terms, id, now.seconds()).map_err(|error| error.to_string())
     }
 
     /// Appends the entry of the decision, and those that belong to it, in one commit.
@@ -445,6 +489,34 @@ impl Tokens for RunTokens<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// What becomes of a flow that has to wait for a person.
+enum Held {
+    Waits(Statement),
+    New(Statement),
+    Ended(Determinant),
+}
+
+/// Whether a statement is about the same payload on the same way.
+fn is_same_flow(kept: &Statement, new: &Statement) -> bool {
+    kept.payload_mac == new.payload_mac
+        && kept.executor == new.executor
+        && kept.workflow == new.workflow
+        && kept.destination == new.destination
+        && (&kept.scheme, &kept.host) == (&new.scheme, &new.host)
+        && kept.purpose == new.purpose
+        && kept.channel == new.channel
+}
+
+/// Whether approvers of a statement are asked what they would be asked now.
+fn asks_the_same(kept: &Statement, new: &Statement) -> bool {
+    kept.policy == new.policy
+        && kept.categories == new.categories
+        && kept.lineage == new.lineage
+        && kept.coverage == new.coverage
+        && kept.unlisted_purpose == new.unlisted_purpose
+        && kept.rules == new.rules
 }
 
 /// What is written beside a decision.

@@ -2,7 +2,9 @@
 
 use super::category_set::bits;
 use super::register::REASONS;
-use super::{Carrier, CategorySet, Flow, Identity, Policy, Rule, Transform, Trust, WorkflowOf};
+use super::{
+    Carrier, CategorySet, Flow, Identity, Policy, Rule, Transform, Trust, Workflow, WorkflowOf,
+};
 use crate::model::{Band, CategoryIndex, Cause, Effect, Label, Reason, Unique};
 
 /// A part of a flow that is decided by itself.
@@ -51,6 +53,10 @@ pub enum Determinant {
     Evidence,
     /// Redaction was decided, and the carrier cannot be rewritten.
     Carrier,
+    /// An approver denied an escalation of the same payload.
+    Denied,
+    /// Nobody approved the escalation that the header names in time.
+    Expired,
     /// What would have been released could not be made, or still held what it must not.
     Redaction,
     /// A grant lifted an escalation.
@@ -64,6 +70,14 @@ impl Determinant {
     pub fn id<'p>(&self, policy: &'p Policy) -> &'p str {
         match self {
             Determinant::Rule(at) => policy.rules().get(*at).map_or("", |rule| &rule.id),
+            other => other.word(),
+        }
+    }
+
+    /// The stable word of everything but a rule.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Determinant::Rule(_) => "rule",
             Determinant::Approved => "default.approved",
             Determinant::Unregulated => "default.unregulated",
             Determinant::Nothing => "default.nothing-found",
@@ -78,6 +92,8 @@ impl Determinant {
             Determinant::Purpose => "purpose.unlisted",
             Determinant::Evidence => "evidence.missing",
             Determinant::Carrier => "carrier.fixed",
+            Determinant::Denied => "escalation.denied",
+            Determinant::Expired => "escalation.expired",
             Determinant::Redaction => "redaction.failed",
             Determinant::Grant => "grant",
             Determinant::Failure => "error",
@@ -128,12 +144,18 @@ pub struct GrantFacts {
     pub purpose: String,
     /// The channel.
     pub channel: crate::model::Channel,
-    /// Categories, found or inherited, whose escalation it lifts.
+    /// Scheme and host of the destination, as [`Flow::address`] has them.
+    pub address: String,
+    /// Categories that were found whose escalation it lifts.
     pub categories: CategorySet,
+    /// Inherited categories whose escalation it lifts.
+    pub lineage: CategorySet,
     /// Reasons for partial coverage whose escalation it lifts; they need `payload`.
     pub coverage: Vec<Reason>,
     /// Whether it lifts the escalation for a purpose that is not listed.
     pub unlisted_purpose: bool,
+    /// Whether the approvers knew that the payload cannot be redacted, and let it pass whole.
+    pub whole: bool,
     /// MAC of the one payload that it is for; none for a grant with a bounded scope.
     pub payload: Option<[u8; 32]>,
     /// The most bytes of a payload.
@@ -269,7 +291,7 @@ impl Decision {
                 return;
             }
             let refusal = refused(policy, flow, grant, now)
-                .or_else(|| (!self.lift(grant)).then_some(Refusal::NotCovered));
+                .or_else(|| (!self.lift(grant, flow.carrier)).then_some(Refusal::NotCovered));
             match refusal {
                 Some(refusal) => self.refusals.push((at, refusal)),
                 None => self.grants.push(at),
@@ -294,32 +316,36 @@ impl Decision {
     }
 
     /// Lifts every escalated item, if the grant covers all of them.
-    fn lift(&mut self, grant: &GrantFacts) -> bool {
+    fn lift(&mut self, grant: &GrantFacts, carrier: Carrier) -> bool {
         let covers = |item: &ItemDecision| match (item.item, item.from) {
-            (Item::Category(category) | Item::Lineage(category), _) => {
-                grant.categories.contains(category)
+            (Item::Category(category), _) => {
+                grant.categories.contains(category) && (grant.whole || !passes_whole(item, carrier))
             }
+            (Item::Lineage(category), _) => grant.lineage.contains(category),
             (Item::Coverage(reason), _) => {
                 grant.payload.is_some() && grant.coverage.contains(&reason)
             }
             (Item::Flow, Determinant::Purpose) => grant.unlisted_purpose,
-            // A rule about the flow as a whole, a carrier: the payload itself was approved.
+            // A rule about the flow as a whole: the payload itself was approved.
             (Item::Flow, _) => grant.payload.is_some(),
         };
-        let escalated = |item: &&mut ItemDecision| item.effect == Effect::Escalate;
         if !self.items.iter().filter(|item| item.effect == Effect::Escalate).all(covers) {
             return false;
         }
-        for item in self.items.iter_mut().filter(escalated) {
-            // What a rule wants redacted stays redacted, unless it was the carrier that made it
-            // escalate: then the approver let the whole payload pass.
-            let whole = matches!(item.from, Determinant::Carrier | Determinant::Redaction);
-            let redact = item.transform.is_some() && !whole;
+        for item in self.items.iter_mut().filter(|item| item.effect == Effect::Escalate) {
+            // What a rule wants redacted stays redacted, unless it cannot be.
+            let redact = item.transform.is_some() && !passes_whole(item, carrier);
             item.effect = if redact { Effect::Redact } else { Effect::Allow };
             item.from = Determinant::Grant;
         }
         true
     }
+}
+
+/// Whether lifting the escalation of an item lets pass what a rule wants redacted.
+fn passes_whole(item: &ItemDecision, carrier: Carrier) -> bool {
+    let cannot = matches!(item.from, Determinant::Carrier | Determinant::Redaction);
+    cannot || item.transform.is_some() && carrier == Carrier::Fixed
 }
 
 fn cause_of(item: Item, from: Determinant) -> Cause {
@@ -354,6 +380,7 @@ fn refused(policy: &Policy, flow: &Flow, grant: &GrantFacts, now: u64) -> Option
         (grant.executor != flow.executor, Refusal::Executor),
         (grant.workflow != workflow, Refusal::Workflow),
         (grant.destination != flow.destination_name, Refusal::Destination),
+        (grant.address != flow.address, Refusal::Destination),
         (grant.purpose != flow.purpose_name, Refusal::Purpose),
         (grant.channel != flow.channel, Refusal::Channel),
         (grant.payload.is_some_and(|payload| payload != flow.payload), Refusal::Payload),
@@ -563,9 +590,16 @@ impl Judge<'_> {
     fn default_of_reason(&self, reason: Reason) -> (Effect, Determinant) {
         let policy = self.policy;
         if reason == Reason::Opaque {
-            let workflow = policy.workflow_of(self.flow).and_then(|workflow| workflow.opaque);
-            let destination = policy.destination_of(self.flow).and_then(|it| it.opaque);
-            let effect = workflow.max(destination).unwrap_or(Effect::Escalate);
+            let destination = policy.destination_of(self.flow);
+            let lists = |workflow: &&Workflow| {
+                destination.is_some_and(|it| workflow.destinations.contains(&it.id))
+            };
+            // What a workflow says holds for the destinations that it lists, as what it is.
+            let workflow = policy.workflow_of(self.flow).filter(lists);
+            let workflow = workflow.filter(|_| self.flow.identity == Identity::Bound);
+            let workflow = workflow.and_then(|workflow| workflow.opaque);
+            let effect =
+                workflow.max(destination.and_then(|it| it.opaque)).unwrap_or(Effect::Escalate);
             return (effect, Determinant::Opaque);
         }
         match policy.trust_of(self.flow) {
@@ -599,7 +633,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::{Binding, Destination, Fault, Parts, Subject, When, Workflow};
+    use super::super::{Binding, Destination, Fault, Parts, Subject, When};
     use super::*;
     use crate::model::{
         Category, CategoryCount, Channel, Class, Coverage, Likelihood, Sensitivity,
@@ -715,6 +749,7 @@ mod tests {
                 .get(destination.unwrap_or(2))
                 .map_or(String::new(), |name| (*name).to_owned()),
             purpose_name: "treatment".to_owned(),
+            address: "https://in.example".to_owned(),
             executor: "uid:1000".to_owned(),
             payload: [1; 32],
             bytes: 100,
@@ -851,7 +886,10 @@ mod tests {
             workflow: "letters".to_owned(),
             purpose: "treatment".to_owned(),
             channel: Channel::Prompt,
+            address: "https://in.example".to_owned(),
             categories: [PAN].into_iter().collect(),
+            lineage: CategorySet::new(),
+            whole: false,
             coverage: vec![Reason::Opaque],
             unlisted_purpose: false,
             payload: Some([1; 32]),
@@ -892,7 +930,18 @@ mod tests {
             other(|flow| flow.destination_name = "i".to_owned()),
             Some(Refusal::Destination)
         );
+        assert_eq!(
+            other(|flow| flow.address = "http://drop.example".to_owned()),
+            Some(Refusal::Destination)
+        );
         assert_eq!(other(|flow| flow.purpose_name = "x".to_owned()), Some(Refusal::Purpose));
+        // What was approved as carried along was not approved as found.
+        let carried = GrantFacts {
+            categories: CategorySet::new(),
+            lineage: [PAN].into_iter().collect(),
+            ..grant()
+        };
+        assert_eq!(refusal(&pans, &inside, carried, 150), Some(Refusal::NotCovered));
         let elsewhere = GrantFacts { policy: [8; 32], ..grant() };
         assert_eq!(refusal(&pans, &inside, elsewhere, 150), Some(Refusal::Policy));
         let another = GrantFacts { workflow: String::new(), ..grant() };
@@ -938,7 +987,12 @@ mod tests {
         assert_eq!(decision.effect, Effect::Escalate);
         let mut decision = decide(&policy, &pans, &inside, &[grant()], 150);
         assert_eq!(decision.effect, Effect::Redact);
-        decision.cannot_redact(&policy, &inside, &[grant()], 150);
+        // Who did not know that it cannot be redacted did not let it pass whole.
+        let mut unaware = decision.clone();
+        unaware.cannot_redact(&policy, &inside, &[grant()], 150);
+        assert_eq!((unaware.effect, unaware.grants), (Effect::Escalate, vec![]));
+        let whole = GrantFacts { whole: true, ..grant() };
+        decision.cannot_redact(&policy, &inside, &[whole], 150);
         assert_eq!((decision.effect, decision.grants), (Effect::Allow, vec![0]));
     }
 

@@ -140,7 +140,7 @@ impl Policy {
             (among(&when.workflows, workflow), Unmet::Workflow),
             (among(&when.purposes, purpose), Unmet::Purpose),
             (among(&when.destinations, destination), Unmet::Destination),
-            (when.trust.is_empty() || when.trust.contains(&trust), Unmet::Trust(trust)),
+            (when.trusts(trust), Unmet::Trust(trust)),
             (lacking.is_empty(), Unmet::Contains(lacking)),
         ];
         let mut unmet: Vec<Unmet> =

@@ -207,6 +207,35 @@ impl Matcher {
         }
     }
 
+    /// The matcher of what both match; none where there is nothing.
+    pub(super) fn meet(&self, other: &Matcher) -> Option<Matcher> {
+        let shape = match (&self.shape, &other.shape) {
+            (
+                Shape::Url { scheme, host, port, path },
+                Shape::Url { scheme: scheme2, host: host2, port: port2, path: path2 },
+            ) => Shape::Url {
+                scheme: either(scheme.as_ref(), scheme2.as_ref())?.cloned(),
+                host: host.meet(host2)?,
+                port: either(port.as_ref(), port2.as_ref())?.copied(),
+                path: longer(path, path2)?,
+            },
+            (
+                Shape::Bucket { provider, bucket, path },
+                Shape::Bucket { provider: provider2, bucket: bucket2, path: path2 },
+            ) if provider == provider2 && bucket == bucket2 => {
+                let path = longer(path, path2)?;
+                Shape::Bucket { provider, bucket: bucket.clone(), path }
+            }
+            (Shape::EmailDomain(one), Shape::EmailDomain(two)) => {
+                Shape::EmailDomain(one.meet(two)?)
+            }
+            (Shape::Tool(one), Shape::Tool(two)) => Shape::Tool(one.meet(two)?),
+            (Shape::Path(one), Shape::Path(two)) => Shape::Path(longer(one, two)?),
+            _ => return None,
+        };
+        Some(Matcher { shape })
+    }
+
     /// A destination that this matcher takes from all that match less specially: what it names
     /// itself, or below it a name that nobody would register.
     pub(super) fn representative(&self) -> Target {
@@ -238,6 +267,27 @@ impl Matcher {
 }
 
 impl Name {
+    /// The name of what both names name.
+    fn meet(&self, other: &Name) -> Option<Name> {
+        let below =
+            |name: &String, suffix: &Name, is_address| suffix.reach(name, is_address).is_some();
+        let within = |one: &Name, two: &Name| match (one, two) {
+            (Name::Exact(one), Name::Exact(two)) => one == two,
+            (Name::Exact(name), Name::Below(_)) => {
+                let is_address = canonical_host(name).is_some_and(|(_, it)| it);
+                below(name, two, is_address)
+            }
+            (Name::Below(name), Name::Below(suffix)) => name == suffix || below(name, two, false),
+            (Name::Exact(one) | Name::Prefix(one), Name::Prefix(two)) => one.starts_with(two),
+            _ => false,
+        };
+        if within(self, other) {
+            Some(self.clone())
+        } else {
+            within(other, self).then(|| other.clone())
+        }
+    }
+
     /// How much of a text the name says; none where it is of another.
     fn reach(&self, text: &str, is_address: bool) -> Option<u64> {
         let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX).min(0xffff);
@@ -250,6 +300,20 @@ impl Name {
             Name::Prefix(prefix) => text.starts_with(prefix.as_str()).then(|| length(prefix)),
         }
     }
+}
+
+/// What two conditions ask for together: nothing, or what one of them does; none where they differ.
+fn either<T: PartialEq>(one: Option<T>, two: Option<T>) -> Option<Option<T>> {
+    match (one, two) {
+        (Some(one), Some(two)) => (one == two).then_some(Some(one)),
+        (one, two) => Some(one.or(two)),
+    }
+}
+
+/// The longer of two paths, where the other is a beginning of it.
+fn longer(one: &[String], two: &[String]) -> Option<Vec<String>> {
+    let (short, long) = if one.len() < two.len() { (one, two) } else { (two, one) };
+    long.starts_with(short).then(|| long.to_vec())
 }
 
 fn rank(name: u64, path: &[String], port: bool, scheme: bool) -> u64 {
@@ -769,6 +833,24 @@ mod tests {
         assert_eq!(shape("078-05-1120"), of("none", "", ""));
     }
 
+    #[test]
+    fn what_two_matchers_share_is_a_matcher() {
+        let meet = |one, two| {
+            let meets = [url(one).meet(&url(two)), url(two).meet(&url(one))];
+            assert_eq!(meets[0], meets[1]);
+            meets[0].as_ref().map(Matcher::to_string)
+        };
+        let is = |text: &str| Some(text.to_owned());
+        assert_eq!(meet("*.example.com/v1", "api.example.com"), is("api.example.com/v1"));
+        assert_eq!(meet("https://h.example", "h.example:443"), is("https://h.example:443"));
+        assert_eq!(meet("*.example.com", "*.b.example.com/x"), is("*.b.example.com/x"));
+        assert_eq!(meet("*.example.com", "*.example.com"), is("*.example.com"));
+        assert_eq!(meet("*.example.com", "example.com"), None);
+        assert_eq!(meet("a.example/x", "a.example/y"), None);
+        assert_eq!(meet("http://a.example", "https://a.example"), None);
+        assert_eq!(meet("a.example:1", "a.example:2"), None);
+    }
+
     /// Pieces of which odd destinations are made.
     fn text() -> impl Strategy<Value = String> {
         let piece = prop::sample::select(vec![
@@ -806,6 +888,10 @@ mod tests {
                 let (Ok(one), Ok(other)) = (Matcher::parse(kind, &one), Matcher::parse(kind, &other))
                 else { continue };
                 if let (Some(a), Some(b)) = (one.reach(&target), other.reach(&target)) {
+                    let both = one.meet(&other).expect("both match the target");
+                    prop_assert!(both.reach(&target) >= Some(a.max(b)));
+                    let shared = both.representative();
+                    prop_assert!(one.reach(&shared).is_some() && other.reach(&shared).is_some());
                     prop_assert!(a != b || one.key() == other.key(), "{one} {other}");
                 }
             }

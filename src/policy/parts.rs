@@ -210,7 +210,7 @@ pub struct When {
     pub purposes: BTreeSet<String>,
     /// Ids of destinations.
     pub destinations: BTreeSet<String>,
-    /// Trust of the destination.
+    /// Trust of the destination. External holds for an unknown destination too.
     pub trust: BTreeSet<Trust>,
 }
 
@@ -230,6 +230,14 @@ impl When {
             destinations: BTreeSet::new(),
             trust: BTreeSet::new(),
         }
+    }
+
+    /// Whether the trust of a destination fits. Nobody vouches for an unknown one: it is external
+    /// too.
+    pub fn trusts(&self, trust: Trust) -> bool {
+        self.trust.is_empty()
+            || self.trust.contains(&trust)
+            || trust == Trust::Unknown && self.trust.contains(&Trust::External)
     }
 
     /// Whether the rule takes the place of the default of what it is about. One with a threshold,

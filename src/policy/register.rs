@@ -109,6 +109,9 @@ pub struct Flow {
     pub carrier: Carrier,
     /// Id of the destination; what the header says where it is unknown, empty where it says none.
     pub destination_name: String,
+    /// Scheme and host of the destination, as far as the header says them; for the caller to fill
+    /// in, cleaned.
+    pub address: String,
     /// The purpose that the header names; empty where it names none.
     pub purpose_name: String,
     /// The identity that presents the payload, as [`Attested::executor`] gives it.
@@ -117,6 +120,16 @@ pub struct Flow {
     pub payload: [u8; 32],
     /// Bytes of the payload.
     pub bytes: u64,
+}
+
+impl Flow {
+    /// Scheme and host as one text; empty where there is neither.
+    pub fn address_of(scheme: &str, host: &str) -> String {
+        match (scheme, host) {
+            ("", host) => host.to_owned(),
+            (scheme, host) => format!("{scheme}://{host}"),
+        }
+    }
 }
 
 impl Policy {
@@ -311,6 +324,7 @@ impl Policy {
             missing,
             carrier,
             destination_name: registered_id.map_or(claimed, |it| it.id.clone()),
+            address: String::new(),
             purpose_name: header.purpose.as_ref().map_or("", |it| it.as_str()).to_owned(),
             executor: attested.executor(),
             payload: [0; 32],
@@ -470,8 +484,8 @@ impl Masks {
             .map(|destination| {
                 let trust = destination.map_or(Trust::Unknown, |it| it.trust);
                 mask(&|rule| {
-                    let trusted = rule.when.trust.is_empty() || rule.when.trust.contains(&trust);
-                    trusted && named(&rule.when.destinations, destination.map(|it| &it.id))
+                    rule.when.trusts(trust)
+                        && named(&rule.when.destinations, destination.map(|it| &it.id))
                 })
             })
             .collect();

@@ -106,6 +106,8 @@ impl Speaker<'_> {
             Determinant::UnknownCategory => {
                 "the payload holds or carries a category that no rule pack defines".to_owned()
             }
+            Determinant::Denied => "an approver denied it".to_owned(),
+            Determinant::Expired => "nobody approved it in time".to_owned(),
             Determinant::Opaque => {
                 "the payload cannot be read: it is encrypted, an image, or of an unsupported type"
                     .to_owned()

@@ -28,6 +28,9 @@ const MAX_FINGERPRINTS: usize = 64;
 /// The most characters of a claim in an entry.
 const MAX_CLAIM: usize = 256;
 
+/// Bytes of the longest claim that has no MAC beside it, so that it can be cut later.
+const MAX_PLAIN: usize = 64;
+
 /// The most parents in an entry.
 const MAX_PARENTS: usize = 32;
 
@@ -111,9 +114,14 @@ pub struct Decided<'a> {
 pub fn decision(sequence: u64, decided: &Decided<'_>, macs: &Macs, clean: &Cleaner<'_>) -> Vec<u8> {
     let mut kept = MAX_FINGERPRINTS;
     loop {
-        let bytes = encode(&decision_value(sequence, decided, macs, clean, kept));
-        if bytes.len() <= MAX_ENTRY || kept == 0 {
+        let mut value = decision_value(sequence, decided, macs, clean, kept);
+        let bytes = encode(&value);
+        if bytes.len() <= MAX_ENTRY {
             return bytes;
+        }
+        if kept == 0 {
+            summarise(&mut value);
+            return encode(&value);
         }
         kept /= 2;
     }
@@ -176,7 +184,36 @@ pub fn run_summary(sequence: u64, ran: &Ran<'_>, macs: &Macs, clean: &Cleaner<'_
     put("rule_digest", json!(HEXLOWER.encode(&rules.digest)));
     put("policy_digest", json!(HEXLOWER.encode(&policy.digest())));
     put("engine_version", json!(env!("CARGO_PKG_VERSION")));
-    encode(&Value::Object(entry))
+    let mut value = Value::Object(entry);
+    let bytes = encode(&value);
+    if bytes.len() <= MAX_ENTRY {
+        return bytes;
+    }
+    summarise(&mut value);
+    encode(&value)
+}
+
+/// Leaves out, with their number, the parts of an entry that have no bound of their own or that a
+/// caller can make long: an entry that is too long would be no entry.
+fn summarise(entry: &mut Value) {
+    let mut count = |path: &str| {
+        let Some(part) = entry.pointer_mut(path) else { return };
+        let entries = match part {
+            Value::Array(entries) => entries.len(),
+            Value::Object(entries) => entries.len(),
+            _ => return,
+        };
+        *part = json!({"omitted": entries});
+    };
+    count("/shadows");
+    count("/parents");
+    count("/possible");
+    count("/workload/attested/groups");
+    for field in ["trigger", "agent", "run", "step", "tool", "source"] {
+        if let Some(Value::String(text)) = entry.pointer_mut(&format!("/{field}/claimed")) {
+            *text = text.chars().take(32).collect();
+        }
+    }
 }
 
 /// An entry of another kind: `fields` beside sequence, kind and time.
@@ -310,8 +347,9 @@ fn with<const N: usize>(claim: Value, more: [(&str, Value); N]) -> Value {
 /// A claim: the text as the cleaner leaves it, and its MAC where that is not the whole text.
 fn claim(field: &str, text: &Claimed, macs: &Macs, clean: &Cleaner<'_>) -> Value {
     let cleaned = clean(text.as_str());
+    let long = text.as_str().len() > MAX_PLAIN;
     let shown: String = cleaned.chars().take(MAX_CLAIM).collect();
-    if shown == text.as_str() {
+    if shown == text.as_str() && !long {
         return json!({"claimed": shown});
     }
     let mac = macs.claim(field, text.as_str());
@@ -535,5 +573,22 @@ mod tests {
         assert_eq!(entry["parents_omitted"], 224);
         let omitted = entry.pointer("/categories/pci.pan/fingerprints_omitted");
         assert!(omitted.and_then(Value::as_u64).is_some_and(|omitted| omitted > 36));
+    }
+
+    #[test]
+    fn what_no_cut_of_fingerprints_makes_short_enough_is_summarised() {
+        let groups: Vec<u32> = (0..20_000).collect();
+        let text = "x".repeat(256);
+        let mut entry = json!({
+            "workload": {"attested": {"groups": groups}}, "shadows": [{"rule": "a"}],
+            "run": {"claimed": text, "mac": "aa"}, "parents": [1, 2], "kind": "decision",
+        });
+        summarise(&mut entry);
+        assert_eq!(entry["workload"]["attested"]["groups"], json!({"omitted": 20_000}));
+        assert_eq!(
+            (&entry["shadows"], &entry["parents"]),
+            (&json!({"omitted": 1}), &json!({"omitted": 2}))
+        );
+        assert_eq!(entry["run"]["claimed"].as_str().map(str::len), Some(32));
     }
 }

@@ -173,17 +173,35 @@ pub enum Gap {
     Recovered,
 }
 
-/// Whether an entry is of an approval, or of the use of a grant, by who asked for it: there must
-/// be none.
-pub fn is_self_approved(entry: &Value) -> bool {
-    let uid = |path: &str| entry.pointer(path).and_then(Value::as_u64);
-    let requester = uid("/requester");
+/// Who approved, as far as an entry of an approval or of the use of a grant tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelfApproval {
+    /// Who asked for the flow, or carries it out, approved it: that must not be.
+    Yes,
+    /// An approver has no user id in the register, so only the key tells them apart.
+    Unattested,
+}
+
+/// Looks at an entry of an approval, or of the use of a grant.
+pub fn self_approval(entry: &Value) -> Option<SelfApproval> {
+    let number = |path: &str| entry.pointer(path).and_then(Value::as_u64);
+    let approvers: Vec<Option<u64>> = match text_at(entry, "/kind")? {
+        "approval" if entry.get("approved").and_then(Value::as_bool) == Some(true) => {
+            vec![number("/approver_uid")]
+        }
+        "grant_use" => {
+            let uids = entry.get("approver_uids").and_then(Value::as_array);
+            uids.into_iter().flatten().map(Value::as_u64).collect()
+        }
+        _ => return None,
+    };
     let executor = text_at(entry, "/executor").and_then(|it| it.strip_prefix("uid:"));
     let executor = executor.and_then(|it| it.split(' ').next()).and_then(|it| it.parse().ok());
-    let approver = uid("/approver_uid");
-    text_at(entry, "/kind") == Some("approval")
-        && approver.is_some()
-        && (approver == requester || approver == executor)
+    let asked = [number("/requester"), executor];
+    if approvers.iter().any(|uid| uid.is_some() && asked.contains(uid)) {
+        return Some(SelfApproval::Yes);
+    }
+    approvers.contains(&None).then_some(SelfApproval::Unattested)
 }
 
 /// Finds gaps; entries come in the order of the ledger.
@@ -290,6 +308,23 @@ mod tests {
         assert_eq!(audit.next(&decided(3, "block", "bb")), None);
         assert_eq!(audit.next(&decided(4, "allow", "aa")), None);
         assert_eq!(audit.next(&decided(5, "allow", "bb")), Some(2));
+    }
+
+    #[test]
+    fn who_approves_what_they_asked_for_is_found() {
+        let approval = |approved: bool, uid: Option<u32>| {
+            self_approval(&json!({
+                "kind": "approval", "approved": approved, "approver_uid": uid, "requester": 1000,
+                "executor": "uid:1001 unit:a.service",
+            }))
+        };
+        assert_eq!(approval(true, Some(1000)), Some(SelfApproval::Yes));
+        assert_eq!(approval(true, Some(1001)), Some(SelfApproval::Yes));
+        assert_eq!(approval(true, Some(2000)), None);
+        assert_eq!(approval(true, None), Some(SelfApproval::Unattested));
+        assert_eq!(approval(false, Some(1000)), None);
+        let used = json!({"kind": "grant_use", "approver_uids": [2000, 1000], "requester": 1000});
+        assert_eq!(self_approval(&used), Some(SelfApproval::Yes));
     }
 
     #[test]

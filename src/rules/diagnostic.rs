@@ -163,7 +163,7 @@ codes! {
         SeveralSubjects = "P011",
         /// A rule counts, and names no category whose findings it would count.
         ThresholdNeedsCategory = "P012",
-        /// The key of an approver is no Ed25519 key in OpenSSH form, or that of another.
+        /// The key of an approver is no public key in OpenSSH form that counts, or that of another.
         BadKey = "P013",
         /// The command of a path is not an absolute program with fixed arguments.
         BadCommand = "P014",

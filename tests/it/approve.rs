@@ -140,6 +140,7 @@ pub fn flow() -> Flow {
         missing: Vec::new(),
         carrier: Carrier::Rewritable,
         destination_name: "archive".to_owned(),
+        address: "https://archive.example".to_owned(),
         purpose_name: "treatment".to_owned(),
         executor: "uid:1500 unit:mailer.service".to_owned(),
         payload: [9; 32],

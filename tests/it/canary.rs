@@ -273,6 +273,100 @@ fn no_form_of_a_classification_holds_a_value() {
 }
 
 #[test]
+fn no_form_of_a_decision_holds_a_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = in_names().labelled();
+    let [ssn, card, token, password] = &names;
+    let payload = in_payloads().labelled().join("\n");
+    let register = r#"version = 1
+[[destination]]
+id = "outside"
+trust = "external"
+url = ["https://api.example.net"]
+[[workflow]]
+id = "letters"
+owner = "anna"
+purposes = ["treatment"]
+destinations = ["outside"]
+[workflow.bind]
+anyone = true
+[[rule]]
+id = "hold"
+when = { class = ["nat"] }
+effect = "escalate"
+reason = "A person looks first."
+[[rule]]
+id = "redact"
+when = { class = ["pci", "sec"] }
+effect = "redact"
+transform = "tokenize"
+reason = "No card leaves."
+"#;
+    let path = folder.path().join("sluice.toml");
+    fs::write(&path, register).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let claims = serde_json::json!({
+        "channel": "prompt", "trigger": ssn, "agent": card, "tool": token, "source": password,
+        "run": ssn, "step": card, "parents": [ssn, card, token, password], "purpose": card,
+        "workflow": ssn, "destination": format!("https://{}@host.example/{}?q={}", in_names().ssn, card, password),
+    });
+    let known = serde_json::json!({
+        "channel": "prompt", "workflow": "letters", "purpose": "treatment", "trigger": ssn,
+        "destination": format!("https://api.example.net/{}", in_names().pan),
+        "grant": card, "escalation": token,
+    });
+    let odd = serde_json::json!({"channel": "prompt", "labels": [ssn], "format": card});
+    let unknown = serde_json::json!({"channel": "prompt", in_names().token: 1});
+    for (name, flow) in [("a", &claims), ("b", &known), ("c", &odd), ("d", &unknown)] {
+        fs::write(folder.path().join(name), flow.to_string()).unwrap();
+    }
+    let state = ["--state-dir", "state", "--config", "sluice.toml", "--init"];
+    for format in ["human", "json"] {
+        for (flow, code) in [("a", 3), ("b", 3), ("c", 1), ("d", 2)] {
+            let decide = ["decide", "--flow", flow, "--format", format];
+            let arguments = [&decide[..], &state].concat();
+            let (exit, said) = run(folder.path(), &words(&arguments), payload.as_bytes());
+            assert_eq!(exit, Some(code), "{flow}: {said}");
+        }
+    }
+    // Cards and secrets alone are redacted, and their values kept in the vault.
+    let cards = in_payloads().labelled()[1..].join("\n");
+    let decide = ["decide", "--flow", "b", "--release", "out", "--decision", "said"];
+    let arguments = [&decide[..], &state].concat();
+    let (exit, said) = run(folder.path(), &words(&arguments), cards.as_bytes());
+    assert_eq!(exit, Some(5), "{said}");
+    for command in [
+        vec!["ledger", "query"],
+        vec!["ledger", "query", "--format", "json"],
+        vec!["ledger", "query", "--format", "csv", "--trigger", ssn],
+        vec!["ledger", "export", "--format", "ocsf"],
+        vec!["ledger", "show", "2"],
+        vec!["ledger", "audit", "gaps"],
+        vec!["ledger", "verify"],
+        vec!["approvals", "list", "--config", "sluice.toml"],
+    ] {
+        let arguments = [&command[..], &["--state-dir", "state"]].concat();
+        let (exit, said) = run(folder.path(), &words(&arguments), b"");
+        assert_eq!(exit, Some(0), "{command:?}: {said}");
+    }
+    let mut files = vec![folder.path().join("state"), folder.path().join("out")];
+    files.push(folder.path().join("said"));
+    let mut seen = 0;
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        seen += 1;
+        let content = fs::read(&path).unwrap();
+        for values in [in_payloads(), in_names()] {
+            values.are_not_in(&content, &path.display().to_string());
+        }
+    }
+    assert!(seen > 10, "{seen} files were searched");
+}
+
+#[test]
 fn a_check_of_a_manifest_names_no_value() {
     let tree = tree();
     let arguments = ["scan", "data", "--manifest", "manifest", "-q", "-o", "report"];

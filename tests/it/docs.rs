@@ -1,6 +1,6 @@
 //! The pages: their commands exist, their links lead somewhere, their tables say what the code does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -90,6 +90,11 @@ fn subcommands(help: &str) -> Vec<&str> {
 fn commands_in_the_pages_exist_with_their_options() {
     let mut seen = BTreeSet::new();
     let mut wrong = Vec::new();
+    let mut helps: BTreeMap<Vec<String>, Option<String>> = BTreeMap::new();
+    let mut help = |path: &[&str]| -> Option<String> {
+        let key: Vec<String> = path.iter().map(|word| (*word).to_owned()).collect();
+        helps.entry(key).or_insert_with(|| help(path)).clone()
+    };
     for (name, text) in pages() {
         for call in calls(&text) {
             let mut path: Vec<&str> = Vec::new();

@@ -11,13 +11,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use regex_automata::{Anchored, Input, meta::Regex};
+use sluicegate::approve::{self, Denial, Statement};
 use sluicegate::decode::{Encoding, Format, SNIFF_BYTES, Structure, Utf16Decoder, sniff};
 use sluicegate::engine::Options;
 use sluicegate::model::{
-    CategoryIndex, Coverage, Evidence, FileReport, Finding, Label, Likelihood, Outcome, Place,
-    RuleIndex, Sensitivity, Span, Summary,
+    Attested, CategoryIndex, Coverage, Evidence, Executable, FileReport, Finding, KernelName,
+    Label, Likelihood, Outcome, Place, RuleIndex, Sensitivity, Span, Summary,
 };
-use sluicegate::policy::{Matcher, MatcherKind, describe};
+use sluicegate::policy::{Carrier, Matcher, MatcherKind, Policy, describe, parse_header};
 use sluicegate::record::frame;
 use sluicegate::record::journal::{Segment, Tail, write_mark};
 use sluicegate::record::merkle::leaf_hash;
@@ -37,6 +38,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets.
 pub const TARGETS: &[Target] = &[
     ("destination", destination),
+    ("flow", flow),
     ("journal", journal),
     ("names", names),
     ("proof", proof),
@@ -46,6 +48,38 @@ pub const TARGETS: &[Target] = &[
     ("tracker", tracker),
     ("utf16", utf16),
 ];
+
+/// A flow header, or what approvers sign: each is refused, or has one meaning and shows nothing of
+/// what it holds.
+pub fn flow(data: &[u8]) {
+    if let Ok(header) = parse_header(data) {
+        let written = serde_json::to_vec(&header).expect("texts and names");
+        assert_eq!(parse_header(&written).as_ref(), Ok(&header), "one meaning");
+        for (_, text) in header.texts().filter(|(_, text)| text.as_str().len() > 20) {
+            assert!(!format!("{header:?}").contains(text.as_str()), "claims are not shown");
+        }
+        let policy = Policy::defaults(&rules().taxonomy).expect("defaults");
+        let peer = Attested {
+            uid: 1,
+            gid: 1,
+            groups: Default::default(),
+            pid: 1,
+            start_time: 1,
+            cgroup: KernelName::read(b"/"),
+            unit: None,
+            executable: Executable::Unavailable("fuzz"),
+            token_of: None,
+            self_attested: true,
+        };
+        let flow = policy.resolve(&header, &peer, Carrier::Rewritable);
+        assert!(flow.destination.is_none() && !flow.purpose_listed, "nothing is registered");
+    }
+    if let Ok(statement) = Statement::parse(data) {
+        assert_eq!(statement.to_bytes().as_deref(), Ok(data), "what is signed has one form");
+    }
+    let _ = Denial::unpack(data);
+    let _ = approve::signer(data);
+}
 
 /// A text of a flow header and, behind a line feed, a matcher: every text has one answer, and what
 /// is recorded of it is scheme and host alone.

@@ -252,6 +252,22 @@ fn diff_says_what_opens_and_exits_one() {
         ("approvals = 2", "approvals = 1", "weaker      workflow `claims` wants 1 approvals"),
         ("exceptable = [\"pii.email\"]", "exceptable = [\"pii\"]", "weaker      exceptable gains"),
         ("required = true", "required = false", "weaker      records are no longer required"),
+        ("uid = 1201", "uid = 1202", "weaker      approver `privacy-officer` has another user id"),
+        (
+            "approve = [\"phi\", \"pii\", \"nat\"]",
+            "approve = [\"phi\", \"pii\", \"nat\", \"fin\"]",
+            "approver `privacy-officer` gains fin",
+        ),
+        (
+            "release = \"whole\"",
+            "release = \"prefix\"",
+            "weaker      destination `insurer` gets streams prefix",
+        ),
+        (
+            "monitoring = \"audit-feed\"",
+            "monitoring = \"privacy-queue\"",
+            "monitoring goes to `privacy-queue`",
+        ),
         ("evidence = [\"run\", \"trigger\"]", "evidence = [\"run\"]", "loses `trigger`"),
     ] {
         assert!(old.contains(from), "{from}");

@@ -110,6 +110,24 @@ fn large_files_and_many_parts_are_refused() {
     assert!(diagnostics.iter().any(|diagnostic| diagnostic.code == Code::TooMany));
 }
 
+/// A file of unknown names is answered about as fast as it is read.
+#[test]
+fn many_unknown_names_are_refused() {
+    let taxonomy = taxonomy();
+    let known = (0..2_000)
+        .map(|at| format!("[[destination]]\nid = \"destination-{at}\"\ntrust = \"internal\"\n"));
+    let names: Vec<String> = (0..900).map(|at| format!("\"destinatoin-{at}\"")).collect();
+    let unknown = (0..20).map(|at| {
+        format!(
+            "[[workflow]]\nid = \"w{at}\"\nowner = \"o\"\nbind = {{ uid = [1] }}\ndestinations = [{}]\n",
+            names.join(", ")
+        )
+    });
+    let text = format!("version = 1\n{}{}", known.collect::<String>(), unknown.collect::<String>());
+    let (diagnostics, _) = checked("many.toml", text, &taxonomy);
+    assert_eq!(diagnostics.errors(), 18_000);
+}
+
 #[test]
 fn unknown_keys_point_at_the_nearest() {
     let text = "version = 1\n[[destination]]\nid = \"d\"\ntrst = \"external\"\ntrust = \"extrenal\"\n\

@@ -389,3 +389,41 @@ proptest! {
         }
     }
 }
+
+/// Which texts belong to another destination, where matchers overlap without one being in the other.
+#[test]
+fn differences_follow_what_matchers_share() {
+    let register = |one: &str, two: &str| {
+        let part = |id: &str, url: &str| {
+            format!(
+                "[[destination]]\nid = \"{id}\"\ntrust = \"internal\"\nurl = [{url}]\nopaque = \"block\"\n"
+            )
+        };
+        load(&format!("version = 1\n{}{}", part("one", one), part("two", two)))
+    };
+    let moved = |old: (&str, &str), new: (&str, &str)| -> Vec<String> {
+        let (old, new) = (register(old.0, old.1), register(new.0, new.1));
+        let difference = diff(&old, &new, &rules().taxonomy).expect("there are few flows");
+        let names = difference.groups.iter().flat_map(|group| group.destinations.values.clone());
+        let names: BTreeSet<String> = names.collect();
+        names.into_iter().collect()
+    };
+    // What `one` gives up is unknown, but for what `two` has by another matcher; to move from one
+    // to another that is treated alike changes nothing.
+    let old = ("\"api.example.com\"", "\"*.example.com/v1\"");
+    assert_eq!(moved(old, old), [""; 0]);
+    assert_eq!(moved(old, ("", old.1)), ["url api.example.com (one -> unknown)"]);
+    let rule = "[[rule]]\nid = \"r\"\nwhen = { destination = \"two\" }\neffect = \"block\"\nreason = \"r\"\n";
+    let with_rule = |url: &str| {
+        let text = format!(
+            "version = 1\n[[destination]]\nid = \"one\"\ntrust = \"internal\"\nurl = [{url}]\n\
+             [[destination]]\nid = \"two\"\ntrust = \"internal\"\nurl = [\"*.example.com/v1\"]\n{rule}"
+        );
+        load(&text)
+    };
+    let (old, new) = (with_rule("\"api.example.com\""), with_rule(""));
+    let difference = diff(&old, &new, &rules().taxonomy).expect("there are few flows");
+    let names = difference.groups.iter().flat_map(|group| group.destinations.values.clone());
+    let names: BTreeSet<String> = names.collect();
+    assert!(names.contains("url api.example.com/v1 (one -> two)"), "{names:?}");
+}

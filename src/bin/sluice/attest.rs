@@ -43,11 +43,14 @@ fn cgroup_path(file: &[u8]) -> &[u8] {
     line.and_then(|line| line.splitn(3, |byte| *byte == b':').nth(2)).unwrap_or_default()
 }
 
-/// The innermost systemd unit of a control group.
+/// The systemd unit of a control group: the first part that is no slice, as systemd itself tells
+/// units (parts below it are whatever its user makes). A login session is no unit: it has another
+/// number each time.
 fn unit_of(cgroup: &[u8]) -> Option<&[u8]> {
-    let is_unit =
-        |part: &&[u8]| [&b".service"[..], b".scope"].iter().any(|suffix| part.ends_with(suffix));
-    cgroup.rsplit(|byte| *byte == b'/').find(is_unit)
+    let parts = cgroup.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
+    let first = parts.into_iter().find(|part| !part.ends_with(b".slice"))?;
+    let is_unit = [&b".service"[..], b".scope"].iter().any(|suffix| first.ends_with(suffix));
+    (is_unit && !first.starts_with(b"session-")).then_some(first)
 }
 
 /// Now, by three clocks.
@@ -79,6 +82,9 @@ mod tests {
         assert_eq!(unit_of(cgroup_path(file)), Some(&b"sluice.service"[..]));
         assert_eq!(cgroup_path(b""), b"");
         assert_eq!(unit_of(b"/user.slice"), None);
+        let own = b"/user.slice/user-1000.slice/user@1000.service/app.slice/letters.service";
+        assert_eq!(unit_of(own), Some(&b"user@1000.service"[..]));
+        assert_eq!(unit_of(b"/user.slice/user-1000.slice/session-12.scope"), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use sluicegate::Scanner;
 use sluicegate::engine::{Arriving, Desk, Options, ScannedNames, Settled};
 use sluicegate::model::{Cause, Effect};
 use sluicegate::policy::{Carrier, parse_header};
-use sluicegate::record::pending::Pending;
+use sluicegate::record::pending::{Pending, PendingError};
 use sluicegate::record::{Macs, State, StateError, rfc3339};
 use sluicegate::respond::{self, Filter, Recorded, Released, Report, Shaper, Waiting};
 
@@ -83,12 +83,13 @@ enum Format {
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let began = attest::now()?;
     let header = crate::flow::read_header(&arguments.flow, parse_header)?;
     let rules = Arc::new(crate::load::load_rules(&arguments.rules)?);
+    // What is in force, and what time it is, is asked once the payload is here: it may take long.
+    let payload = payload(arguments.file.as_deref())?;
+    let began = attest::now()?;
     let loaded = register::load(arguments.config.as_deref(), &rules.taxonomy)?;
     let policy = &loaded.config.policy;
-    let payload = payload(arguments.file.as_deref())?;
     let state = open_state(&arguments)?;
     let ledger = crate::ledger::open(&state)?;
     let (epoch, key) = state.mac_key().map_err(refused)?;
@@ -100,7 +101,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     let scanner = Scanner::new(Arc::clone(&rules), options);
     let names = ScannedNames::new(&scanner);
-    let pending = Pending::open(state.path()).map_err(|error| UsageError(error.to_string()))?;
+    let pending = Pending::open(state.path()).map_err(|error| match error {
+        PendingError::Unsafe(_) => UsageError(error.to_string()).into(),
+        error => anyhow::Error::new(error),
+    })?;
     let control =
         sluicegate::engine::Control { scanner: &scanner, policy, macs: &macs, names: &names };
     let clock = || attest::now().unwrap_or_else(|_| began.clone());
@@ -120,6 +124,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Err(why) = desk.expire(&began)? {
         anstream::eprintln!("sluice: escalations cannot be looked through: {why}");
     }
+    // A vault in use is left for the next time.
+    if let Err(error) = vaults.purge(began.seconds()) {
+        anstream::eprintln!("sluice: old values of tokens cannot be removed: {error}");
+    }
     let arriving = Arriving {
         header,
         attested: attest::own_identity()?,
@@ -129,13 +137,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         began: began.clone(),
     };
     let settled = desk.settle(&arriving)?;
-    told::paths(&state, &ledger, &settled, policy, &rules.taxonomy);
     let shaper = Shaper::new(&rules, &names, Filter::all());
     print(&arguments, &settled, policy, &shaper)?;
     let effect = settled.judged.decision.effect;
-    if let Some(target) = &arguments.release {
-        release(target, &settled, &payload.bytes)?;
-    }
+    let released = match &arguments.release {
+        Some(target) => release(target, &settled, &payload.bytes),
+        None => Ok(()),
+    };
+    // Nobody waits for the ledger, or for the payload, while a command runs.
+    drop(ledger);
+    told::paths(&state, &settled, policy, &rules.taxonomy);
+    released?;
     Ok(ExitCode::from(effect.exit_code()))
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Data;
 use crate::model::{Channel, Reason};
-use crate::policy::{Policy, Rule, Subject, Workflow};
+use crate::policy::{Matcher, Policy, Rule, Subject, Workflow};
 use crate::rules::Taxonomy;
 
 /// Values of a dimension that both policies treat alike.
@@ -131,9 +131,15 @@ fn destinations(old: &Policy, new: &Policy) -> Vec<Class<DestinationCase>> {
         })
         .collect();
     cases.push(DestinationCase { name: "unknown".to_owned(), old: None, new: None });
-    // What belongs to another destination than before.
+    // What belongs to another destination than before. A text that does is matched most specially
+    // by one matcher before and one after, or by one and none: what these share belongs like it.
+    let each = |policy: &Policy| -> Vec<Matcher> {
+        policy.destinations().iter().flat_map(|it| it.matchers.clone()).collect()
+    };
+    let (before, after) = (each(old), each(new));
+    let shared = before.iter().flat_map(|one| after.iter().filter_map(|two| one.meet(two)));
     let mut seen = BTreeSet::new();
-    for matcher in all().flat_map(|it| &it.matchers) {
+    for matcher in before.iter().chain(&after).cloned().chain(shared) {
         if !seen.insert(matcher.key()) {
             continue;
         }

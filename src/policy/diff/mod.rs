@@ -324,6 +324,7 @@ fn flow(
         missing: Vec::new(),
         carrier: if channel == Channel::Commit { Carrier::Fixed } else { Carrier::Rewritable },
         destination_name: String::new(),
+        address: String::new(),
         purpose_name: String::new(),
         executor: String::new(),
         payload: [0; 32],

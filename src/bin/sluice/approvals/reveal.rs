@@ -65,12 +65,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 error => UsageError(error.to_string()).into(),
             }
         })?;
+    let ledger = crate::ledger::open(&state)?;
     let category = desk.rules.taxonomy.find(&revealed.category);
     if !category.is_some_and(|category| approver.categories.contains(category)) {
+        let fields = [
+            ("token", json!(arguments.token)),
+            ("category", json!(revealed.category)),
+            ("approver", json!(approver.id)),
+            ("uid", json!(rustix::process::getuid().as_raw())),
+            ("revealed", json!(false)),
+        ];
+        ledger.append(|sequence| crate::ledger::entry::build(sequence, "reveal", &fields))?;
         let text = format!("`{}` may not see values of `{}`", approver.id, revealed.category);
         return Err(UsageError(text).into());
     }
-    let ledger = crate::ledger::open(&state)?;
     let receipt = ledger.append(|sequence| {
         crate::ledger::entry::build(
             sequence,

@@ -70,13 +70,7 @@ fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
 
 /// Tells the paths of the workflow. Whatever goes wrong with that is recorded, and changes nothing
 /// of the decision.
-pub fn paths(
-    state: &State,
-    ledger: &Ledger,
-    settled: &Settled,
-    policy: &Policy,
-    taxonomy: &Taxonomy,
-) {
+pub fn paths(state: &State, settled: &Settled, policy: &Policy, taxonomy: &Taxonomy) {
     let judged = &settled.judged;
     let Some(workflow) = policy.workflow_of(&judged.flow) else { return };
     let held = judged.decision.effect == Effect::Escalate;
@@ -94,16 +88,15 @@ pub fn paths(
     if let Some(id) = workflow.escalation.as_ref().filter(|_| held) {
         let statement = settled.statement.as_ref().and_then(events::escalation);
         let event = statement.unwrap_or_else(|| events::decision(&decided));
-        tell(state, ledger, policy, id, event);
+        tell(state, policy, id, event);
     }
     if let Some(id) = &workflow.monitoring {
-        tell(state, ledger, policy, id, events::decision(&decided));
+        tell(state, policy, id, events::decision(&decided));
     }
 }
 
 fn tell(
     state: &State,
-    ledger: &Ledger,
     policy: &Policy,
     id: &str,
     event: serde_json::Map<String, serde_json::Value>,
@@ -114,12 +107,12 @@ fn tell(
         Err(problem) => format!("{problem:#}"),
     };
     anstream::eprintln!("sluice: path `{id}` was not told: {problem}");
-    let recorded = ledger.append(|sequence| {
+    let recorded = crate::ledger::open(state).and_then(|ledger| {
         let fields = [("path", json!(id)), ("problem", json!(problem))];
-        entry::build(sequence, "path_failed", &fields)
+        Ok(ledger.append(|sequence| entry::build(sequence, "path_failed", &fields))?)
     });
     if let Err(error) = recorded {
-        anstream::eprintln!("sluice: that cannot be recorded: {error}");
+        anstream::eprintln!("sluice: that cannot be recorded: {error:#}");
     }
 }
 

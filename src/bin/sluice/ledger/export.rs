@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use data_encoding::HEXLOWER;
-use serde_json::json;
+use serde_json::{Value, json};
 use sluicegate::record::{State, merkle, ocsf};
 
 use super::query::{Conditions, each, filter, open};
@@ -49,42 +49,49 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let (reader, macs) = open(&arguments.state)?;
     let wanted = filter(&arguments.conditions);
-    let mut out = match &arguments.output {
-        None => Output::stdout(None),
-        Some(file) => Output::file(file)?,
-    };
-    let (mut count, mut range) = (0u64, None);
-    each(&reader, |bytes, entry| {
-        if !wanted.matches(entry, &macs) {
-            return Ok(());
+    let is_wanted = |entry: &Value| wanted.matches(entry, &macs) && query::is_decision(entry);
+    let (mut count, mut first, mut last) = (0u64, None, None);
+    each(&reader, |_, entry| {
+        if is_wanted(entry) {
+            count += 1;
+            last = entry.pointer("/sequence").and_then(Value::as_u64);
+            first = first.or(last);
         }
-        let leaf = HEXLOWER.encode(&merkle::leaf_hash(bytes));
-        let Some(event) = ocsf::finding(entry, &leaf, &title) else { return Ok(()) };
-        serde_json::to_writer(&mut out, &event)?;
-        out.write_all(b"\n")?;
-        count += 1;
-        let sequence = entry.pointer("/sequence").and_then(serde_json::Value::as_u64);
-        let (first, _) = range.unwrap_or((sequence, sequence));
-        range = Some((first, sequence));
         Ok(())
     })?;
-    // Who takes evidence out leaves a trace first.
+    // Who takes evidence out leaves a trace before anything is out.
     let state = State::open(&arguments.state.path()?).map_err(refused)?;
     let ledger = super::open(&state)?;
-    let (first, last) = range.unwrap_or((None, None));
     let by = rustix::process::getuid().as_raw();
+    let conditions = crate::names::clean_message(&format!("{wanted:?}"), std::env::args_os());
     ledger.append(|sequence| {
         entry::build(
             sequence,
             "export",
             &[
                 ("format", json!("ocsf")),
+                ("conditions", json!(conditions)),
                 ("count", json!(count)),
                 ("first", json!(first)),
                 ("last", json!(last)),
                 ("uid", json!(by)),
             ],
         )
+    })?;
+    drop(ledger);
+    let mut out = match &arguments.output {
+        None => Output::stdout(None),
+        Some(file) => Output::file(file)?,
+    };
+    each(&reader, |bytes, entry| {
+        let sequence = entry.pointer("/sequence").and_then(Value::as_u64);
+        if sequence > last || !is_wanted(entry) {
+            return Ok(());
+        }
+        let leaf = HEXLOWER.encode(&merkle::leaf_hash(bytes));
+        let Some(event) = ocsf::finding(entry, &leaf, &title) else { return Ok(()) };
+        out.write_all(format!("{event}\n").as_bytes())?;
+        Ok(())
     })?;
     out.commit().or_else(query::forgive)?;
     Ok(ExitCode::SUCCESS)

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 use sluicegate::record::query::{
-    DeniedThenAllowed, Filter, Gap, Gaps, approvers, categories, is_self_approved, text_at,
+    DeniedThenAllowed, Filter, Gap, Gaps, SelfApproval, approvers, categories, self_approval,
+    text_at,
 };
 use sluicegate::record::{Macs, ReadError, Reader, State, rfc3339};
 use sluicegate::respond::escape;
@@ -228,10 +229,17 @@ pub fn audit(arguments: &AuditArguments) -> anyhow::Result<ExitCode> {
     let mut in_force = None;
     each(&reader, |_, entry| {
         match arguments.question {
-            Question::SelfApproved if is_self_approved(entry) => {
-                bad = true;
-                lines.push(line(entry));
-            }
+            Question::SelfApproved => match self_approval(entry) {
+                Some(SelfApproval::Yes) => {
+                    bad = true;
+                    lines.push(format!("{}  by who asked or carried it out", line(entry)));
+                }
+                Some(SelfApproval::Unattested) => {
+                    let what = "an approver without user id, told apart by key alone";
+                    lines.push(format!("{}  {what}", line(entry)));
+                }
+                None => {}
+            },
             Question::Partial => {
                 let passed = matches!(text_at(entry, "/effect"), Some("allow" | "redact"));
                 if passed && text_at(entry, "/coverage/state") == Some("partial") {
@@ -255,7 +263,6 @@ pub fn audit(arguments: &AuditArguments) -> anyhow::Result<ExitCode> {
                     in_force = Some(entry.clone());
                 }
             }
-            Question::SelfApproved => {}
         }
         Ok(())
     })?;
@@ -354,6 +361,11 @@ fn time(text: &str) -> Result<String, String> {
     let parsed = humantime::parse_rfc3339_weak(&whole).map_err(|_| wrong().to_owned())?;
     let since = parsed.duration_since(std::time::UNIX_EPOCH).map_err(|_| wrong().to_owned())?;
     Ok(rfc3339(u64::try_from(since.as_nanos()).map_err(|_| wrong().to_owned())?))
+}
+
+/// Whether an entry is of a decision.
+pub fn is_decision(entry: &Value) -> bool {
+    text_at(entry, "/kind") == Some("decision")
 }
 
 /// A text that an entry claims.
