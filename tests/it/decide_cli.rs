@@ -214,7 +214,18 @@ fn a_denial_counts_for_the_payload_whatever_the_header_names() {
     // Presented again while it waits, it is the same escalation.
     let (_, again) = place.decide(&flow, payload);
     assert_eq!(again["escalation"]["id"], json!(id));
-    let deny = ["approvals", "deny", &id, "--reason", "no", "--key", "anna", "--yes", "--config", "sluice.toml"];
+    let deny = [
+        "approvals",
+        "deny",
+        &id,
+        "--reason",
+        "no",
+        "--key",
+        "anna",
+        "--yes",
+        "--config",
+        "sluice.toml",
+    ];
     let output = place.run(&deny, b"");
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let mut named = flow.clone();
@@ -238,7 +249,8 @@ fn a_grant_is_for_the_address_that_was_approved() {
     let (_, decision) = place.decide(&flow, b"SSN 219-09-9998");
     assert_eq!(decision["destination"], json!("inside"), "{decision}");
     let id = decision["escalation"]["id"].as_str().unwrap().to_owned();
-    let approve = ["approvals", "approve", &id, "--key", "anna", "--yes", "--config", "sluice.toml"];
+    let approve =
+        ["approvals", "approve", &id, "--key", "anna", "--yes", "--config", "sluice.toml"];
     assert_eq!(place.run(&approve, b"").status.code(), Some(0));
     flow["grant"] = json!(id);
     flow["destination"] = json!("http://drop.example.net");
