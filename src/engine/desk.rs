@@ -109,7 +109,7 @@ impl Desk<'_> {
         let mut extra = Vec::new();
         let mut statement = None;
         if judged.decision.effect == Effect::Escalate {
-            match self.held(&judged, header, began) {
+            match self.held(&judged, header, began)? {
                 Ok(Held::Waits(waiting)) => statement = Some(waiting),
                 Ok(Held::New(new)) => {
                     extra.push(escalation_fields(&new));
@@ -142,32 +142,49 @@ impl Desk<'_> {
     /// What becomes of a flow that has to wait: it waits already, somebody denied it, the time of
     /// the escalation that the header names is over, or a new escalation is kept. A denial counts
     /// for the payload, whatever the header names.
-    fn held(&self, judged: &Judged, header: &FlowHeader, now: &Moment) -> Result<Held, String> {
-        let new = self.state(judged, now)?;
+    fn held(
+        &self,
+        judged: &Judged,
+        header: &FlowHeader,
+        now: &Moment,
+    ) -> Result<Result<Held, String>, DeskError> {
+        let new = match self.state(judged, now) {
+            Ok(new) => new,
+            Err(why) => return Ok(Err(why)),
+        };
         let named = header.grant.as_ref().or(header.escalation.as_ref());
         let named = named.and_then(|claimed| EscalationId::parse(claimed.as_str()).ok());
-        for id in self.pending.list().map_err(|error| error.to_string())? {
+        let kept = match self.pending.list() {
+            Ok(kept) => kept,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        for id in kept {
             let Ok(kept) = self.pending.load(id, now) else { continue };
             let Ok(statement) = Statement::parse(&kept.statement) else { continue };
             if !is_same_flow(&statement, &new) {
                 continue;
             }
+            // A denial that nobody took in yet is one.
+            let _ = self.collect(id, now)?;
+            let Ok(kept) = self.pending.load(id, now) else { continue };
             let over = now.seconds() >= statement.expires;
             match kept.ended {
-                Some(End::Denied { .. }) => return Ok(Held::Ended(Determinant::Denied)),
+                Some(End::Denied { .. }) => return Ok(Ok(Held::Ended(Determinant::Denied))),
                 Some(End::Expired) if named == Some(id) => {
-                    return Ok(Held::Ended(Determinant::Expired));
+                    return Ok(Ok(Held::Ended(Determinant::Expired)));
                 }
                 None if !over && kept.used == 0 && asks_the_same(&statement, &new) => {
-                    return Ok(Held::Waits(statement));
+                    return Ok(Ok(Held::Waits(statement)));
                 }
                 Some(End::Expired) | None => {}
             }
         }
-        let bytes = new.to_bytes().map_err(|error| error.to_string())?;
-        let kept = self.pending.create(new.id, &bytes, new.bounds(), now);
-        kept.map_err(|error| error.to_string())?;
-        Ok(Held::New(new))
+        let create = || {
+            let bytes = new.to_bytes().map_err(|error| error.to_string())?;
+            let kept = self.pending.create(new.id, &bytes, new.bounds(), now);
+            kept.map_err(|error| error.to_string())
+        };
+        Ok(create().map(|()| Held::New(new)))
     }
 
     /// The grant that a header names, verified; what approvers left for it is taken in, and

@@ -11,7 +11,7 @@ use sluicegate::record::{Growth, Ledger, Options, Signer, State};
 const PACKAGES: &str = "/usr/share/gocode";
 
 /// Builds the verifier, if its packages are there.
-fn build(program: &Path) -> bool {
+pub fn build(program: &Path) -> bool {
     let packages = Path::new(PACKAGES).join("src/golang.org/x/mod/sumdb/tlog");
     if !packages.is_dir() || Command::new("go").arg("version").output().is_err() {
         let message = "golang-go and golang-golang-x-mod-dev are not installed";

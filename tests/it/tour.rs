@@ -113,6 +113,22 @@ fn the_tour_holds() {
         }
     }
 
+    let path = |name: &str| folder.path().join(name);
+    if crate::ledger_independent::build(&path("verify")) {
+        fs::create_dir(path("checkpoints")).unwrap();
+        fs::create_dir(path("proofs")).unwrap();
+        fs::copy(path("copy/checkpoint"), path("checkpoints/0")).unwrap();
+        let entry = fs::read(path("entry.json")).unwrap();
+        let parsed: serde_json::Value = serde_json::from_slice(&entry).unwrap();
+        let name = format!("proofs/{}", parsed["sequence"]);
+        fs::copy(path("entry.json"), path(&format!("{name}.entry"))).unwrap();
+        fs::copy(path("entry.tlog-proof"), path(&format!("{name}.tlog-proof"))).unwrap();
+        let arguments = ["copy", "public.vkey", "proofs", "checkpoints"].map(path);
+        let output = Command::new(path("verify")).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("1 proofs"), "{output:?}");
+    }
+
     // Nothing of the record is anywhere in the state directory.
     for canary in ["219-09-9998", "Maria Keller", "maria.keller@", "E11.9"] {
         let found = Command::new("grep")

@@ -86,6 +86,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             &[
                 ("token", json!(arguments.token)),
                 ("category", json!(revealed.category)),
+                ("revealed", json!(true)),
                 ("executor", json!(revealed.scope.workload())),
                 ("approver", json!(approver.id)),
                 ("approver_uid", json!(approver.uid)),
