@@ -591,4 +591,37 @@ mod tests {
         );
         assert_eq!(entry["run"]["claimed"].as_str().map(str::len), Some(32));
     }
+
+    #[test]
+    fn the_largest_summary_of_a_run_fits() {
+        let rules = RuleSet::builtin().expect("the built-in rules load");
+        let policy = Policy::defaults(&rules.taxonomy).expect("defaults");
+        let attested = Attested { groups: (0..65_536).collect(), ..attested() };
+        let header = FlowHeader {
+            parents: (0..256).map(|at| Claimed::new(format!("{at:02000}"))).collect(),
+            run: Some(Claimed::new("\u{1F512}".repeat(512))),
+            ..FlowHeader::default()
+        };
+        let counts: BTreeMap<_, _> = (0..210).map(|at| (CategoryIndex(at), u64::MAX)).collect();
+        let summary = Summary { findings: counts.clone(), possible: counts, ..Summary::default() };
+        let at = moment();
+        let ran = Ran {
+            policy: &policy,
+            rules: &rules,
+            header: &header,
+            destination: ("https", "example.com"),
+            attested: &attested,
+            flow: &policy.resolve(&header, &attested, Carrier::Fixed),
+            command: "scan",
+            first: Some(1),
+            decisions: 2,
+            summary: &summary,
+            at: &at,
+        };
+        let entry = run_summary(9, &ran, &Macs::new(3, [1; 32]), &|text| text.to_owned());
+        assert!(entry.len() <= MAX_ENTRY, "{} bytes", entry.len());
+        let entry: Value = serde_json::from_slice(&entry).expect("JSON");
+        assert_eq!((&entry["kind"], &entry["decisions"]), (&json!("scan_summary"), &json!(2)));
+        assert_eq!(entry.pointer("/workload/attested/groups/omitted"), Some(&json!(65_536)));
+    }
 }
