@@ -261,6 +261,34 @@ mod tests {
     }
 
     #[test]
+    fn it_decides_as_control_does_of_one_payload() {
+        use crate::engine::{Arriving, Control};
+        use crate::respond::{NoTokens, Tokens};
+        for labels in [&[][..], &["pii.email"], &["no.such"]] {
+            with(header(labels), |flow, scanner| {
+                let (macs, names) = (Macs::new(1, [1; 32]), ScannedNames::new(scanner));
+                let control = Control { scanner, policy: flow.policy, macs: &macs, names: &names };
+                let began = Moment { wall: 0, monotonic: 0, boot: String::new() };
+                for payload in [&b"nothing"[..], b"ssn 574-22-8190", b"\x89PNG\r\n\x1a\n0000"] {
+                    let arriving = Arriving {
+                        header: header(labels),
+                        attested: attested(),
+                        carrier: Carrier::Fixed,
+                        payload,
+                        failed: None,
+                        began: began.clone(),
+                    };
+                    let mut tokens = |_: &Flow| -> Box<dyn Tokens> { Box::new(NoTokens) };
+                    let judged = control.judge(&arriving, &[], &mut tokens);
+                    let mut label = scanner.scan(payload).label;
+                    assert_eq!(flow.decide(&mut label), judged.decision);
+                    assert_eq!(label, judged.classified.label);
+                }
+            });
+        }
+    }
+
+    #[test]
     fn a_category_that_does_not_exist_is_block() {
         with(header(&["no.such"]), |flow, scanner| {
             let decision = flow.decide(&mut scanner.scan(b"nothing").label);
