@@ -10,6 +10,7 @@
 mod category_set;
 mod decide;
 mod explain;
+mod grant;
 mod diff;
 mod header;
 mod matcher;
@@ -19,11 +20,12 @@ mod sentence;
 mod target;
 
 pub use category_set::{CategorySet, MAX_CATEGORIES};
-pub use decide::{Decision, Determinant, GrantFacts, Item, ItemDecision, Refusal, decide};
+pub use decide::{Decision, Determinant, Item, ItemDecision, decide};
 pub use diff::{
     Axis, Data, Difference, Direction, Group, MAX_FLOWS, Point, RegisterChange, TooManyFlows, diff,
 };
 pub use explain::{Explained, Explanation, Outcome, Unmet};
+pub use grant::{GrantFacts, Refusal};
 pub use header::{
     HeaderError, MAX_ENTRIES, MAX_HEADER, MAX_TEXT, check_header, parse_header, parse_header_for,
 };
