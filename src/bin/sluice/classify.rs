@@ -128,7 +128,7 @@ struct Plan {
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let key = fingerprint_key(arguments.key.as_deref())?;
-    let rules = Arc::new(crate::load::load_rules(&arguments.rules)?);
+    let rules = crate::load::load_rules(&arguments.rules)?;
     let filter = Filter::new(arguments.min_band.into(), &arguments.categories, &rules)
         .map_err(|error| UsageError(error.to_string()))?;
     let options = Options { kernel: arguments.kernel, ..Options::default() };

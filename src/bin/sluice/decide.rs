@@ -6,10 +6,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
-use sluicegate::Scanner;
 use sluicegate::engine::{Arriving, Desk, Options, ScannedNames, Settled};
 use sluicegate::model::{Cause, Effect, FlowHeader};
 use sluicegate::policy::{Carrier, MAX_HEADER, parse_header};
@@ -85,7 +83,7 @@ enum Format {
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let began = attest::now()?;
     let header = header(&arguments.flow)?;
-    let rules = Arc::new(crate::load::load_rules(&arguments.rules)?);
+    let rules = crate::load::load_rules(&arguments.rules)?;
     let loaded = register::load(arguments.config.as_deref(), &rules.taxonomy)?;
     let policy = &loaded.config.policy;
     let payload = payload(arguments.file.as_deref())?;
@@ -98,7 +96,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         fingerprint_key: Some(macs.value_key()),
         ..Options::default()
     };
-    let scanner = Scanner::new(Arc::clone(&rules), options);
+    let scanner = crate::kernel::scanner(&rules, options)?;
     let names = ScannedNames::new(&scanner);
     let pending = Pending::open(state.path()).map_err(|error| UsageError(error.to_string()))?;
     let control =
