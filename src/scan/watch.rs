@@ -19,11 +19,8 @@ const GROUP: usize = 32;
 
 const _: () = assert!(GROUP <= Shared::MAX_RULES);
 
-/// From this many rules on a group of a shape has an automaton that they share.
+/// From this many rules left on a shared automaton costs less than those of the rules.
 const WORTH_SHARING: usize = 2;
-
-/// From this many rules left on it is run: it has many more states to build than those of the rules.
-const WORTH_RUNNING: usize = 4;
 
 /// From this many rules of a keyword on it is worth making one.
 const WORTH_MAKING: usize = 3;
@@ -278,7 +275,7 @@ impl Group {
                 let [left] = heads.left(text, start);
                 let left = left & distances.reached(distance);
                 all |= match &tests.shared {
-                    Some(shared) if left.count_ones() as usize >= WORTH_RUNNING => {
+                    Some(shared) if left.count_ones() as usize >= WORTH_SHARING => {
                         left & state.known(shared, text, base, start)
                     }
                     _ => left,
@@ -297,7 +294,7 @@ impl Group {
 
     /// Whether so many rules left of a front are worth asking the automaton which have a match.
     pub fn is_worth_narrowing(&self, left: RuleBits) -> bool {
-        self.is_shared && left.count_ones() as usize >= WORTH_RUNNING
+        self.is_shared && left.count_ones() as usize >= WORTH_SHARING
     }
 
     /// Those of the rules left of a front that may match at this anchor.
