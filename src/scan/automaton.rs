@@ -8,9 +8,13 @@ use std::sync::OnceLock;
 
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
-use regex_automata::nfa::thompson::{self, NFA, WhichCaptures, pikevm};
+use regex_automata::nfa::thompson::backtrack::{self, BoundedBacktracker};
+use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
+use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
+use regex_automata::util::captures::Captures;
 use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input, MatchKind};
+use regex_automata::{Anchored, Input, MatchKind, PatternID};
+use regex_syntax::hir::Hir;
 
 use crate::rules::{ByteSet, Rule};
 
@@ -22,14 +26,15 @@ const CACHE_BYTES: usize = 512 * 1024;
 pub struct Automaton {
     dfa: DFA,
     first: ByteSet,
-    value: OnceLock<Option<(pikevm::PikeVM, usize)>>,
+    names_value: bool,
+    value: OnceLock<Option<ValueMachine>>,
 }
 
 /// What one worker keeps for one rule.
 #[derive(Debug)]
 pub struct Workspace {
     states: Cache,
-    captures: Option<(pikevm::Cache, regex_automata::util::captures::Captures)>,
+    captures: Option<Box<CaptureRoom>>,
 }
 
 /// Several rules that are tried at the same places, as one automaton that says which of them can
@@ -61,19 +66,20 @@ impl Automaton {
     /// The automaton of a rule; none if the pattern does not compile, which a checked rule set
     /// rules out.
     pub fn new(rule: &Rule) -> Option<Automaton> {
+        let hir = syntax::parse_with(&rule.pattern, &syntax_config()).ok()?;
+        let nfa = compile(&hir, WhichCaptures::None)?;
         let dfa = DFA::builder()
-            .syntax(syntax_config())
-            .thompson(thompson::Config::new().utf8(false).which_captures(WhichCaptures::None))
             .configure(
                 DFA::config()
                     .cache_capacity(CACHE_BYTES)
                     .skip_cache_capacity_check(true)
                     .prefilter(None),
             )
-            .build(&rule.pattern)
+            .build_from_nfa(nfa)
             .ok()?;
-        let first = first_bytes(&rule.pattern);
-        Some(Automaton { dfa, first, value: OnceLock::new() })
+        let first = first_bytes(&hir);
+        let names_value = rule.pattern.contains("(?<value>") || rule.pattern.contains("(?P<value>");
+        Some(Automaton { dfa, first, names_value, value: OnceLock::new() })
     }
 
     /// Room for one worker.
@@ -84,6 +90,11 @@ impl Automaton {
     /// Whether a match can begin with this byte.
     pub fn can_begin_with(&self, byte: u8) -> bool {
         self.first.contains(byte)
+    }
+
+    /// Whether the pattern has a group `value`: else the value is the whole match.
+    pub fn names_value(&self) -> bool {
+        self.names_value
     }
 
     /// The match that begins at `start` and ends at `limit` or before. Bytes before `start` and the
@@ -134,15 +145,16 @@ impl Automaton {
         start: usize,
         end: usize,
     ) -> (usize, usize) {
-        let Some((machine, group)) = self.value.get_or_init(|| value_machine(rule)) else {
+        if !self.names_value {
+            return (start, end);
+        }
+        let Some(machine) = self.value.get_or_init(|| ValueMachine::new(rule)) else {
             return (start, end);
         };
-        let (cache, captures) = workspace
-            .captures
-            .get_or_insert_with(|| (machine.create_cache(), machine.create_captures()));
+        let room = workspace.captures.get_or_insert_with(|| Box::new(machine.room()));
         let input = Input::new(text).span(start..end).anchored(Anchored::Yes);
-        machine.search(cache, &input, captures);
-        captures.get_group(*group).map_or((start, end), |span| (span.start, span.end))
+        machine.search(room, &input);
+        room.captures.get_group(machine.group).map_or((start, end), |span| (span.start, span.end))
     }
 }
 
@@ -209,33 +221,59 @@ impl Shared {
     }
 }
 
-/// The machine that finds the group `value`, with the group's number.
-fn value_machine(rule: &Rule) -> Option<(pikevm::PikeVM, usize)> {
-    if !rule.pattern.contains("(?<value>") && !rule.pattern.contains("(?P<value>") {
-        return None;
+/// What finds the group `value` of a match. The backtracker goes each way from each place once; the
+/// slower machine takes the matches that are too long for that.
+#[derive(Debug)]
+struct ValueMachine {
+    short: BoundedBacktracker,
+    long: PikeVM,
+    group: usize,
+}
+
+/// What one worker keeps of a [`ValueMachine`].
+#[derive(Debug)]
+struct CaptureRoom {
+    captures: Captures,
+    short: backtrack::Cache,
+    long: Option<pikevm::Cache>,
+}
+
+impl ValueMachine {
+    fn new(rule: &Rule) -> Option<ValueMachine> {
+        let hir = syntax::parse_with(&rule.pattern, &syntax_config()).ok()?;
+        let nfa = compile(&hir, WhichCaptures::All)?;
+        let group = nfa.group_info().to_index(PatternID::ZERO, "value")?;
+        let short = BoundedBacktracker::new_from_nfa(nfa.clone()).ok()?;
+        Some(ValueMachine { short, long: PikeVM::new_from_nfa(nfa).ok()?, group })
     }
-    let machine = pikevm::PikeVM::builder()
-        .syntax(syntax_config())
-        .thompson(thompson::Config::new().utf8(false))
-        .build(&rule.pattern)
-        .ok()?;
-    let group =
-        machine.get_nfa().group_info().to_index(regex_automata::PatternID::ZERO, "value")?;
-    Some((machine, group))
+
+    fn room(&self) -> CaptureRoom {
+        let (captures, short) = (self.short.create_captures(), self.short.create_cache());
+        CaptureRoom { captures, short, long: None }
+    }
+
+    fn search(&self, room: &mut CaptureRoom, input: &Input<'_>) {
+        let CaptureRoom { captures, short, long } = room;
+        if self.short.try_search(short, input, captures).is_err() {
+            let cache = long.get_or_insert_with(|| self.long.create_cache());
+            self.long.search(cache, input, captures);
+        }
+    }
+}
+
+/// The automaton of a pattern.
+fn compile(pattern: &Hir, captures: WhichCaptures) -> Option<NFA> {
+    let config = thompson::Config::new().utf8(false).which_captures(captures);
+    thompson::Compiler::new().configure(config).build_from_hir(pattern).ok()
 }
 
 /// Bytes that a match can begin with; all, where that is not plain to see.
-pub fn first_bytes(pattern: &str) -> ByteSet {
+fn first_bytes(pattern: &Hir) -> ByteSet {
     use regex_syntax::hir::literal::{ExtractKind, Extractor};
     let all = || (0..=255).collect();
-    let Ok(hir) =
-        regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern)
-    else {
-        return all();
-    };
     let mut extractor = Extractor::new();
     extractor.kind(ExtractKind::Prefix).limit_class(256).limit_literal_len(1).limit_total(1024);
-    match extractor.extract(&hir).literals() {
+    match extractor.extract(pattern).literals() {
         Some(literals) if literals.iter().all(|literal| !literal.is_empty()) => {
             literals.iter().filter_map(|literal| literal.as_bytes().first().copied()).collect()
         }
@@ -311,7 +349,7 @@ mod tests {
     #[test]
     fn first_bytes_are_those_of_every_way_to_begin() {
         let can = |pattern: &str| -> String {
-            let first = first_bytes(pattern);
+            let first = first_bytes(&syntax::parse_with(pattern, &syntax_config()).unwrap());
             (0..=127u8).filter(|byte| first.contains(*byte)).map(char::from).collect()
         };
         assert_eq!(can("(?:ab|c)d"), "ac");

@@ -338,6 +338,18 @@ impl Cursor {
             *counter += read as u64;
         }
         let Some((match_start, match_end)) = matched else { return };
+        let limit = (match_start + rule.reach.max(rule.max_length)).min(view.text.len());
+        let check = |start: usize, end: usize| match rule.validator {
+            Some(validator) => {
+                validate::check(validator, Candidate { text: view.text, start, end, limit })
+            }
+            None => Verdict::Valid { end, published: false },
+        };
+        // A check costs less than a look around, but for one whose value is yet to be found.
+        let whole = (!automaton.names_value()).then(|| check(match_start, match_end));
+        if whole == Some(Verdict::Invalid) {
+            return;
+        }
         if !self.tracker.has_names()
             && is_out_of_context(plan, position, view, match_start, &mut starts.gate)
         {
@@ -349,16 +361,17 @@ impl Cursor {
         {
             return;
         }
-        let Some(Some(workspace)) = self.workspaces.get_mut(position) else { return };
-        let (start, end) = automaton.value_of(workspace, rule, view.text, match_start, match_end);
+        let (start, verdict) = match whole {
+            Some(verdict) => (match_start, verdict),
+            None => {
+                let Some(Some(workspace)) = self.workspaces.get_mut(position) else { return };
+                let (start, end) =
+                    automaton.value_of(workspace, rule, view.text, match_start, match_end);
+                (start, check(start, end))
+            }
+        };
         let Ok(number) = u32::try_from(position) else { return };
         let index = RuleIndex(number);
-        let limit = (match_start + rule.reach.max(rule.max_length)).min(view.text.len());
-        let candidate = Candidate { text: view.text, start, end, limit };
-        let verdict = match rule.validator {
-            Some(validator) => validate::check(validator, candidate),
-            None => Verdict::Valid { end, published: false },
-        };
         let Verdict::Valid { end, published } = verdict else { return };
         if end <= start || end > limit.max(match_end) {
             return;

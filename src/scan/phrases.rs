@@ -7,6 +7,12 @@
 /// it has.
 const HEADS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
 
+/// The place of 4 among them.
+const FOUR: usize = 3;
+
+/// Bits of [`Phrases::fours`].
+const FOURS: usize = 1 << 16;
+
 /// The phrases, filed by their heads.
 #[derive(Debug)]
 pub struct Phrases {
@@ -18,6 +24,9 @@ pub struct Phrases {
     held: Vec<u64>,
     /// By phrase: the same of the one filed in its slot before.
     next: Vec<u32>,
+    /// By hash of the first four bytes: whether a phrase so long or longer begins with them. Few enough
+    /// to be at hand: most words end here.
+    fours: Vec<u64>,
     /// By hash of the first two bytes: which lengths of heads there are, one bit each.
     begun: Vec<u8>,
 }
@@ -29,12 +38,19 @@ impl Phrases {
         let mut slots = vec![0; size];
         let mut held = vec![0_u64; size * SPARSE / 64];
         let mut next = Vec::with_capacity(phrases.len());
+        let mut fours = vec![0_u64; FOURS / 64];
         let mut begun = vec![0; PAIRS];
         for (number, phrase) in (1..).zip(&phrases) {
             let length = length_of(phrase);
             let hash = hash_of(head(phrase), length, size * SPARSE);
             if let Some(word) = held.get_mut(hash / 64) {
                 *word |= 1 << (hash % 64);
+            }
+            let four = hash_of(head(phrase), FOUR, FOURS);
+            if length >= FOUR
+                && let Some(word) = fours.get_mut(four / 64)
+            {
+                *word |= 1 << (four % 64);
             }
             let slot = slots.get_mut(hash % size);
             next.push(slot.map_or(0, |slot| std::mem::replace(slot, number)));
@@ -49,7 +65,7 @@ impl Phrases {
                 }
             }
         }
-        Phrases { phrases, slots, held, next, begun }
+        Phrases { phrases, slots, held, next, fours, begun }
     }
 
     /// Calls `found` with number and length of each phrase that the text begins with.
@@ -62,6 +78,10 @@ impl Phrases {
             return;
         }
         let head = head(text);
+        let four = hash_of(head, FOUR, FOURS);
+        if self.fours.get(four / 64).is_none_or(|word| word >> (four % 64) & 1 == 0) {
+            lengths &= (1 << FOUR) - 1;
+        }
         while lengths != 0 {
             let length = lengths.trailing_zeros() as usize;
             lengths &= lengths - 1;

@@ -19,6 +19,8 @@ pub struct Plan {
     by_kind: Vec<Watch>,
     automata: Vec<OnceLock<Option<Automaton>>>,
     gates: Vec<OnceLock<Option<Gate>>>,
+    /// By combination.
+    combination_gates: Vec<OnceLock<Gate>>,
     groups: usize,
     terms: OnceLock<Terms>,
     facts: Vec<Facts>,
@@ -88,6 +90,7 @@ impl Plan {
             sweep: Sweep::new(keywords, kernel),
             automata: rules.rules.iter().map(|_| OnceLock::new()).collect(),
             gates: rules.rules.iter().map(|_| OnceLock::new()).collect(),
+            combination_gates: rules.combinations.iter().map(|_| OnceLock::new()).collect(),
             by_kind,
             groups,
             terms: OnceLock::new(),
@@ -142,6 +145,14 @@ impl Plan {
             Some(Gate::new(&self.rules, &context.terms))
         };
         self.gates.get(position)?.get_or_init(build).as_ref()
+    }
+
+    /// The gate of the terms of a combination.
+    pub fn combination_gate(&self, index: RuleIndex) -> Option<&Gate> {
+        let position = (index.0 as usize).checked_sub(self.rules.rules.len())?;
+        let combination = self.rules.combinations.get(position)?;
+        let build = || Gate::new(&self.rules, &combination.terms);
+        Some(self.combination_gates.get(position)?.get_or_init(build))
     }
 
     /// All context terms.

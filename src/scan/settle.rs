@@ -9,7 +9,7 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use super::context::Nearby;
+use super::context::{GateMemory, Nearby};
 use super::plan::{Facts, LINE_WINDOW, Plan};
 use super::position::{Positions, chars_in};
 use super::{Found, Sink};
@@ -237,6 +237,14 @@ impl Settling {
                 let last = retained.base + retained.text.len() as u64;
                 let from = scored.span.start.saturating_sub(within).max(retained.base);
                 let to = (scored.span.end + within).min(last);
+                let at = |offset: u64| usize::try_from(offset.saturating_sub(retained.base)).ok();
+                let part = (at(from)?, at(to)?);
+                let gate = plan.combination_gate(index)?;
+                // A gate is asked afresh: findings are seldom close to each other.
+                let mut memory = GateMemory::default();
+                if !gate.may_hold(&mut memory, retained.text, retained.base, part) {
+                    return None;
+                }
                 self.nearby.nearest(
                     plan.terms(),
                     retained.text,

@@ -85,7 +85,8 @@ pub struct Group {
     is_shared: bool,
     /// The farthest that a match of one of them begins before its anchor.
     lead: usize,
-    tests: OnceLock<Option<Tests>>,
+    /// Boxed: there is a group for each keyword, and few are ever asked.
+    tests: OnceLock<Option<Box<Tests>>>,
 }
 
 /// What says which rules of a group can match.
@@ -306,8 +307,11 @@ impl Group {
         left: RuleBits,
     ) -> RuleBits {
         match self.tests.get_or_init(|| self.build(rules)) {
-            Some(Tests { shared: Some(shared), .. }) => left & state.run(shared, text, anchor),
-            _ => left,
+            Some(tests) => match &tests.shared {
+                Some(shared) => left & state.run(shared, text, anchor),
+                None => left,
+            },
+            None => left,
         }
     }
 
@@ -318,7 +322,7 @@ impl Group {
         found.filter(|found| found.len() <= Shared::MAX_RULES)
     }
 
-    fn build(&self, rules: &RuleSet) -> Option<Tests> {
+    fn build(&self, rules: &RuleSet) -> Option<Box<Tests>> {
         let rules = self.rules_of(rules)?;
         let nfa = automaton_of(&rules)?;
         let heads = (self.by_shape && self.lead > 0).then(|| {
@@ -327,7 +331,7 @@ impl Group {
             (heads, distances)
         });
         let shared = if self.is_shared { Some(Shared::new(nfa, &rules)?) } else { None };
-        Some(Tests { heads, shared })
+        Some(Box::new(Tests { heads, shared }))
     }
 }
 

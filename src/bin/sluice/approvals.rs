@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use sluicegate::RuleSet;
@@ -80,7 +81,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// The register that is in force and the time.
 struct Desk {
-    rules: RuleSet,
+    rules: Arc<RuleSet>,
     policy: Policy,
     now: Moment,
 }

@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -136,7 +135,7 @@ struct Plan<'a> {
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let key = fingerprint_key(arguments.key.as_deref())?;
-    let rules = Arc::new(crate::load::load_rules(&arguments.rules)?);
+    let rules = crate::load::load_rules(&arguments.rules)?;
     let filter = Filter::new(arguments.min_band.into(), &arguments.categories, &rules)
         .map_err(|error| UsageError(error.to_string()))?;
     let deciding = arguments.flow.open(&rules, arguments.fail_on.is_some())?;

@@ -6,10 +6,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
-use sluicegate::Scanner;
 use sluicegate::engine::{Arriving, Desk, Options, ScannedNames, Settled};
 use sluicegate::model::{Cause, Effect};
 use sluicegate::policy::{Carrier, parse_header};
@@ -84,7 +82,7 @@ enum Format {
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let header = crate::flow::read_header(&arguments.flow, parse_header)?;
-    let rules = Arc::new(crate::load::load_rules(&arguments.rules)?);
+    let rules = crate::load::load_rules(&arguments.rules)?;
     // What is in force, and what time it is, is asked once the payload is here: it may take long.
     let payload = payload(arguments.file.as_deref())?;
     let began = attest::now()?;
@@ -99,7 +97,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         fingerprint_key: Some(macs.value_key()),
         ..Options::default()
     };
-    let scanner = Scanner::new(Arc::clone(&rules), options);
+    let scanner = crate::kernel::scanner(&rules, options)?;
     let names = ScannedNames::new(&scanner);
     let pending = Pending::open(state.path()).map_err(|error| match error {
         PendingError::Unsafe(_) => UsageError(error.to_string()).into(),

@@ -18,14 +18,15 @@ pub fn parser() -> impl TypedValueParser<Value = Kernel> {
     })
 }
 
-/// A scanner that runs the kernel of its options.
+/// A scanner that runs the kernel of its options. Of the built-in rules there is one plan.
 ///
 /// # Errors
 ///
 /// If that kernel cannot take the keywords of these rules: whoever chose one is not given another.
 pub fn scanner(rules: &Arc<RuleSet>, options: Options) -> anyhow::Result<Scanner> {
     let chosen = options.kernel;
-    let scanner = Scanner::new(Arc::clone(rules), options);
+    let scanner = crate::names::sharing(rules, &options)
+        .unwrap_or_else(|| Scanner::new(Arc::clone(rules), options));
     if scanner.kernel() != chosen {
         anyhow::bail!("kernel `{}` cannot take the keywords of these rules", chosen.as_str());
     }

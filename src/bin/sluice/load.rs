@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sluicegate::RuleSet;
 use sluicegate::rules::{Diagnostics, Source};
 
 use crate::UsageError;
-use crate::names::shown;
+use crate::names::{built_in_rules, shown};
 
 /// Bytes that are read of one file: one more than a pack may have, so that a longer one is told
 /// from one that just fits.
@@ -25,13 +26,16 @@ const MAX_FILES: usize = 10_000;
 /// # Errors
 ///
 /// A [`UsageError`] with the rendered diagnostics, or with the path that cannot be read.
-pub fn load_rules(dirs: &[PathBuf]) -> anyhow::Result<RuleSet> {
-    let mut sources = RuleSet::builtin_sources();
-    if dirs.is_empty() {
-        return RuleSet::builtin().map_err(|diagnostics| rejected(&sources, &diagnostics));
+pub fn load_rules(dirs: &[PathBuf]) -> anyhow::Result<Arc<RuleSet>> {
+    if dirs.is_empty()
+        && let Some(rules) = built_in_rules()
+    {
+        return Ok(rules);
     }
+    let mut sources = RuleSet::builtin_sources();
     sources.extend(read_sources(dirs)?);
-    RuleSet::compile(&sources).map_err(|diagnostics| rejected(&sources, &diagnostics))
+    let rules = RuleSet::compile(&sources);
+    rules.map(Arc::new).map_err(|diagnostics| rejected(&sources, &diagnostics))
 }
 
 fn rejected(sources: &[Source], diagnostics: &Diagnostics) -> anyhow::Error {

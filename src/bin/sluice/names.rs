@@ -8,11 +8,31 @@ use sluicegate::engine::{Options, ScannedNames};
 use sluicegate::respond::{NameCleaner, clean_path, escape};
 use sluicegate::{RuleSet, Scanner};
 
+/// The built-in rules, read once.
+static RULES: LazyLock<Option<Arc<RuleSet>>> =
+    LazyLock::new(|| RuleSet::builtin().ok().map(Arc::new));
+
+/// A scanner of the built-in rules: what is planned for messages serves the command too.
+static SCANNER: LazyLock<Option<Scanner>> =
+    LazyLock::new(|| Some(Scanner::new(built_in_rules()?, Options::default())));
+
 /// What messages are cleaned with: they may come before any rules are loaded.
-static BUILT_IN: LazyLock<Option<ScannedNames>> = LazyLock::new(|| {
-    let rules = Arc::new(RuleSet::builtin().ok()?);
-    Some(ScannedNames::new(&Scanner::new(rules, Options::default())))
-});
+static BUILT_IN: LazyLock<Option<ScannedNames>> =
+    LazyLock::new(|| SCANNER.as_ref().map(ScannedNames::new));
+
+/// The built-in rules.
+pub fn built_in_rules() -> Option<Arc<RuleSet>> {
+    RULES.clone()
+}
+
+/// A scanner with these options that shares the plan of messages, if its rules and kernel are those.
+pub fn sharing(rules: &Arc<RuleSet>, options: &Options) -> Option<Scanner> {
+    let is_built_in = RULES.as_ref().is_some_and(|built_in| Arc::ptr_eq(built_in, rules));
+    if !is_built_in || options.kernel != Options::default().kernel {
+        return None;
+    }
+    Some(SCANNER.as_ref()?.with(options.clone()))
+}
 
 /// A path as messages name it: regulated data masked, the rest escaped.
 pub fn shown(path: &Path) -> String {

@@ -139,7 +139,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         return Err(UsageError(text).into());
     }
     let key = fingerprint_key(arguments.key.as_deref())?;
-    let rules = Arc::new(crate::load::load_rules(&arguments.rules)?);
+    let rules = crate::load::load_rules(&arguments.rules)?;
     let presentation = presentation(&arguments, &rules)?;
     let kernel = arguments.kernel;
     let deciding = arguments.flow.open(&rules, arguments.fail_on.is_some())?;

@@ -66,11 +66,12 @@ fn choose(keywords: &[(&[u8], usize)], pairs: &Pairs) -> usize {
         };
         keywords.iter().map(of).sum()
     };
-    range
-        .max_by(|one, other| {
-            fresh(*one).cmp(&fresh(*other)).then_with(|| share(*other).total_cmp(&share(*one)))
-        })
-        .unwrap_or(REACH)
+    // What tells most is looked for first, so that shares are worked out of those distances alone.
+    let Some(most) = range.clone().map(fresh).max() else { return REACH };
+    let freshest = range.filter(|distance| fresh(*distance) == most);
+    let with_share = freshest.map(|distance| (share(distance), distance));
+    let best = with_share.min_by(|one, other| one.0.total_cmp(&other.0).then(other.1.cmp(&one.1)));
+    best.map_or(REACH, |(_, distance)| distance)
 }
 
 /// The four bytes of a keyword so far from its window.

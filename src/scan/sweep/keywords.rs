@@ -98,20 +98,14 @@ impl KeywordTable {
     }
 
     /// Appends the keywords that begin in the tile and whose window is at one of the first `count`
-    /// places of the buffer in `room`, which is worked in.
+    /// places of the buffer in `room`, which is worked in. They have been through [`Self::sift`], or
+    /// what does the same, or most of them have.
     pub fn confirm(&self, tile: &Tile, room: &mut [u16; ROOM], count: usize, found: &mut Vec<u64>) {
         let buffer = tile.buffer();
         let origin = Tile::ORIGIN;
-        // Without a branch on what is found: most candidates end here, but none knows which.
-        let mut left = 0;
-        for place in 0..count.min(ROOM) {
-            let at = usize::from(room[place]);
-            let key = load(buffer, at) | FOLDED;
-            room[left] = at as u16;
-            left += usize::from(self.four.may_hold(key) | self.three.may_hold(three_of(key)));
-        }
+        let sifted = count.min(ROOM);
         let mut count = 0;
-        for place in 0..left {
+        for place in 0..sifted {
             let at = usize::from(room[place]);
             let key = load(buffer, at) | FOLDED;
             room[count] = at as u16;
@@ -135,6 +129,20 @@ impl KeywordTable {
                 self.probe(three_of(key), buffer, at, &mut add);
             }
         }
+    }
+
+    /// Keeps of the first `count` places those that the filters let through, and says how many.
+    pub fn sift(&self, tile: &Tile, room: &mut [u16; ROOM], count: usize) -> usize {
+        let buffer = tile.buffer();
+        // Without a branch on what is found: most candidates end here, but none knows which.
+        let mut left = 0;
+        for place in 0..count.min(ROOM) {
+            let at = usize::from(room[place]);
+            let key = load(buffer, at) | FOLDED;
+            room[left] = at as u16;
+            left += usize::from(self.four.may_hold(key) | self.three.may_hold(three_of(key)));
+        }
+        left
     }
 
     #[inline(never)]

@@ -165,7 +165,10 @@ impl Vectors {
 
     fn candidates(&self, tile: &Tile, keywords: &KeywordTable, room: &mut [u16; ROOM]) -> usize {
         match self {
-            Vectors::Avx2(tables) => tables.candidates(tile, room),
+            Vectors::Avx2(tables) => {
+                let count = tables.candidates(tile, room);
+                keywords.sift(tile, room, count)
+            }
             Vectors::Avx512(tables) => {
                 let count = tables.candidates(tile, room);
                 tables.sift(tile, keywords, room, count)

@@ -41,7 +41,7 @@ struct Tally {
 
 /// Prints what fails. Exit code 0 if nothing does, else 1.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let rules = Arc::new(load_rules(&arguments.folders.dirs)?);
+    let rules = load_rules(&arguments.folders.dirs)?;
     let mut cases = cases(&rules);
     for id in &arguments.ids {
         if !cases.iter().any(|case| case.id == id) {
