@@ -199,12 +199,13 @@ fn an_escalation_is_listed_shown_approved_and_used() {
         "archive (https archive.example), as tool_input",
         "pci.pan 2",
         "this payload, one time, within 15m of the last approval",
-        "23h 5",
         &digest,
         "{\"v\":1,",
     ] {
         assert!(shown.contains(part), "`{part}` is in:\n{shown}");
     }
+    // A whole day where it is asked within the second.
+    assert!(shown.contains("23h 5") || shown.contains("1day left"), "{shown}");
     let raw = office.said(&["show", &id, "--raw"]);
     assert_eq!(raw.as_bytes(), office.statement().to_bytes().expect("short"));
     assert!(office.present().expect_err("nobody approved it").contains("0 of 1"));
