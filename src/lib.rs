@@ -5,12 +5,13 @@
 //! `tests/it/tidy.rs` reads the order from here:
 //!
 //! ```text
-//! bytes -> decode -> scan -> classify -> policy -> respond
-//!          views     findings  label      effect    bytes out
+//! bytes -> decode -> scan -> classify -> policy -> record -> respond
+//!          views     findings  label      decision  proof     bytes out
 //! ```
 //!
 //! The usual way in is [`Scanner`]: [`Scanner::scan`] takes a whole payload, [`Scanner::stream`]
-//! takes it in pieces and gives the same answer wherever the pieces are cut.
+//! takes it in pieces and gives the same answer wherever the pieces are cut. [`engine::Desk`] decides a
+//! payload with its flow header and records the decision before anything may be released.
 
 pub mod model;
 pub mod rules;

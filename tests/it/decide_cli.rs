@@ -77,6 +77,7 @@ impl Place {
         for (name, seed) in [("anna", 1), ("carl", 3)] {
             place.write(name, key(seed).to_openssh(LineEnding::LF).unwrap().as_bytes());
         }
+        place.write("mail", EMAIL);
         assert_eq!(place.run(&["ledger", "init"], b"").status.code(), Some(0));
         place
     }
@@ -289,6 +290,25 @@ fn a_header_that_cannot_be_used_is_refused_with_what_to_do() {
     assert!(place.entries().is_empty());
 }
 
+/// Promise 3: a payload that cannot be had whole blocks, and says why.
+#[test]
+fn a_payload_past_its_limit_blocks() {
+    let place = Place::new();
+    place.write("flow.json", to(OUTSIDE).to_string().as_bytes());
+    let large = fs::File::create(place.path().join("large")).unwrap();
+    large.set_len((64 << 20) + 1).unwrap();
+    let decide = ["decide", "--config", "sluice.toml", "--flow", "flow.json", "--format", "json"];
+    let output = place
+        .run(&[&decide[..], &["--release", "out", "--decision", "said", "large"]].concat(), b"");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let decision: Value =
+        serde_json::from_slice(&fs::read(place.path().join("said")).unwrap()).unwrap();
+    assert_eq!((&decision["effect"], &decision["cause"]), (&json!("block"), &json!("limit")));
+    let reasons = decision["label"]["coverage"]["reasons"].as_array().unwrap();
+    assert!(reasons.contains(&json!("limit")), "{decision}");
+    assert!(!place.path().join("out").exists());
+}
+
 #[test]
 fn without_a_ledger_nothing_is_decided_unless_one_is_to_be_made() {
     let place = Place::new();
@@ -321,6 +341,48 @@ fn a_ledger_that_cannot_be_written_blocks() {
     let output = place.run(&decide, EMAIL);
     assert_eq!(output.status.code(), Some(4));
     assert!(output.stdout.is_empty() && !place.path().join("out").exists());
+}
+
+/// Promise 7: whatever call fails, and wherever the process is killed, what came out has its entry.
+#[test]
+fn nothing_is_released_that_is_not_recorded() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        eprintln!("NOT RUN: strace is not installed, so no call was made to fail");
+        return;
+    }
+    let place = Place::new();
+    let out = place.path().join("out");
+    let (mut held, mut released) = (0, 0);
+    for call in ["pwrite64", "fdatasync", "fsync", "renameat,rename"] {
+        for fault in ["error=EIO", "signal=SIGKILL"] {
+            for turn in 1..=4 {
+                let mut flow = to(OUTSIDE);
+                let run = format!("{call}-{fault}-{turn}");
+                flow["run"] = json!(run);
+                place.write("flow.json", flow.to_string().as_bytes());
+                let _ = fs::remove_file(&out);
+                let strace = Command::new("strace")
+                    .args(["-f", "-qq", "-otrace", &format!("-etrace={call}")])
+                    .arg(format!("-einject={call}:{fault}:when={turn}"))
+                    .arg(env!("CARGO_BIN_EXE_sluice"))
+                    .args(["decide", "--config", "sluice.toml", "--flow", "flow.json"])
+                    .args(["--release", "out", "mail"])
+                    .current_dir(place.path())
+                    .env("SLUICE_STATE_DIR", place.path().join("state"))
+                    .output();
+                let output = strace.unwrap();
+                let query = ["ledger", "query", "--kind", "decision", "--run", &run];
+                let query = place.run(&[&query[..], &["--format", "json"]].concat(), b"");
+                let entry = String::from_utf8_lossy(&query.stdout).into_owned();
+                let came_out = out.exists();
+                assert!(!came_out || entry.contains("\"effect\":\"allow\""), "{run}: {entry}");
+                let said = !output.stdout.is_empty();
+                assert!(!said || !entry.is_empty(), "{run}: said before it was recorded");
+                if came_out { released += 1 } else { held += 1 }
+            }
+        }
+    }
+    assert!(held >= 6 && released >= 6, "{held} held, {released} released");
 }
 
 #[test]

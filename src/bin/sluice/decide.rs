@@ -28,9 +28,10 @@ const MAX_FINDINGS: usize = 200_000;
 
 /// Decide one payload with its flow header, and record the decision
 ///
-/// The decision is durable in the ledger before anything is printed or released. Exits 0 for allow,
-/// 1 block, 3 escalate, 5 redact; 2 for a wrong call or configuration, 4 where the decision cannot
-/// be recorded. Whoever reads anything but 0 and 5 must not send the payload on.
+/// The decision is durable in the ledger before anything is printed or released. Exits 0 for allow:
+/// the payload may pass; 5 for redact: only what --release writes may, never the payload itself; 1
+/// for block and 3 for escalate: nothing may. 2 is a wrong call or configuration, 4 a decision that
+/// cannot be recorded: nothing may pass either.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The flow header: JSON with `channel` and, as far as they are known, `workflow`,

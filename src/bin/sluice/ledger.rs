@@ -1,4 +1,4 @@
-//! `sluice ledger`: makes the ledger, verifies it, and proves what is in it.
+//! `sluice ledger`: makes the ledger, asks it, verifies it, and proves what is in it.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ const TAMPERED: u8 = 1;
 /// Bytes that are read of a key file, checkpoint or proof; far more than one has.
 const FILE_BYTES: u64 = 128 << 10;
 
-/// Make, verify and prove the ledger of decisions.
+/// Make, ask, verify and prove the ledger of decisions.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]

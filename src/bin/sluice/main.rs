@@ -53,7 +53,7 @@ enum Command {
     Reveal(approvals::reveal::Arguments),
     /// Check that files still are what a scan's manifest says
     VerifyManifest(verify_manifest::Arguments),
-    /// Make, verify and prove the ledger of decisions
+    /// Make, ask, verify and prove the ledger of decisions
     Ledger(ledger::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
