@@ -25,6 +25,7 @@ pub mod approve;
 pub mod respond;
 pub mod engine;
 pub mod config;
+pub mod serve;
 pub mod batch;
 
 pub use engine::{Classified, Scanner};

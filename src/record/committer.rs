@@ -1,9 +1,10 @@
 //! Group commit: entries come from any number of threads, each thread goes on once its entry is
 //! durable.
 //!
-//! There is no thread for it. Whoever finds no commit under way makes one, of all that waits, and
-//! wakes those whose entries were in it; one of those that came meanwhile makes the next. So at
-//! most one commit is under way, each drains the queue, and nobody waits for a timer.
+//! Whoever finds no commit under way makes one, of all that waits, and wakes those whose entries were
+//! in it; one of those that came meanwhile makes the next. So at most one commit is under way, each
+//! drains the queue, and nobody waits for a timer. Those who do not wait but want to be told
+//! ([`Committer::append_then`]) have a thread that makes commits where no other one is there to.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -55,6 +56,8 @@ pub struct Committer {
     queue: Mutex<Queue>,
     /// Told when the queue was drained, or nothing comes any more.
     room: Condvar,
+    /// Told when the thread of those who do not wait has to make a commit, or can end.
+    asked: Condvar,
     writer: Mutex<Writer>,
 }
 
@@ -63,15 +66,27 @@ struct Queue {
     next: u64,
     frames: Vec<u8>,
     hashes: Vec<Hash>,
-    waiting: Vec<Arc<Waiter>>,
+    waiting: Vec<Waiter>,
     rotation: Option<Signer>,
     /// A commit is under way, or someone was told to make one.
     busy: bool,
+    /// That someone is the thread of those who do not wait.
+    asked: bool,
     failed: Option<Failure>,
     closed: bool,
 }
 
-struct Waiter {
+/// Called when the entries are durable, or never will be. Has to be quick: commits wait for it.
+pub type Told = Box<dyn FnOnce(Result<(), AppendError>) + Send>;
+
+enum Waiter {
+    /// A thread that waits.
+    Thread(Arc<Parked>),
+    /// Someone who goes on.
+    Told(Told),
+}
+
+struct Parked {
     state: AtomicU8,
     thread: Thread,
 }
@@ -92,10 +107,12 @@ impl Committer {
                 waiting: Vec::new(),
                 rotation: None,
                 busy: false,
+                asked: false,
                 failed: None,
                 closed: false,
             }),
             room: Condvar::new(),
+            asked: Condvar::new(),
             writer: Mutex::new(writer),
         }
     }
@@ -108,34 +125,20 @@ impl Committer {
         rotation: Option<Signer>,
         committed: Committed<'_>,
     ) -> Result<Result<Vec<Receipt>, E>, AppendError> {
-        let mut queue = self.lock();
-        queue.check()?;
-        while queue.frames.len() >= QUEUE_BYTES {
-            queue = self.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
-            queue.check()?;
-        }
-        let entries = match build(queue.next) {
-            Ok(entries) => entries,
+        let (mut queue, receipts) = match self.enqueue(build)? {
+            Ok(enqueued) => enqueued,
             Err(error) => return Ok(Err(error)),
         };
-        check(&entries)?;
-        if entries.is_empty() {
-            return Ok(Ok(Vec::new()));
-        }
-        let mut receipts = Vec::with_capacity(entries.len());
-        for entry in &entries {
-            let leaf = frame::write(Kind::Entry, entry, &mut queue.frames);
-            queue.hashes.push(leaf);
-            receipts.push(Receipt { sequence: queue.next, leaf });
-            queue.next += 1;
+        if receipts.is_empty() {
+            return Ok(Ok(receipts));
         }
         if rotation.is_some() {
             queue.rotation = rotation;
         }
         if queue.busy {
             let waiter =
-                Arc::new(Waiter { state: AtomicU8::new(WAITS), thread: thread::current() });
-            queue.waiting.push(Arc::clone(&waiter));
+                Arc::new(Parked { state: AtomicU8::new(WAITS), thread: thread::current() });
+            queue.waiting.push(Waiter::Thread(Arc::clone(&waiter)));
             drop(queue);
             match waiter.wait() {
                 DURABLE => return Ok(Ok(receipts)),
@@ -150,6 +153,78 @@ impl Committer {
         Ok(Ok(receipts))
     }
 
+    /// As [`Committer::append`], but does not wait: `told` is called once the entries are durable, or
+    /// where they will not be. Where this returns an error it is not called. A thread has to be in
+    /// [`Committer::make_commits`].
+    pub fn append_then(
+        &self,
+        build: impl FnOnce(u64) -> Vec<Vec<u8>>,
+        told: Told,
+    ) -> Result<Vec<Receipt>, AppendError> {
+        let built = |first| Ok::<_, std::convert::Infallible>(build(first));
+        let (mut queue, receipts) = match self.enqueue(built)? {
+            Ok(enqueued) => enqueued,
+            Err(never) => match never {},
+        };
+        if receipts.is_empty() {
+            drop(queue);
+            told(Ok(()));
+            return Ok(receipts);
+        }
+        queue.waiting.push(Waiter::Told(told));
+        if !queue.busy {
+            queue.busy = true;
+            queue.asked = true;
+            self.asked.notify_one();
+        }
+        Ok(receipts)
+    }
+
+    /// Makes commits for those who do not wait, until the committer is closed.
+    pub fn make_commits(&self, committed: Committed<'_>) {
+        let mut queue = self.lock();
+        loop {
+            if queue.asked {
+                queue.asked = false;
+                drop(queue);
+                // Whoever waits for it is told what went wrong.
+                let _ = self.lead(committed);
+                queue = self.lock();
+            } else if queue.closed && !queue.busy {
+                return;
+            } else {
+                queue = self.asked.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    /// Puts entries into the queue, once there is room. Inside, what `build` says.
+    #[expect(clippy::type_complexity, reason = "the lock goes on to the two callers")]
+    fn enqueue<E>(
+        &self,
+        build: impl FnOnce(u64) -> Result<Vec<Vec<u8>>, E>,
+    ) -> Result<Result<(MutexGuard<'_, Queue>, Vec<Receipt>), E>, AppendError> {
+        let mut queue = self.lock();
+        queue.check()?;
+        while queue.frames.len() >= QUEUE_BYTES {
+            queue = self.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.check()?;
+        }
+        let entries = match build(queue.next) {
+            Ok(entries) => entries,
+            Err(error) => return Ok(Err(error)),
+        };
+        check(&entries)?;
+        let mut receipts = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            let leaf = frame::write(Kind::Entry, entry, &mut queue.frames);
+            queue.hashes.push(leaf);
+            receipts.push(Receipt { sequence: queue.next, leaf });
+            queue.next += 1;
+        }
+        Ok(Ok((queue, receipts)))
+    }
+
     /// No more entries are taken; returns when those under way are done.
     pub fn close(&self) {
         let mut queue = self.lock();
@@ -158,6 +233,7 @@ impl Committer {
         while queue.busy {
             queue = self.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
+        self.asked.notify_all();
     }
 
     /// Further entries go to a new segment.
@@ -223,13 +299,12 @@ impl Committer {
 /// The turn of a leader. When it ends, those who waited for it are told, and the next one leads.
 struct Turn<'a> {
     committer: &'a Committer,
-    waiting: Vec<Arc<Waiter>>,
+    waiting: Vec<Waiter>,
     done: bool,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let state = if self.done { DURABLE } else { FAILED };
         if !self.done {
             let failure = Failure {
                 what: "a commit did not end",
@@ -238,22 +313,52 @@ impl Drop for Turn<'_> {
             };
             self.committer.fail(failure);
         }
+        // Also where one of those who are told panics.
+        let _next = Next { committer: self.committer, done: self.done };
         // They come back with more before the next one drains the queue.
-        self.waiting.iter().for_each(|waiter| waiter.tell(state));
+        self.waiting.drain(..).for_each(|waiter| waiter.tell(self.done, self.committer));
+    }
+}
+
+/// Lets the next one lead when it is dropped.
+struct Next<'a> {
+    committer: &'a Committer,
+    done: bool,
+}
+
+impl Drop for Next<'_> {
+    fn drop(&mut self) {
         let mut queue = self.committer.lock();
-        if !self.done {
-            queue.waiting.drain(..).for_each(|waiter| waiter.tell(FAILED));
-        }
-        if queue.waiting.is_empty() {
+        let left = if self.done { Vec::new() } else { std::mem::take(&mut queue.waiting) };
+        let thread = queue.waiting.iter().position(|it| matches!(it, Waiter::Thread(_)));
+        if let Some(at) = thread {
+            if let Waiter::Thread(parked) = queue.waiting.remove(at) {
+                parked.tell(LEADS);
+            }
+        } else if queue.waiting.is_empty() {
             queue.busy = false;
             self.committer.room.notify_all();
+            self.committer.asked.notify_all();
         } else {
-            queue.waiting.remove(0).tell(LEADS);
+            queue.asked = true;
+            self.committer.asked.notify_one();
         }
+        drop(queue);
+        left.into_iter().for_each(|waiter| waiter.tell(false, self.committer));
     }
 }
 
 impl Waiter {
+    fn tell(self, durable: bool, committer: &Committer) {
+        match self {
+            Waiter::Thread(parked) => parked.tell(if durable { DURABLE } else { FAILED }),
+            Waiter::Told(told) if durable => told(Ok(())),
+            Waiter::Told(told) => told(Err(committer.failure())),
+        }
+    }
+}
+
+impl Parked {
     fn wait(&self) -> u8 {
         loop {
             match self.state.load(Ordering::Acquire) {

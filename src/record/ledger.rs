@@ -1,7 +1,7 @@
 //! The ledger as its users see it: opened once, appended to from any thread, closed at the end.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -88,6 +88,8 @@ pub struct Ledger {
     committer: Arc<Committer>,
     publisher: Arc<Publisher>,
     publishing: Option<JoinHandle<()>>,
+    /// Makes commits for those who do not wait, from the first one on.
+    committing: Mutex<Option<JoinHandle<()>>>,
     files: Arc<dyn Files>,
     keys: Vec<Vkey>,
     cut: Option<Cut>,
@@ -142,7 +144,9 @@ impl Ledger {
             publishes.run(tiles, |failure| fails.fail(failure));
         });
         let publishing = Some(publishing);
-        let ledger = Ledger { committer, publisher, publishing, files, keys, cut, _lock: lock };
+        let committing = Mutex::new(None);
+        let ledger =
+            Ledger { committer, publisher, publishing, committing, files, keys, cut, _lock: lock };
         if let Some(cut) = ledger.cut.clone() {
             ledger.append(|sequence| recovered(sequence, &cut))?;
         }
@@ -203,6 +207,28 @@ impl Ledger {
             Ok(receipts) => Ok(receipts),
             Err(never) => match never {},
         }
+    }
+
+    /// As [`Ledger::append_all`], but does not wait: `told` is called once all entries are durable, or
+    /// where they will not be, and until then nothing that needs them may happen. It runs on the
+    /// thread that commits, and has to be quick. Where this returns an error it is never called.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub fn append_all_then(
+        &self,
+        build: impl FnOnce(u64) -> Vec<Vec<u8>>,
+        told: impl FnOnce(Result<(), AppendError>) + Send + 'static,
+    ) -> Result<Vec<Receipt>, AppendError> {
+        let mut committing = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        if committing.is_none() {
+            let (committer, publisher) = (Arc::clone(&self.committer), Arc::clone(&self.publisher));
+            *committing = Some(thread::spawn(move || {
+                committer.make_commits(&|leaves, writer| publisher.committed(leaves, writer));
+            }));
+        }
+        drop(committing);
+        self.committer.append_then(build, Box::new(told))
     }
 
     /// Puts a new signing key in place of the present one. Both sign the checkpoint over the entry
@@ -293,6 +319,10 @@ impl Ledger {
 
     fn end(&mut self) {
         self.committer.close();
+        let committing = self.committing.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(committing) = committing.take() {
+            let _ = committing.join();
+        }
         self.publisher.close();
         if let Some(publishing) = self.publishing.take() {
             let _ = publishing.join();
@@ -381,6 +411,58 @@ mod tests {
         let segments = std::fs::read_dir(state.path().join("journal")).unwrap().count();
         assert!(segments > 3, "{segments}");
         assert!(matches!(open(&state).prove(count), Err(ReadError::NoEntry(..))));
+    }
+
+    #[test]
+    fn those_who_wait_and_those_who_are_told_share_commits() {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        let folder = tempfile::tempdir().unwrap();
+        let state = create(&folder.path().join("state"));
+        let ledger = open(&state);
+        let told = Arc::new(AtomicU64::new(0));
+        thread::scope(|scope| {
+            for writer in 0..6 {
+                let (ledger, told) = (&ledger, &told);
+                scope.spawn(move || {
+                    for round in 0..40 {
+                        if (writer + round) % 3 == 0 {
+                            ledger.append(entry).unwrap();
+                            continue;
+                        }
+                        let (told, reader) = (Arc::clone(told), ledger.reader());
+                        let numbers = Arc::new(AtomicU64::new(u64::MAX));
+                        let number = Arc::clone(&numbers);
+                        let receipts = ledger.append_all_then(
+                            |first| {
+                                number.store(first, Ordering::SeqCst);
+                                vec![entry(first), entry(first + 1)]
+                            },
+                            move |durable| {
+                                durable.unwrap();
+                                // It is on the disk when this is called.
+                                let first = numbers.load(Ordering::SeqCst);
+                                let mut seen = false;
+                                let read = reader.entries(first, &mut |sequence, _| {
+                                    seen |= sequence == first;
+                                    ControlFlow::Break(())
+                                });
+                                assert!(read.is_ok() && seen);
+                                told.fetch_add(2, Ordering::SeqCst);
+                            },
+                        );
+                        assert_eq!(receipts.unwrap().len(), 2);
+                    }
+                });
+            }
+        });
+        let size = ledger.size();
+        ledger.close().unwrap();
+        assert_eq!((size, told.load(Ordering::SeqCst)), (400, 320));
+        let ledger = open(&state);
+        assert_eq!(ledger.size(), 400);
+        drop(ledger.append_all_then(|first| vec![entry(first)], |_| ()).unwrap());
+        drop(ledger);
+        assert_eq!(open(&state).size(), 401);
     }
 
     #[test]

@@ -1,0 +1,7 @@
+//! Payloads come in through a socket and are decided while they stream; decisions and released bytes go
+//! out.
+//!
+//! HTTP/1.1 on a Unix socket, and on loopback TCP where that is wanted. The event loop moves bytes; a
+//! bounded pool of threads scans; the ledger tells when an entry is durable, and nothing is released
+//! before. Promised: every limit has an answer, every answer that is no decision is block, and what is
+//! refused is counted and recorded.
