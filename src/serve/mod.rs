@@ -5,3 +5,21 @@
 //! bounded pool of threads scans; the ledger tells when an entry is durable, and nothing is released
 //! before. Promised: every limit has an answer, every answer that is no decision is block, and what is
 //! refused is counted and recorded.
+
+mod answer;
+mod budget;
+pub mod clock;
+mod connection;
+mod daemon;
+mod in_force;
+mod metrics;
+mod payload;
+pub mod peer;
+mod pool;
+mod refusal;
+mod routes;
+mod shared;
+
+pub use daemon::{Parts, Reloaded, ServeError, run};
+pub use in_force::{InForce, Loaded, Loader};
+pub use refusal::Limit;

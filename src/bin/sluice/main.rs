@@ -25,6 +25,7 @@ mod progress;
 mod register;
 mod rules;
 mod scan;
+mod serve;
 mod state;
 mod verify_manifest;
 
@@ -44,6 +45,7 @@ enum Command {
     Scan(scan::Arguments),
     Classify(classify::Arguments),
     Decide(decide::Arguments),
+    Serve(serve::Arguments),
     /// List, check, test and explain rules
     Rules(rules::Arguments),
     /// Check, explain and compare registers of destinations, workflows and rules
@@ -96,6 +98,7 @@ fn run() -> ExitCode {
         Command::Scan(arguments) => scan::run(arguments),
         Command::Classify(arguments) => classify::run(arguments),
         Command::Decide(arguments) => decide::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
         Command::Rules(arguments) => rules::run(arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Init(arguments) => init::run(&arguments),
