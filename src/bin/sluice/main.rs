@@ -7,7 +7,6 @@ use clap::{Parser, Subcommand};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
 
 mod approvals;
-mod attest;
 mod classify;
 mod completions;
 mod decide;

@@ -15,6 +15,7 @@ use sluicegate::model::Effect;
 use sluicegate::policy::{EventPath, Policy};
 use sluicegate::record::{Ledger, State};
 use sluicegate::rules::Taxonomy;
+use sluicegate::serve::clock;
 
 use crate::events::{self, Told};
 use crate::ledger::entry;
@@ -121,6 +122,6 @@ fn told(
     path: &EventPath,
     event: serde_json::Map<String, serde_json::Value>,
 ) -> anyhow::Result<Told> {
-    let now = crate::attest::now()?.seconds();
+    let now = clock::now()?.seconds();
     Ok(events::tell(path, event, &state.path().join("pending"), now)?)
 }
