@@ -5,3 +5,6 @@
 //! bounded pool of threads scans; the ledger tells when an entry is durable, and nothing is released
 //! before. Promised: every limit has an answer, every answer that is no decision is block, and what is
 //! refused is counted and recorded.
+
+pub mod messenger;
+pub mod sandbox;

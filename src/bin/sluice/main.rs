@@ -11,13 +11,13 @@ mod attest;
 mod classify;
 mod completions;
 mod decide;
-mod events;
 mod flow;
 mod init;
 mod kernel;
 mod key;
 mod ledger;
 mod load;
+mod messenger;
 mod names;
 mod output;
 mod policy;
@@ -60,6 +60,8 @@ enum Command {
     /// Print the manual page
     #[command(hide = true)]
     Man,
+    #[command(hide = true)]
+    Messenger(messenger::Arguments),
 }
 
 /// Exit code of a wrong call or configuration.
@@ -105,6 +107,7 @@ fn run() -> ExitCode {
         Command::Ledger(arguments) => ledger::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => completions::man(),
+        Command::Messenger(arguments) => messenger::run(&arguments),
     };
     match result {
         Ok(code) => code,
