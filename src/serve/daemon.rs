@@ -13,14 +13,16 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{error, info};
 
 use super::budget::{Connections, Memory};
-use super::clock;
+use super::cache::Cache;
 use super::connection::{Listener, accept};
 use super::in_force::{InForce, Loaded, Loader};
+use super::messenger::{Failure as PathFailure, Helper};
 use super::metrics::{Metrics, Outcome};
+use super::peer::{Executables, Token};
 use super::pool::Pool;
 use super::refusal::Refusals;
 use super::routes;
-use super::shared::Shared;
+use super::shared::{Shared, now, random};
 use crate::record::pending::Pending;
 use crate::record::vault::Vaults;
 use crate::record::{Failure, Ledger, Macs, event};
@@ -54,8 +56,10 @@ pub struct Parts {
     pub unix: std::os::unix::net::UnixListener,
     /// Loopback TCP, where it is wanted.
     pub tcp: Option<std::net::TcpListener>,
-    /// SHA-256 of the token that TCP asks for.
-    pub tcp_token: Option<[u8; 32]>,
+    /// The token that TCP asks for.
+    pub tcp_token: Option<Token>,
+    /// The helper that tells paths; none where there is no path.
+    pub helper: Option<Helper>,
     /// Fields of the `start` entry beside what the daemon knows itself.
     pub start: Map<String, Value>,
 }
@@ -98,6 +102,11 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
     let file = parts.loaded.file.clone();
     let in_force = InForce::new(parts.loaded, parts.macs, parts.run_key, 0);
     let start = start_fields(&in_force, file, parts.start);
+    let (failures, failed_paths) = std::sync::mpsc::channel::<PathFailure>();
+    let messenger = parts.helper.map(|helper| helper.attend(move |it| drop(failures.send(it))));
+    let messenger = messenger.transpose().map_err(io("start threads"))?;
+    let mut cache_key = [0; 32];
+    random(&mut cache_key).map_err(io("have random numbers"))?;
     let shared = Arc::new(Shared {
         in_force: ArcSwap::from_pointee(in_force),
         loader: parts.loader,
@@ -113,15 +122,24 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         stopping: AtomicBool::new(false),
         requests: AtomicU64::new(0),
         uid: rustix::process::geteuid().as_raw(),
+        messenger,
+        cache: Cache::new(cache_key, limits.cache_entries),
+        executables: Executables::new(),
         reloading: std::sync::Mutex::default(),
         tcp_token: parts.tcp_token,
     });
     let record = |kind: &'static str, fields: Map<String, Value>| {
-        let at = clock::now();
+        let at = now();
         let appended = shared.ledger.append(|sequence| event(sequence, kind, &at, fields));
         appended.map_err(|error| ServeError::Ledger(error.to_string()))
     };
     record("start", start)?;
+    let recording = Arc::clone(&shared);
+    let recorder = std::thread::Builder::new()
+        .name("path-failures".to_owned())
+        .spawn(move || recording.record_path_failures(&failed_paths))
+        .map_err(io("start threads"))?;
+    drop(recorder);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(processors.min(4))
         .enable_all()
@@ -136,7 +154,7 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
     ))?;
     // Whoever still holds a connection has had its time.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    shared.refusals.record(&shared.ledger, &clock::now());
+    shared.refusals.record(&shared.ledger, &now());
     if let Some(failure) = failed {
         return Err(ServeError::Ledger(failure.to_string()));
     }
@@ -227,7 +245,7 @@ async fn event_loop(
 impl Shared {
     /// What has to be done now and then.
     fn look_after(&self, expire: bool) {
-        let now = clock::now();
+        let now = now();
         self.refusals.record(&self.ledger, &now);
         if !expire {
             return;
@@ -243,11 +261,31 @@ impl Shared {
         }
     }
 
+    /// Records what paths were not told, as long as anybody tells them.
+    fn record_path_failures(&self, failures: &std::sync::mpsc::Receiver<PathFailure>) {
+        for failure in failures {
+            self.metrics.path_failures.inc_by(failure.events);
+            let fields = Map::from_iter([
+                ("path".to_owned(), json!(failure.path)),
+                ("events".to_owned(), json!(failure.events)),
+                ("problem".to_owned(), json!(failure.problem)),
+            ]);
+            error!(path = failure.path, failure.problem, "a path was not told");
+            let at = now();
+            let written = |_| ();
+            let build = |first| vec![event(first, "path_failed", &at, fields)];
+            if let Err(problem) = self.ledger.append_all_then(build, written) {
+                error!(%problem, "not recorded");
+            }
+        }
+    }
+
     /// Takes the gauges.
     pub fn measure(&self) {
         let number = |it: usize| i64::try_from(it).unwrap_or(i64::MAX);
         self.metrics.connections.set(number(self.connections.all()));
         self.metrics.queue.set(number(self.pool.waiting()));
+        self.metrics.cached.set(number(self.cache.len()));
         self.metrics.memory.set(number(self.memory.used()));
         self.metrics.entries.set(i64::try_from(self.ledger.size()).unwrap_or(i64::MAX));
     }
@@ -269,6 +307,13 @@ impl Shared {
         // One at a time, so that the entries are in the order of what is in force.
         let _one = self.reloading.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let loaded = (self.loader)()?;
+        if self.messenger.is_none() && !loaded.config.policy.paths().is_empty() {
+            return Err(
+                "the register has paths now, and the helper that tells them starts with the \
+                        daemon: start it again"
+                    .to_owned(),
+            );
+        }
         let before = self.now_in_force();
         let next = InForce::new(
             loaded,
@@ -293,12 +338,17 @@ impl Shared {
                 ("approvers".to_owned(), json!(next.policy.approvers().len())),
                 ("previous".to_owned(), json!(old.0)),
             ]);
-            let at = clock::now();
+            let at = now();
             let appended = self.ledger.append(|it| event(it, "policy_load", &at, fields));
             appended.map_err(|error| error.to_string())?;
         }
         self.memory.limit(next.settings.limits.memory_bytes);
+        let (generation, most) = (next.generation, next.settings.limits.cache_entries);
         self.in_force.store(Arc::new(next));
+        self.cache.clear(generation, most);
+        if let Some(messenger) = &self.messenger {
+            messenger.reload();
+        }
         info!(policy = new.0, rules = new.1, changed, "reloaded");
         Ok(Reloaded { policy_digest: new.0, rule_digest: new.1, changed })
     }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use super::budget::{Connections, Memory};
+use super::cache::{Cache, Purpose};
 use super::clock;
 use super::in_force::{InForce, Loader};
-use super::metrics::Metrics;
-use super::peer::Peer;
+use super::messenger::Messenger;
+use super::metrics::{Metrics, Outcome};
+use super::peer::{Executables, Peer, Token};
 use super::pool::Pool;
 use super::refusal::{Limit, Refusals};
-use crate::engine::Desk;
+use crate::decode::Format;
+use crate::engine::{Classified, Desk};
 use crate::record::pending::Pending;
 use crate::record::vault::Vaults;
 use crate::record::{Ledger, Moment};
@@ -50,14 +51,26 @@ pub struct Shared {
     pub requests: AtomicU64,
     /// The user that the daemon runs as.
     pub uid: u32,
+    /// Has paths told of decisions; none where there is no path.
+    pub messenger: Option<Messenger>,
+    /// What was found in payloads that come again.
+    pub cache: Cache,
+    /// Digests of the programs of peers.
+    pub executables: Executables,
     /// Held by whoever reloads.
     pub reloading: std::sync::Mutex<()>,
-    /// SHA-256 of the token that TCP asks for.
-    pub tcp_token: Option<[u8; 32]>,
+    /// The token that TCP asks for.
+    pub tcp_token: Option<Token>,
 }
 
-static CLOCK: fn() -> Moment = clock::now;
+static CLOCK: fn() -> Moment = now;
 static RANDOM: fn(&mut [u8]) -> io::Result<()> = random;
+
+/// Now. Where the clock says nothing that can be used, everything is over: no grant counts.
+pub fn now() -> Moment {
+    let never = |_| Moment { wall: u64::MAX, monotonic: 0, boot: String::new() };
+    clock::now().unwrap_or_else(never)
+}
 
 /// Random bytes of the system.
 pub fn random(bytes: &mut [u8]) -> io::Result<()> {
@@ -82,6 +95,32 @@ impl Shared {
         self.in_force.load_full()
     }
 
+    /// What a payload of a user holds, scanned or remembered.
+    pub fn found(
+        &self,
+        in_force: &InForce,
+        payload: &[u8],
+        uid: u32,
+        format: Option<Format>,
+        purpose: Purpose,
+    ) -> Arc<Classified> {
+        let scan = || match purpose {
+            Purpose::Classify => in_force.classifier.scan_as(payload, format),
+            Purpose::Decide => in_force.control().read(payload, format),
+        };
+        let Some(key) = self.cache.key(payload, uid, format, purpose) else {
+            return Arc::new(scan());
+        };
+        if let Some(found) = self.cache.get(&key, in_force.generation) {
+            self.metrics.cache.get_or_create(&Outcome { outcome: "hit" }).inc();
+            return found;
+        }
+        self.metrics.cache.get_or_create(&Outcome { outcome: "miss" }).inc();
+        let found = Arc::new(scan());
+        self.cache.put(key, in_force.generation, &found);
+        found
+    }
+
     /// Counts a refusal and has it recorded.
     pub fn refused(&self, limit: Limit, caller: &Caller) {
         self.metrics.refuse(limit.as_str());
@@ -90,8 +129,7 @@ impl Shared {
 
     /// Whether this is the token that TCP asks for. Compared in constant time.
     pub fn is_tcp_token(&self, presented: &[u8]) -> bool {
-        let digest: [u8; 32] = Sha256::digest(presented).into();
-        self.tcp_token.as_ref().is_some_and(|token| bool::from(token.ct_eq(&digest)))
+        self.tcp_token.as_ref().is_some_and(|token| token.is(presented))
     }
 
     /// Whether requests are still taken.
