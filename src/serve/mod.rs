@@ -27,3 +27,4 @@ mod shared;
 pub use daemon::{Parts, Reloaded, ServeError, run};
 pub use in_force::{InForce, Loaded, Loader};
 pub use refusal::Limit;
+pub use routes::run_id;

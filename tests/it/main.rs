@@ -17,6 +17,7 @@ mod canary;
 mod cases;
 mod checksums;
 mod classify_cli;
+mod client;
 mod config;
 mod daemon;
 mod decide_cli;

@@ -15,6 +15,7 @@ use sluicegate::serve::peer::Tokens;
 use sluicegate::serve::sandbox::{self, Enforced, Minimum, Paths};
 use sluicegate::serve::{self, Loaded, Loader, Parts};
 
+use crate::daemon::Announced;
 use crate::names::shown;
 use crate::state::{StateDir, refused};
 use crate::{UsageError, register};
@@ -108,7 +109,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         helper,
         start,
     };
-    serve::run(parts, || tracing::info!(socket = shown(&path), "ready"))?;
+    let run = serve::run_id(&run_key);
+    let mut announced = None;
+    serve::run(parts, || {
+        // Without it the other commands wait for the ledger in vain; the daemon decides all the same.
+        match Announced::write(state.path(), &path, run) {
+            Ok(note) => announced = Some(note),
+            Err(error) => tracing::warn!(%error, "the state directory does not say where I am"),
+        }
+        tracing::info!(socket = shown(&path), "ready");
+    })?;
+    drop(announced);
     Ok(ExitCode::SUCCESS)
 }
 
