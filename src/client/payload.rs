@@ -53,9 +53,9 @@ pub(super) fn about(
 
 /// A flow header as JSON.
 pub(super) fn flow_text(flow: &FlowHeader) -> Result<String, ClientError> {
-    check_header(flow)?;
+    check_header(flow).map_err(ClientError::Flow)?;
     let malformed = |_| HeaderError::Malformed { kind: "it is no JSON", line: 1, column: 1 };
-    Ok(serde_json::to_string(flow).map_err(malformed)?)
+    serde_json::to_string(flow).map_err(|error| ClientError::Flow(malformed(error)))
 }
 
 /// Takes the pieces of a payload.

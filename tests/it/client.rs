@@ -19,7 +19,7 @@ id = "outside"
 trust = "external"
 url = ["https://api.example.net"]
 approved = ["pii"]
-release = "stream"
+release = "prefix"
 [[destination]]
 id = "inside"
 trust = "internal"
@@ -144,6 +144,36 @@ fn payloads_are_decided_while_they_are_sent() {
         assert_eq!((answer.unwrap().effect, released.len()), (Effect::Block, 0));
         let alone = client.stream_only(&flow(OUTSIDE), CARD).await.unwrap();
         assert_eq!((alone.effect, alone.may_pass(CARD)), (Effect::Redact, None));
+    });
+}
+
+#[test]
+fn what_went_out_before_a_block_is_all_that_does() {
+    let daemon = Daemon::start(Some(REGISTER));
+    run(async {
+        let client = Client::connect(&daemon.socket).await.unwrap();
+        let flow = FlowHeader { format: Some(Claimed::new("text")), ..flow(OUTSIDE) };
+        let (mut feed, payload) = tokio::io::duplex(1 << 20);
+        let (mut out, mut taken) = tokio::io::duplex(1 << 20);
+        let feeding = async {
+            feed.write_all("nothing in here. ".repeat(10_000).as_bytes()).await.unwrap();
+            let mut first = [0; 17];
+            taken.read_exact(&mut first).await.unwrap();
+            assert_eq!(&first, b"nothing in here. ");
+            feed.write_all(b"My SSN is 219-09-9998, they said. ").await.unwrap();
+            feed.shutdown().await.unwrap();
+            first.len()
+        };
+        let streaming = async {
+            let answer = client.stream(&flow, payload, &mut out).await.unwrap();
+            drop(out);
+            answer
+        };
+        let (answer, first) = tokio::join!(streaming, feeding);
+        let mut rest = Vec::new();
+        taken.read_to_end(&mut rest).await.unwrap();
+        assert_eq!((answer.effect, answer.broken_off), (Effect::Block, true));
+        assert!(first + rest.len() <= 170_000 && !rest.windows(3).any(|it| it == b"SSN"));
     });
 }
 

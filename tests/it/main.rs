@@ -43,6 +43,7 @@ mod rules_command;
 mod rules_diagnostics;
 mod scan_cli;
 mod scan_flow;
+mod send_cli;
 mod support;
 mod taxonomy;
 mod tidy;
