@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use sluicegate::engine::{Arriving, Desk, Options, ScannedNames, Settled};
+use sluicegate::engine::{self, Arriving, Desk, Options, ScannedNames, Settled};
 use sluicegate::model::{Cause, Effect};
 use sluicegate::policy::{Carrier, parse_header};
 use sluicegate::record::pending::{Pending, PendingError};
-use sluicegate::record::{Macs, State, StateError, rfc3339};
-use sluicegate::respond::{self, Filter, Recorded, Released, Report, Shaper, Waiting};
+use sluicegate::record::{Macs, State, StateError};
+use sluicegate::respond::{Filter, Shaper};
 use sluicegate::serve::{clock, peer};
 
 use crate::names::shown;
@@ -135,6 +135,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         payload: &payload.bytes,
         failed: payload.failed,
         began: began.clone(),
+        classified: None,
     };
     let settled = desk.settle(&arriving)?;
     let shaper = Shaper::new(&rules, &names, Filter::all());
@@ -198,39 +199,11 @@ fn print(
     policy: &sluicegate::policy::Policy,
     shaper: &Shaper<'_>,
 ) -> anyhow::Result<()> {
-    let judged = &settled.judged;
-    let recorded = Recorded {
-        sequence: settled.receipt.sequence,
-        leaf: data_encoding::HEXLOWER.encode(&settled.receipt.leaf),
-    };
-    let released = settled
-        .released
-        .map(|(bytes, mac)| Released { bytes, mac: data_encoding::HEXLOWER.encode(&mac) });
-    let waiting = settled
-        .escalation
-        .map(|(id, expires)| Waiting { id: id.to_string(), expires: rfc3339(expires) });
-    let grant = settled.grant.map(|id| id.to_string());
-    let chain = respond::chain(judged.classified.format);
-    let report = Report {
-        policy,
-        flow: &judged.flow,
-        label: &judged.classified.label,
-        findings: &judged.classified.findings,
-        truncated: judged.classified.truncated,
-        chain: &chain,
-        decision: &judged.decision,
-        reason: &settled.reason,
-        recorded: Some(&recorded),
-        released: released.as_ref(),
-        escalation: waiting.as_ref(),
-        grant: grant.as_deref(),
-        refusal: settled.refusal.as_deref(),
-    };
     let mut text = Vec::new();
-    match arguments.format {
-        Format::Human => report.human(&mut text, shaper)?,
-        Format::Json => report.json(&mut text, shaper)?,
-    }
+    engine::report(settled, policy, |report| match arguments.format {
+        Format::Human => report.human(&mut text, shaper),
+        Format::Json => report.json(&mut text, shaper),
+    })?;
     if let Some(path) = &arguments.decision {
         let mut out = Output::file(path)?;
         out.write_all(&text)?;

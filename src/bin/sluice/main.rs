@@ -10,13 +10,13 @@ mod approvals;
 mod classify;
 mod completions;
 mod decide;
-mod events;
 mod flow;
 mod init;
 mod kernel;
 mod key;
 mod ledger;
 mod load;
+mod messenger;
 mod names;
 mod output;
 mod policy;
@@ -24,6 +24,7 @@ mod progress;
 mod register;
 mod rules;
 mod scan;
+mod serve;
 mod state;
 mod verify_manifest;
 
@@ -43,6 +44,7 @@ enum Command {
     Scan(scan::Arguments),
     Classify(classify::Arguments),
     Decide(decide::Arguments),
+    Serve(serve::Arguments),
     /// List, check, test and explain rules
     Rules(rules::Arguments),
     /// Check, explain and compare registers of destinations, workflows and rules
@@ -59,6 +61,8 @@ enum Command {
     /// Print the manual page
     #[command(hide = true)]
     Man,
+    #[command(hide = true)]
+    Messenger(messenger::Arguments),
 }
 
 /// Exit code of a wrong call or configuration.
@@ -95,6 +99,7 @@ fn run() -> ExitCode {
         Command::Scan(arguments) => scan::run(arguments),
         Command::Classify(arguments) => classify::run(arguments),
         Command::Decide(arguments) => decide::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
         Command::Rules(arguments) => rules::run(arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Init(arguments) => init::run(&arguments),
@@ -104,6 +109,7 @@ fn run() -> ExitCode {
         Command::Ledger(arguments) => ledger::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => completions::man(),
+        Command::Messenger(arguments) => messenger::run(&arguments),
     };
     match result {
         Ok(code) => code,

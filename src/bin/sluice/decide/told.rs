@@ -10,14 +10,13 @@ use anyhow::Context;
 use data_encoding::HEXLOWER;
 use serde_json::json;
 use sluicegate::RuleSet;
-use sluicegate::engine::Settled;
-use sluicegate::model::Effect;
+use sluicegate::engine::{self, Settled};
 use sluicegate::policy::{EventPath, Policy};
 use sluicegate::record::{Ledger, State};
 use sluicegate::rules::Taxonomy;
 use sluicegate::serve::clock;
+use sluicegate::serve::messenger::{self, Told};
 
-use crate::events::{self, Told};
 use crate::ledger::entry;
 use crate::register::Loaded;
 
@@ -72,27 +71,8 @@ fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
 /// Tells the paths of the workflow. Whatever goes wrong with that is recorded, and changes nothing
 /// of the decision.
 pub fn paths(state: &State, settled: &Settled, policy: &Policy, taxonomy: &Taxonomy) {
-    let judged = &settled.judged;
-    let Some(workflow) = policy.workflow_of(&judged.flow) else { return };
-    let held = judged.decision.effect == Effect::Escalate;
-    let escalation = settled.escalation.map(|(id, _)| id);
-    let decided = events::Decided {
-        policy,
-        taxonomy,
-        flow: &judged.flow,
-        label: &judged.classified.label,
-        findings: &judged.classified.findings,
-        decision: &judged.decision,
-        sequence: Some(settled.receipt.sequence),
-        escalation: escalation.or(settled.grant),
-    };
-    if let Some(id) = workflow.escalation.as_ref().filter(|_| held) {
-        let statement = settled.statement.as_ref().and_then(events::escalation);
-        let event = statement.unwrap_or_else(|| events::decision(&decided));
+    for (id, event) in engine::events_of(settled, policy, taxonomy) {
         tell(state, policy, id, event);
-    }
-    if let Some(id) = &workflow.monitoring {
-        tell(state, policy, id, events::decision(&decided));
     }
 }
 
@@ -104,7 +84,7 @@ fn tell(
 ) {
     let Some(path) = policy.paths().iter().find(|path| path.id == id) else { return };
     let problem = match told(state, path, event) {
-        Ok(Told::Yes | Told::HeldBack) => return,
+        Ok(Told::Yes(_) | Told::HeldBack(_)) => return,
         Err(problem) => format!("{problem:#}"),
     };
     anstream::eprintln!("sluice: path `{id}` was not told: {problem}");
@@ -123,5 +103,5 @@ fn told(
     event: serde_json::Map<String, serde_json::Value>,
 ) -> anyhow::Result<Told> {
     let now = clock::now()?.seconds();
-    Ok(events::tell(path, event, &state.path().join("pending"), now)?)
+    Ok(messenger::tell(path, event, &state.path().join("pending"), now)?)
 }
