@@ -57,6 +57,7 @@ pub fn listen(
     output: impl Write + Send,
     mut load: impl FnMut() -> Result<Vec<EventPath>, String>,
     counts: &Path,
+    drain: Duration,
 ) -> Result<(), ListenError> {
     let desk = Desk { work: Mutex::default(), changed: Condvar::new(), output: Mutex::new(output) };
     let mut paths = match load() {
@@ -100,7 +101,7 @@ pub fn listen(
                 }
             }
         };
-        desk.end(&stop);
+        desk.end(&stop, drain);
         heard
     })
 }
@@ -211,13 +212,13 @@ impl<W: Write> Desk<W> {
     }
 
     /// Lets what waits be told for a while, then ends all.
-    fn end(&self, stop: &AtomicBool) {
+    fn end(&self, stop: &AtomicBool, drain: Duration) {
         let began = Instant::now();
         let mut work = self.lock();
         work.ended = true;
         self.changed.notify_all();
         while !(work.waiting.is_empty() && work.running.is_empty()) {
-            let Some(left) = DRAIN.checked_sub(began.elapsed()) else { break };
+            let Some(left) = drain.checked_sub(began.elapsed()) else { break };
             let waited = self.changed.wait_timeout(work, left);
             work = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -247,7 +248,8 @@ mod tests {
     fn answers(paths: &[EventPath], lines: &str) -> Vec<Answer> {
         let folder = tempfile::tempdir().expect("a folder");
         let mut output = Vec::new();
-        listen(lines.as_bytes(), &mut output, || Ok(paths.to_vec()), folder.path()).expect("heard");
+        listen(lines.as_bytes(), &mut output, || Ok(paths.to_vec()), folder.path(), DRAIN)
+            .expect("heard");
         let text = String::from_utf8(output).expect("text");
         text.lines().map(|line| serde_json::from_str(line).expect("an answer")).collect()
     }
@@ -309,13 +311,27 @@ mod tests {
         let mut output = Vec::new();
         let mut loads = vec![Err("broken".to_owned()), Ok(vec![path("queue", "exit 0")])];
         let lines: &[u8] = b"{\"reload\":true}\n{\"path\":\"queue\",\"event\":{}}\n";
-        listen(lines, &mut output, || loads.pop().expect("two"), folder.path()).expect("heard");
+        listen(lines, &mut output, || loads.pop().expect("two"), folder.path(), DRAIN)
+            .expect("heard");
         let text = String::from_utf8(output).expect("text");
         assert!(text.contains(r#"{"paths":1,"problem":"broken"}"#), "{text}");
         assert!(text.contains(r#""told":true"#), "{text}");
         let mut output = Vec::new();
-        let refused = listen(lines, &mut output, || Err("broken".to_owned()), folder.path());
+        let refused = listen(lines, &mut output, || Err("broken".to_owned()), folder.path(), DRAIN);
         assert!(matches!(refused, Err(ListenError::Config(_))));
         assert_eq!(output, b"{\"paths\":0,\"problem\":\"broken\"}\n");
+    }
+
+    #[test]
+    fn commands_end_with_the_daemon() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut output = Vec::new();
+        let lines: &[u8] = b"{\"path\":\"slow\",\"event\":{}}\n{\"path\":\"slow\",\"event\":{}}\n";
+        let began = Instant::now();
+        let load = || Ok(vec![path("slow", "sleep 600")]);
+        listen(lines, &mut output, load, folder.path(), Duration::from_millis(200)).expect("heard");
+        assert!(began.elapsed() < Duration::from_secs(10));
+        let text = String::from_utf8(output).expect("text");
+        assert!(text.contains("daemon has ended"), "{text}");
     }
 }
