@@ -8,6 +8,8 @@
 mod readings;
 mod release;
 mod rewrite;
+#[cfg(test)]
+mod tests;
 
 pub use release::Ended;
 
