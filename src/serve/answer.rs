@@ -10,7 +10,7 @@ use super::in_force::InForce;
 use super::refusal::EFFECT;
 use super::shared::random;
 use crate::engine::{self, Classified, Settled};
-use crate::model::Effect;
+use crate::model::{Effect, Finding};
 use crate::respond::{self, Filter, FindingsShape, LabelShape, Shaper};
 
 /// The decision as one JSON object on a line.
@@ -32,6 +32,13 @@ pub fn label(classified: &Classified, in_force: &InForce) -> Vec<u8> {
         truncated: classified.truncated,
         recorded: "no",
     })
+}
+
+/// Findings as a JSON array. Fingerprints of the ledger never leave it.
+pub fn findings(mut findings: Vec<Finding>, in_force: &InForce) -> Vec<u8> {
+    let shaper = Shaper::new(&in_force.rules, &in_force.names, Filter::all());
+    findings.iter_mut().for_each(|finding| finding.fingerprint = None);
+    serde_json::to_vec(&shaper.findings(&findings, None, &[])).unwrap_or_default()
 }
 
 /// A value as one line of JSON.

@@ -11,6 +11,7 @@ mod budget;
 pub mod clock;
 mod connection;
 mod daemon;
+mod flow_stream;
 mod in_force;
 mod metrics;
 mod payload;

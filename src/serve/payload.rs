@@ -8,6 +8,7 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::budget::Share;
+use super::flow_stream::Source;
 use super::refusal::Limit;
 use crate::config::Limits;
 
@@ -16,6 +17,7 @@ pub struct Pieces {
     body: Body,
     deadline: Instant,
     idle: Duration,
+    idle_at: Instant,
     left: u64,
 }
 
@@ -31,38 +33,13 @@ pub enum Broken {
 impl Pieces {
     /// The pieces of a body that may take `total_ms` in all from now.
     pub fn new(body: Body, limits: &Limits, total_ms: u64) -> Pieces {
+        let (now, idle) = (Instant::now(), Duration::from_millis(limits.idle_ms));
         Pieces {
             body,
-            deadline: Instant::now() + Duration::from_millis(total_ms),
-            idle: Duration::from_millis(limits.idle_ms),
+            deadline: now + Duration::from_millis(total_ms),
+            idle,
+            idle_at: now + idle,
             left: limits.payload_bytes,
-        }
-    }
-
-    /// The next piece; none at the end.
-    ///
-    /// # Errors
-    ///
-    /// [`Broken`].
-    pub async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
-        loop {
-            let idle = Instant::now() + self.idle;
-            let until = self.deadline.min(idle);
-            let frame = match timeout_at(until, self.body.frame()).await {
-                Err(_) if idle < self.deadline => return Err(Broken::Limit(Limit::Idle)),
-                Err(_) => return Err(Broken::Limit(Limit::Deadline)),
-                Ok(None) => return Ok(None),
-                Ok(Some(Err(_))) => return Err(Broken::Client),
-                Ok(Some(Ok(frame))) => frame,
-            };
-            let Ok(piece) = frame.into_data() else { continue };
-            self.left = match self.left.checked_sub(piece.len() as u64) {
-                Some(left) => left,
-                None => return Err(Broken::Limit(Limit::PayloadBytes)),
-            };
-            if !piece.is_empty() {
-                return Ok(Some(piece));
-            }
         }
     }
 
@@ -91,5 +68,34 @@ impl Pieces {
                 }
             }
         }
+    }
+}
+
+impl Source for Pieces {
+    async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
+        loop {
+            let until = self.deadline.min(self.idle_at);
+            let frame = match timeout_at(until, self.body.frame()).await {
+                Err(_) if until < self.deadline => return Err(Broken::Limit(Limit::Idle)),
+                Err(_) => return Err(Broken::Limit(Limit::Deadline)),
+                Ok(None) => return Ok(None),
+                Ok(Some(Err(_))) => return Err(Broken::Client),
+                Ok(Some(Ok(frame))) => frame,
+            };
+            let Ok(piece) = frame.into_data() else { continue };
+            if piece.is_empty() {
+                continue;
+            }
+            self.idle_at = Instant::now() + self.idle;
+            self.left = match self.left.checked_sub(piece.len() as u64) {
+                Some(left) => left,
+                None => return Err(Broken::Limit(Limit::PayloadBytes)),
+            };
+            return Ok(Some(piece));
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        self.deadline
     }
 }

@@ -3,6 +3,10 @@
 mod admin;
 mod classify;
 mod decide;
+mod duplex;
+mod stream;
+
+pub use decide::cause_of;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -37,6 +41,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/classify", post(classify::classify))
         .route("/v1/decide", post(decide::decide))
+        .route("/v1/stream", post(stream::stream).get(duplex::duplex))
         .route("/v1/reload", post(admin::reload))
         .route("/healthz", get(admin::healthz))
         .route("/readyz", get(admin::readyz))
@@ -104,8 +109,15 @@ fn id_bytes(key: &[u8; 32]) -> [u8; 4] {
 
 /// The route as metrics and logs name it.
 fn known(route: &str) -> &'static str {
-    const ROUTES: [&str; 6] =
-        ["/v1/classify", "/v1/decide", "/v1/reload", "/healthz", "/readyz", "/metrics"];
+    const ROUTES: [&str; 7] = [
+        "/v1/classify",
+        "/v1/decide",
+        "/v1/stream",
+        "/v1/reload",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    ];
     ROUTES.into_iter().find(|it| *it == route).unwrap_or("other")
 }
 

@@ -14,6 +14,7 @@ use crate::model::{Cause, Effect, FlowHeader};
 use crate::policy::{Carrier, MAX_HEADER, parse_header};
 use crate::serve::answer;
 use crate::serve::clock;
+use crate::serve::in_force::InForce;
 use crate::serve::metrics::Decided;
 use crate::serve::payload::{Broken, Pieces};
 use crate::serve::refusal::{Limit, refuse};
@@ -103,7 +104,7 @@ pub async fn decide(
         Ok(Err(error)) => return unrecorded(&shared, &caller, &error),
         Err(_) => return refused(&shared, &caller, Limit::Internal, "internal error"),
     };
-    let effect = shared.decided(&settled);
+    let effect = shared.decided(&settled, &in_force);
     let text = answer::decision(&settled, &in_force);
     if let Some(limit) = limit {
         // The decision is block; the status says what to do about it.
@@ -206,7 +207,7 @@ async fn piecewise(
 
 impl Shared {
     /// Counts a decision.
-    pub fn decided(&self, settled: &Settled) -> Effect {
+    pub fn decided(&self, settled: &Settled, _in_force: &InForce) -> Effect {
         let decision = &settled.judged.decision;
         let (effect, cause) = (decision.effect, decision.cause);
         let decided = Decided { effect: effect.as_str(), cause: cause.as_str() };
