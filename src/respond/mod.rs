@@ -10,6 +10,7 @@
 
 mod csv;
 mod decision;
+mod event;
 mod human;
 mod json;
 mod names;
@@ -18,6 +19,7 @@ mod sarif;
 mod shape;
 
 pub use decision::{Recorded, Released, Report, Waiting};
+pub use event::{Decided, events};
 pub use names::{NameCleaner, escape, path as clean_path};
 pub use redact::{
     Done, MAX_MASK, MAX_TOKEN_VALUE, NoTokens, Obligations, RedactError, Redacted, Redactor,

@@ -94,21 +94,25 @@ async fn admit(
     slot: OwnedSemaphorePermit,
     stop: watch::Receiver<bool>,
 ) {
-    let identify = tokio::task::spawn_blocking(move || match accepted {
-        Accepted::Unix(stream) => {
-            let peer = Peer::of(&stream);
-            (Accepted::Unix(stream), peer)
-        }
-        Accepted::Tcp(stream) => {
-            let peer = Peer::of_tcp(&stream);
-            (Accepted::Tcp(stream), peer)
+    let asking = Arc::clone(&shared);
+    let identify = tokio::task::spawn_blocking(move || {
+        let peer = match &accepted {
+            Accepted::Unix(stream) => Peer::of(stream, &asking.executables),
+            Accepted::Tcp(stream) => match (stream.local_addr(), stream.peer_addr()) {
+                (Ok(local), Ok(peer)) => Peer::of_tcp(local, peer),
+                (Err(error), _) | (_, Err(error)) => return Err((accepted, error.to_string())),
+            },
+        };
+        match peer {
+            Ok(peer) => Ok((accepted, peer)),
+            Err(error) => Err((accepted, error.to_string())),
         }
     });
     let (accepted, peer) = match identify.await {
-        Ok((accepted, Ok(peer))) => (accepted, peer),
-        Ok((_, Err(error))) => {
+        Ok(Ok(identified)) => identified,
+        Ok(Err((_, error))) => {
             shared.metrics.refuse(Limit::Forbidden.as_str());
-            warn!(%error, "a connection of nobody known");
+            warn!(error, "a connection of nobody known");
             return;
         }
         Err(_) => return,

@@ -13,14 +13,14 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{error, info};
 
 use super::budget::{Connections, Memory};
-use super::clock;
 use super::connection::{Listener, accept};
 use super::in_force::{InForce, Loaded, Loader};
 use super::metrics::{Metrics, Outcome};
+use super::peer::{Executables, Token};
 use super::pool::Pool;
 use super::refusal::Refusals;
 use super::routes;
-use super::shared::Shared;
+use super::shared::{Shared, now};
 use crate::record::pending::Pending;
 use crate::record::vault::Vaults;
 use crate::record::{Failure, Ledger, Macs, event};
@@ -54,8 +54,8 @@ pub struct Parts {
     pub unix: std::os::unix::net::UnixListener,
     /// Loopback TCP, where it is wanted.
     pub tcp: Option<std::net::TcpListener>,
-    /// SHA-256 of the token that TCP asks for.
-    pub tcp_token: Option<[u8; 32]>,
+    /// The token that TCP asks for.
+    pub tcp_token: Option<Token>,
     /// Fields of the `start` entry beside what the daemon knows itself.
     pub start: Map<String, Value>,
 }
@@ -113,11 +113,12 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         stopping: AtomicBool::new(false),
         requests: AtomicU64::new(0),
         uid: rustix::process::geteuid().as_raw(),
+        executables: Executables::new(),
         reloading: std::sync::Mutex::default(),
         tcp_token: parts.tcp_token,
     });
     let record = |kind: &'static str, fields: Map<String, Value>| {
-        let at = clock::now();
+        let at = now();
         let appended = shared.ledger.append(|sequence| event(sequence, kind, &at, fields));
         appended.map_err(|error| ServeError::Ledger(error.to_string()))
     };
@@ -136,7 +137,7 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
     ))?;
     // Whoever still holds a connection has had its time.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    shared.refusals.record(&shared.ledger, &clock::now());
+    shared.refusals.record(&shared.ledger, &now());
     if let Some(failure) = failed {
         return Err(ServeError::Ledger(failure.to_string()));
     }
@@ -227,7 +228,7 @@ async fn event_loop(
 impl Shared {
     /// What has to be done now and then.
     fn look_after(&self, expire: bool) {
-        let now = clock::now();
+        let now = now();
         self.refusals.record(&self.ledger, &now);
         if !expire {
             return;
@@ -293,7 +294,7 @@ impl Shared {
                 ("approvers".to_owned(), json!(next.policy.approvers().len())),
                 ("previous".to_owned(), json!(old.0)),
             ]);
-            let at = clock::now();
+            let at = now();
             let appended = self.ledger.append(|it| event(it, "policy_load", &at, fields));
             appended.map_err(|error| error.to_string())?;
         }

@@ -14,13 +14,12 @@ use tracing::debug;
 
 use super::answer;
 use super::budget::Share;
-use super::clock;
 use super::in_force::InForce;
 use super::payload::Broken;
 use super::pool::PoolError;
 use super::refusal::Limit;
 use super::routes::cause_of;
-use super::shared::{Caller, Shared};
+use super::shared::{Caller, Shared, now};
 use crate::engine::{DeskError, Ended, Flowing, Terms};
 use crate::model::{Attested, Effect, FlowHeader};
 use crate::record::Moment;
@@ -260,7 +259,7 @@ impl Driver {
         let (in_force, shared) = (Arc::clone(&self.in_force), Arc::clone(&self.shared));
         let work = move |flowing: &mut Flowing| {
             let desk = shared.desk(&in_force);
-            flowing.release_then(&desk, &clock::now(), move |durable| drop(told.send(durable)));
+            flowing.release_then(&desk, &now(), move |durable| drop(told.send(durable)));
             (flowing.ready(), flowing.is_decided())
         };
         let deadline = Instant::now() + self.idle;

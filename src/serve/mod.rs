@@ -13,12 +13,14 @@ mod connection;
 mod daemon;
 mod flow_stream;
 mod in_force;
+pub mod messenger;
 mod metrics;
 mod payload;
 pub mod peer;
 mod pool;
 mod refusal;
 mod routes;
+pub mod sandbox;
 mod shared;
 
 pub use daemon::{Parts, Reloaded, ServeError, run};

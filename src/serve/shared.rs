@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use super::budget::{Connections, Memory};
 use super::clock;
 use super::in_force::{InForce, Loader};
 use super::metrics::Metrics;
-use super::peer::Peer;
+use super::peer::{Executables, Peer, Token};
 use super::pool::Pool;
 use super::refusal::{Limit, Refusals};
 use crate::engine::Desk;
@@ -50,14 +48,22 @@ pub struct Shared {
     pub requests: AtomicU64,
     /// The user that the daemon runs as.
     pub uid: u32,
+    /// Digests of the programs of peers.
+    pub executables: Executables,
     /// Held by whoever reloads.
     pub reloading: std::sync::Mutex<()>,
-    /// SHA-256 of the token that TCP asks for.
-    pub tcp_token: Option<[u8; 32]>,
+    /// The token that TCP asks for.
+    pub tcp_token: Option<Token>,
 }
 
-static CLOCK: fn() -> Moment = clock::now;
+static CLOCK: fn() -> Moment = now;
 static RANDOM: fn(&mut [u8]) -> io::Result<()> = random;
+
+/// Now. Where the clock says nothing that can be used, everything is over: no grant counts.
+pub fn now() -> Moment {
+    let never = |_| Moment { wall: u64::MAX, monotonic: 0, boot: String::new() };
+    clock::now().unwrap_or_else(never)
+}
 
 /// Random bytes of the system.
 pub fn random(bytes: &mut [u8]) -> io::Result<()> {
@@ -90,8 +96,7 @@ impl Shared {
 
     /// Whether this is the token that TCP asks for. Compared in constant time.
     pub fn is_tcp_token(&self, presented: &[u8]) -> bool {
-        let digest: [u8; 32] = Sha256::digest(presented).into();
-        self.tcp_token.as_ref().is_some_and(|token| bool::from(token.ct_eq(&digest)))
+        self.tcp_token.as_ref().is_some_and(|token| token.is(presented))
     }
 
     /// Whether requests are still taken.

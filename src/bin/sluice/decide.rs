@@ -14,11 +14,12 @@ use sluicegate::policy::{Carrier, parse_header};
 use sluicegate::record::pending::{Pending, PendingError};
 use sluicegate::record::{Macs, State, StateError};
 use sluicegate::respond::{Filter, Shaper};
+use sluicegate::serve::{clock, peer};
 
 use crate::names::shown;
 use crate::output::Output;
 use crate::state::{StateDir, refused};
-use crate::{UsageError, attest, register};
+use crate::{UsageError, register};
 
 /// The most bytes of a payload: 64 MiB.
 const MAX_PAYLOAD: u64 = 64 << 20;
@@ -86,7 +87,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let rules = crate::load::load_rules(&arguments.rules)?;
     // What is in force, and what time it is, is asked once the payload is here: it may take long.
     let payload = payload(arguments.file.as_deref())?;
-    let began = attest::now()?;
+    let began = clock::now()?;
     let loaded = register::load(arguments.config.as_deref(), &rules.taxonomy)?;
     let policy = &loaded.config.policy;
     let state = open_state(&arguments)?;
@@ -106,7 +107,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     })?;
     let control =
         sluicegate::engine::Control { scanner: &scanner, policy, macs: &macs, names: &names };
-    let clock = || attest::now().unwrap_or_else(|_| began.clone());
+    let clock = || clock::now().unwrap_or_else(|_| began.clone());
     let vaults = crate::state::vaults(&state)?;
     let random = |bytes: &mut [u8]| {
         getrandom::fill(bytes).map_err(|_| io::Error::other("no random numbers"))
@@ -129,7 +130,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let arriving = Arriving {
         header,
-        attested: attest::own_identity()?,
+        attested: peer::own_identity()?,
         carrier: Carrier::Rewritable,
         payload: &payload.bytes,
         failed: payload.failed,

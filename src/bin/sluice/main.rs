@@ -7,17 +7,16 @@ use clap::{Parser, Subcommand};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
 
 mod approvals;
-mod attest;
 mod classify;
 mod completions;
 mod decide;
-mod events;
 mod flow;
 mod init;
 mod kernel;
 mod key;
 mod ledger;
 mod load;
+mod messenger;
 mod names;
 mod output;
 mod policy;
@@ -62,6 +61,8 @@ enum Command {
     /// Print the manual page
     #[command(hide = true)]
     Man,
+    #[command(hide = true)]
+    Messenger(messenger::Arguments),
 }
 
 /// Exit code of a wrong call or configuration.
@@ -108,6 +109,7 @@ fn run() -> ExitCode {
         Command::Ledger(arguments) => ledger::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => completions::man(),
+        Command::Messenger(arguments) => messenger::run(&arguments),
     };
     match result {
         Ok(code) => code,

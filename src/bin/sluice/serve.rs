@@ -10,6 +10,7 @@ use serde_json::{Map, json};
 use sluicegate::config::Serve;
 use sluicegate::record::pending::Pending;
 use sluicegate::record::{Ledger, Macs, State, StateError};
+use sluicegate::serve::peer::Tokens;
 use sluicegate::serve::{self, Loaded, Loader, Parts};
 
 use crate::names::shown;
@@ -106,12 +107,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 fn load(config: Option<&Path>, rules: &[PathBuf]) -> anyhow::Result<Loaded> {
     let rules = crate::load::load_rules(rules)?;
     let loaded = register::load(config, &rules.taxonomy)?;
+    let tokens =
+        Tokens::load(&loaded.config.policy).map_err(|error| UsageError(error.to_string()))?;
     Ok(Loaded {
         rules: Arc::clone(&rules),
         config: loaded.config,
         file: loaded.file,
         path: register::find(config),
-        tokens: Default::default(),
+        tokens,
     })
 }
 

@@ -13,12 +13,11 @@ use crate::engine::{Arriving, DeskError, Settled};
 use crate::model::{Cause, Effect, FlowHeader};
 use crate::policy::{Carrier, MAX_HEADER, parse_header};
 use crate::serve::answer;
-use crate::serve::clock;
 use crate::serve::in_force::InForce;
 use crate::serve::metrics::Decided;
 use crate::serve::payload::{Broken, Pieces};
 use crate::serve::refusal::{Limit, refuse};
-use crate::serve::shared::{Caller, Shared};
+use crate::serve::shared::{Caller, Shared, now};
 
 /// The flow header of a request, in its own header.
 pub fn flow_header(headers: &HeaderMap) -> Result<FlowHeader, String> {
@@ -38,7 +37,7 @@ pub async fn decide(
     Extension(caller): Extension<Arc<Caller>>,
     request: Request,
 ) -> Response<Body> {
-    let began = clock::now();
+    let began = now();
     let headers = request.headers().clone();
     let in_force = shared.now_in_force();
     let limits = in_force.settings.limits;

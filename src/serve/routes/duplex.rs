@@ -19,11 +19,10 @@ use super::{Daemon, attested, refused, token_of};
 use crate::config::Limits;
 use crate::model::{Effect, FlowHeader, TokenOf};
 use crate::policy::parse_header;
-use crate::serve::clock;
 use crate::serve::flow_stream::{Opening, Out, Source, start};
 use crate::serve::payload::Broken;
 use crate::serve::refusal::Limit;
-use crate::serve::shared::{Caller, Shared};
+use crate::serve::shared::{Caller, Shared, now};
 
 /// Bytes of a frame.
 const MAX_FRAME: usize = 1 << 20;
@@ -88,7 +87,7 @@ async fn one(socket: WebSocket, shared: Arc<Shared>, caller: Arc<Caller>, token:
         return;
     };
     let (pieces, source) = frames_source(&limits);
-    let opening = Opening { header, attested, began: clock::now(), findings: true, early: true };
+    let opening = Opening { header, attested, began: now(), findings: true, early: true };
     let mut out = start(Arc::clone(&shared), in_force, caller, opening, source);
     // Reading and writing go on beside each other, so that neither waits for the other.
     let reading = tokio::spawn(read(frames, pieces));

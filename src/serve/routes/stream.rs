@@ -17,11 +17,10 @@ use super::decide::flow_header;
 use super::{Daemon, attested, refused, token_of};
 use crate::model::Effect;
 use crate::serve::answer::{self, Parts};
-use crate::serve::clock;
 use crate::serve::flow_stream::{End, Opening, Out, start};
 use crate::serve::payload::Pieces;
 use crate::serve::refusal::{EFFECT, Limit, refuse};
-use crate::serve::shared::Caller;
+use crate::serve::shared::{Caller, now};
 
 /// Decides a payload while it arrives.
 pub async fn stream(
@@ -29,7 +28,7 @@ pub async fn stream(
     Extension(caller): Extension<Arc<Caller>>,
     request: Request,
 ) -> Response<Body> {
-    let began = clock::now();
+    let began = now();
     let headers = request.headers().clone();
     let header = match flow_header(&headers) {
         Ok(header) => header,

@@ -11,12 +11,13 @@ use data_encoding::HEXLOWER;
 use serde_json::json;
 use sluicegate::RuleSet;
 use sluicegate::engine::Settled;
-use sluicegate::model::Effect;
 use sluicegate::policy::{EventPath, Policy};
 use sluicegate::record::{Ledger, State};
+use sluicegate::respond::{Decided, events};
 use sluicegate::rules::Taxonomy;
+use sluicegate::serve::clock;
+use sluicegate::serve::messenger::{self, Told};
 
-use crate::events::{self, Told};
 use crate::ledger::entry;
 use crate::register::Loaded;
 
@@ -72,10 +73,8 @@ fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
 /// of the decision.
 pub fn paths(state: &State, settled: &Settled, policy: &Policy, taxonomy: &Taxonomy) {
     let judged = &settled.judged;
-    let Some(workflow) = policy.workflow_of(&judged.flow) else { return };
-    let held = judged.decision.effect == Effect::Escalate;
     let escalation = settled.escalation.map(|(id, _)| id);
-    let decided = events::Decided {
+    let decided = Decided {
         policy,
         taxonomy,
         flow: &judged.flow,
@@ -85,13 +84,8 @@ pub fn paths(state: &State, settled: &Settled, policy: &Policy, taxonomy: &Taxon
         sequence: Some(settled.receipt.sequence),
         escalation: escalation.or(settled.grant),
     };
-    if let Some(id) = workflow.escalation.as_ref().filter(|_| held) {
-        let statement = settled.statement.as_ref().and_then(events::escalation);
-        let event = statement.unwrap_or_else(|| events::decision(&decided));
+    for (id, event) in events(&decided, settled.statement.as_ref()) {
         tell(state, policy, id, event);
-    }
-    if let Some(id) = &workflow.monitoring {
-        tell(state, policy, id, events::decision(&decided));
     }
 }
 
@@ -103,7 +97,7 @@ fn tell(
 ) {
     let Some(path) = policy.paths().iter().find(|path| path.id == id) else { return };
     let problem = match told(state, path, event) {
-        Ok(Told::Yes | Told::HeldBack) => return,
+        Ok(Told::Yes(_) | Told::HeldBack(_)) => return,
         Err(problem) => format!("{problem:#}"),
     };
     anstream::eprintln!("sluice: path `{id}` was not told: {problem}");
@@ -121,6 +115,6 @@ fn told(
     path: &EventPath,
     event: serde_json::Map<String, serde_json::Value>,
 ) -> anyhow::Result<Told> {
-    let now = crate::attest::now()?.seconds();
-    Ok(events::tell(path, event, &state.path().join("pending"), now)?)
+    let now = clock::now()?.seconds();
+    Ok(messenger::tell(path, event, &state.path().join("pending"), now)?)
 }

@@ -12,6 +12,7 @@ use sluicegate::record::query::{
 };
 use sluicegate::record::{Macs, ReadError, Reader, State, rfc3339};
 use sluicegate::respond::escape;
+use sluicegate::serve::clock;
 
 use super::{TAMPERED, keys, print, print_json};
 use crate::UsageError;
@@ -224,7 +225,7 @@ pub fn audit(arguments: &AuditArguments) -> anyhow::Result<ExitCode> {
     let (reader, _) = open(&arguments.state)?;
     let (mut denied, mut gaps) = (DeniedThenAllowed::default(), Gaps::default());
     let (mut lines, mut bad) = (Vec::new(), false);
-    let now = crate::attest::now()?.rfc3339();
+    let now = clock::now()?.rfc3339();
     let at = arguments.at.clone().unwrap_or(now);
     let mut in_force = None;
     each(&reader, |_, entry| {

@@ -1,5 +1,4 @@
-//! Tells a path of the register that something happened: runs its command with the event as JSON
-//! on standard input.
+//! Runs the command of a path with an event on standard input, and counts what it hears.
 //!
 //! The command and its arguments are fixed by the register; nothing of a payload stands in them or
 //! in the environment, which is empty but for `PATH`. Whether it ran is said to whoever records it:
@@ -12,6 +11,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,17 +20,14 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sluicegate::approve::{self, Statement};
-use sluicegate::model::{CategoryIndex, Effect, Finding, Label};
-use sluicegate::policy::{Decision, EventPath, Flow, Policy};
-use sluicegate::record::EscalationId;
-use sluicegate::rules::Taxonomy;
+
+use crate::policy::EventPath;
 
 /// Where programs of a path's command are looked for.
 const PROGRAMS: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The most bytes of an event.
-const MAX_EVENT: usize = 128 * 1024;
+pub const MAX_EVENT: usize = 128 * 1024;
 
 /// The longest that a command may run, whatever the register says.
 const MAX_TIMEOUT: Duration = Duration::from_secs(300);
@@ -56,6 +53,9 @@ pub enum EventError {
     /// It ran too long, and was killed.
     #[error("the command did not end within {0} seconds and was killed")]
     Timeout(u64),
+    /// The program that ran it ended first.
+    #[error("the command was killed, since the daemon has ended")]
+    Stopped,
     /// It failed.
     #[error("the command ended with {0}")]
     Failed(String),
@@ -70,103 +70,40 @@ pub enum EventError {
 /// What became of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// The command ran and ended well.
-    Yes,
-    /// The path has had as many events this minute as it wants; this one is counted.
-    HeldBack,
-}
-
-/// The event of an escalation. The statement is the text that approvers sign, so that they can
-/// sign it where they cannot read the state directory.
-pub fn escalation(statement: &Statement) -> Option<Map<String, Value>> {
-    let signed = String::from_utf8(statement.to_bytes().ok()?).ok()?;
-    let event = json!({
-        "event": "escalation",
-        "effect": Effect::Escalate,
-        "escalation": statement.id.to_string(),
-        "workflow": statement.workflow,
-        "destination": statement.destination,
-        "channel": statement.channel,
-        "categories": statement.categories,
-        "coverage": statement.coverage,
-        "reason": statement.reason,
-        "rules": statement.rules,
-        "evidence": statement.evidence,
-        "expires": statement.expires,
-        "statement": signed,
-    });
-    match event {
-        Value::Object(event) => Some(event),
-        _ => None,
-    }
-}
-
-/// What is told of a decision.
-#[derive(Clone, Copy, Debug)]
-pub struct Decided<'a> {
-    /// The policy that decided.
-    pub policy: &'a Policy,
-    /// What categories there are.
-    pub taxonomy: &'a Taxonomy,
-    /// The flow.
-    pub flow: &'a Flow,
-    /// What the payload holds.
-    pub label: &'a Label,
-    /// The findings; their masks are told.
-    pub findings: &'a [Finding],
-    /// The decision.
-    pub decision: &'a Decision,
-    /// Sequence number of its entry in the ledger, where there is one.
-    pub sequence: Option<u64>,
-    /// Id of the escalation that waits, or of the grant that was used.
-    pub escalation: Option<EscalationId>,
-}
-
-/// The event of a decision. A destination or purpose that is not registered is not named: it is a
-/// text from outside.
-pub fn decision(decided: &Decided<'_>) -> Map<String, Value> {
-    let Decided { policy, taxonomy, flow, label, decision, .. } = decided;
-    let id = |index: &CategoryIndex| taxonomy.get(*index).map(|category| category.id.as_str());
-    let counts = label.categories.iter().filter_map(|(index, found)| Some((id(index)?, found)));
-    let counts: Map<String, Value> =
-        counts.map(|(id, found)| (id.to_owned(), json!(found.count))).collect();
-    let rules = decision.determining();
-    let rules: Vec<&str> = rules.iter().map(|item| item.from.id(policy)).collect();
-    Map::from_iter([
-        ("event".to_owned(), json!("decision")),
-        ("effect".to_owned(), json!(decision.effect)),
-        ("cause".to_owned(), json!(decision.cause)),
-        ("sequence".to_owned(), json!(decided.sequence)),
-        ("escalation".to_owned(), json!(decided.escalation)),
-        ("workflow".to_owned(), json!(policy.workflow_of(flow).map(|workflow| &workflow.id))),
-        ("destination".to_owned(), json!(policy.destination_of(flow).map(|it| &it.id))),
-        ("trust".to_owned(), json!(policy.trust_of(flow))),
-        ("channel".to_owned(), json!(flow.channel)),
-        ("bytes".to_owned(), json!(flow.bytes)),
-        ("categories".to_owned(), Value::Object(counts)),
-        ("lineage".to_owned(), json!(label.lineage.iter().filter_map(id).collect::<Vec<_>>())),
-        ("coverage".to_owned(), json!(label.coverage.reasons)),
-        ("rules".to_owned(), json!(rules)),
-        ("evidence".to_owned(), json!(approve::masks(taxonomy, decided.findings))),
-    ])
+    /// The command ran and ended well, and knows how many events were held back before.
+    Yes(u64),
+    /// The path has had as many events this minute as it wants; so many, with this one, were held
+    /// back since it was told of one.
+    HeldBack(u64),
 }
 
 /// Tells a path of an event, unless it has heard of enough this minute. `counts` is a folder of
 /// this user, made where it is missing, in which events are counted for all processes; `now` is in
-/// seconds since 1970.
+/// seconds since 1970. Waits for the command to end.
 ///
 /// # Errors
 ///
 /// See [`EventError`].
 pub fn tell(
     path: &EventPath,
-    mut event: Map<String, Value>,
+    event: Map<String, Value>,
     counts: &Path,
     now: u64,
 ) -> Result<Told, EventError> {
+    tell_until(path, event, counts, now, &AtomicBool::new(false))
+}
+
+/// As [`tell`]; the command is killed when `stop` becomes true.
+pub(super) fn tell_until(
+    path: &EventPath,
+    mut event: Map<String, Value>,
+    counts: &Path,
+    now: u64,
+    stop: &AtomicBool,
+) -> Result<Told, EventError> {
     let held_back = match admit(path, counts, now).map_err(EventError::Count)? {
-        None => return Ok(Told::HeldBack),
-        Some(held_back) => held_back,
+        Told::Yes(held_back) => held_back,
+        held => return Ok(held),
     };
     event.insert("path".to_owned(), json!(path.id));
     event.insert("held_back".to_owned(), json!(held_back));
@@ -176,7 +113,7 @@ pub fn tell(
         return Err(EventError::TooLarge);
     }
     let seconds = Duration::from_secs(u64::from(path.timeout.max(1)));
-    run(&path.command, json, seconds.min(MAX_TIMEOUT)).map(|()| Told::Yes)
+    run(&path.command, json, seconds.min(MAX_TIMEOUT), stop).map(|()| Told::Yes(held_back))
 }
 
 /// What is counted of a path.
@@ -191,8 +128,8 @@ struct Count {
     held_back: u64,
 }
 
-/// Counts an event; how many were held back before it, or none where it is held back itself.
-fn admit(path: &EventPath, counts: &Path, now: u64) -> std::io::Result<Option<u64>> {
+/// Counts an event, and says whether it may be told.
+fn admit(path: &EventPath, counts: &Path, now: u64) -> std::io::Result<Told> {
     let mut file = open_count(counts, &path.id)?;
     lock(&file)?;
     let mut text = Vec::new();
@@ -203,17 +140,18 @@ fn admit(path: &EventPath, counts: &Path, now: u64) -> std::io::Result<Option<u6
         (count.since, count.told) = (now, 0);
     }
     let admitted = count.told < path.per_minute;
-    let held_back = count.held_back;
-    if admitted {
-        (count.told, count.held_back) = (count.told.saturating_add(1), 0);
+    let admission = if admitted {
+        count.told = count.told.saturating_add(1);
+        Told::Yes(std::mem::take(&mut count.held_back))
     } else {
-        count.held_back = held_back.saturating_add(1);
-    }
+        count.held_back = count.held_back.saturating_add(1);
+        Told::HeldBack(count.held_back)
+    };
     let text = serde_json::to_vec(&count)?;
     file.seek(SeekFrom::Start(0))?;
     file.set_len(0)?;
     file.write_all(&text)?;
-    Ok(admitted.then_some(held_back))
+    Ok(admission)
 }
 
 /// Takes the lock of a count, which nobody holds for long.
@@ -244,7 +182,12 @@ fn open_count(counts: &Path, id: &str) -> std::io::Result<File> {
 
 /// Runs a command to its end with a text on standard input. It and all that it started are gone
 /// when this returns.
-fn run(command: &[String], input: Vec<u8>, timeout: Duration) -> Result<(), EventError> {
+fn run(
+    command: &[String],
+    input: Vec<u8>,
+    timeout: Duration,
+    stop: &AtomicBool,
+) -> Result<(), EventError> {
     let (program, arguments) = command.split_first().ok_or(EventError::NoCommand)?;
     let mut child = Command::new(program)
         .args(arguments)
@@ -261,7 +204,7 @@ fn run(command: &[String], input: Vec<u8>, timeout: Duration) -> Result<(), Even
     let stdin = child.stdin.take();
     // A command that reads nothing must not hold this up. What it does not read is no failure.
     let writer = thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
-    let ended = wait(&child, timeout);
+    let ended = wait(&child, timeout, stop);
     // The child is not reaped yet, so its group cannot be another's.
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     if let Some(group) = group {
@@ -271,6 +214,7 @@ fn run(command: &[String], input: Vec<u8>, timeout: Duration) -> Result<(), Even
     // Nobody holds the other end of the pipe any more.
     let _ = writer.join();
     match (ended, status.success()) {
+        (false, _) if stop.load(Ordering::Relaxed) => Err(EventError::Stopped),
         (false, _) => Err(EventError::Timeout(timeout.as_secs())),
         (true, true) => Ok(()),
         (true, false) => Err(EventError::Failed(status.to_string())),
@@ -278,14 +222,16 @@ fn run(command: &[String], input: Vec<u8>, timeout: Duration) -> Result<(), Even
 }
 
 /// Waits for a child to end, and leaves it to be reaped; whether it did in time.
-fn wait(child: &Child, timeout: Duration) -> bool {
+fn wait(child: &Child, timeout: Duration, stop: &AtomicBool) -> bool {
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return false };
     let began = Instant::now();
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     loop {
         match waitid(WaitId::Pid(pid), options) {
             Ok(Some(_)) => return true,
-            Ok(None) | Err(Errno::INTR) if began.elapsed() < timeout => {
+            Ok(None) | Err(Errno::INTR)
+                if began.elapsed() < timeout && !stop.load(Ordering::Relaxed) =>
+            {
                 thread::sleep(STEP);
             }
             Ok(None) | Err(_) => return false,
@@ -321,7 +267,7 @@ mod tests {
         let out = out.path().join("out");
         let script = format!("cat > {0}; env > {0}.env; pwd > {0}.pwd", out.display());
         let told = tell(&path(&script, 10, 5), event("escalation"), folder.path(), 100);
-        assert!(matches!(told, Ok(Told::Yes)), "{told:?}");
+        assert!(matches!(told, Ok(Told::Yes(0))), "{told:?}");
         let read = |suffix: &str| {
             std::fs::read_to_string(format!("{}{suffix}", out.display())).unwrap_or_default()
         };
@@ -346,7 +292,7 @@ mod tests {
         let none = EventPath { command: Vec::new(), ..path("", 1, 100) };
         assert!(matches!(tell(&none), Err(EventError::NoCommand)));
         // One that reads nothing has not failed.
-        assert!(matches!(tell(&path("exit 0", 10, 100)), Ok(Told::Yes)));
+        assert!(matches!(tell(&path("exit 0", 10, 100)), Ok(Told::Yes(0))));
     }
 
     #[test]
@@ -373,7 +319,7 @@ mod tests {
         let large = "x".repeat(MAX_EVENT - 1000);
         let began = Instant::now();
         let told = tell(&path(&script, 30, 5), event(&large), folder.path(), 100);
-        assert!(matches!(told, Ok(Told::Yes)), "{told:?}");
+        assert!(matches!(told, Ok(Told::Yes(0))), "{told:?}");
         assert!(began.elapsed() < Duration::from_secs(5));
         thread::sleep(Duration::from_millis(100));
         assert!(gone(std::fs::read_to_string(&out).expect("written").trim()));
@@ -389,20 +335,24 @@ mod tests {
         let path = path(&format!("cat >> {}", out.display()), 10, 2);
         let at = |now| tell(&path, event("x"), folder.path(), now).expect("no failure");
         assert_eq!(
-            [at(100), at(101), at(102), at(159)].map(|it| it == Told::Yes),
+            [at(100), at(101), at(102), at(159)].map(|it| matches!(it, Told::Yes(_))),
             [true, true, false, false]
         );
-        assert_eq!([at(160), at(161), at(162)].map(|it| it == Told::Yes), [true, true, false]);
+        assert_eq!(at(159), Told::HeldBack(3));
+        assert_eq!(
+            [at(160), at(161), at(162)].map(|it| matches!(it, Told::Yes(_))),
+            [true, true, false]
+        );
         let held: Vec<u64> = std::fs::read_to_string(&out)
             .expect("written")
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).unwrap()["held_back"].as_u64().unwrap())
             .collect();
-        assert_eq!(held, [0, 0, 2, 0]);
+        assert_eq!(held, [0, 0, 3, 0]);
         // A clock that was set back begins anew, and so does a count that cannot be read.
-        assert_eq!(at(10), Told::Yes);
+        assert_eq!(at(10), Told::Yes(1));
         std::fs::write(folder.path().join("path-queue.json"), "{").expect("written");
-        assert_eq!(at(11), Told::Yes);
+        assert_eq!(at(11), Told::Yes(0));
         let link = folder.path().join("path-other.json");
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), link).expect("linked");
         let other = EventPath { id: "other".to_owned(), ..path.clone() };
