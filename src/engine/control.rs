@@ -94,6 +94,7 @@ impl Control<'_> {
         let sniffed = classified.format;
         let other = declared.unwrap_or(None).filter(|declared| {
             (declared.encoding, declared.structure) != (sniffed.encoding, sniffed.structure)
+                || declared.opaque.is_some() && sniffed.opaque.is_none()
         });
         if let Some(declared) = other {
             join(&mut classified, self.scanner.scan_as(payload, Some(declared)));
