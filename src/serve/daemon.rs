@@ -13,14 +13,16 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{error, info};
 
 use super::budget::{Connections, Memory};
+use super::cache::Cache;
 use super::connection::{Listener, accept};
 use super::in_force::{InForce, Loaded, Loader};
+use super::messenger::{Failure as PathFailure, Helper};
 use super::metrics::{Metrics, Outcome};
 use super::peer::{Executables, Token};
 use super::pool::Pool;
 use super::refusal::Refusals;
 use super::routes;
-use super::shared::{Shared, now};
+use super::shared::{Shared, now, random};
 use crate::record::pending::Pending;
 use crate::record::vault::Vaults;
 use crate::record::{Failure, Ledger, Macs, event};
@@ -56,6 +58,8 @@ pub struct Parts {
     pub tcp: Option<std::net::TcpListener>,
     /// The token that TCP asks for.
     pub tcp_token: Option<Token>,
+    /// The helper that tells paths; none where there is no path.
+    pub helper: Option<Helper>,
     /// Fields of the `start` entry beside what the daemon knows itself.
     pub start: Map<String, Value>,
 }
@@ -98,6 +102,11 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
     let file = parts.loaded.file.clone();
     let in_force = InForce::new(parts.loaded, parts.macs, parts.run_key, 0);
     let start = start_fields(&in_force, file, parts.start);
+    let (failures, failed_paths) = std::sync::mpsc::channel::<PathFailure>();
+    let messenger = parts.helper.map(|helper| helper.attend(move |it| drop(failures.send(it))));
+    let messenger = messenger.transpose().map_err(io("start threads"))?;
+    let mut cache_key = [0; 32];
+    random(&mut cache_key).map_err(io("have random numbers"))?;
     let shared = Arc::new(Shared {
         in_force: ArcSwap::from_pointee(in_force),
         loader: parts.loader,
@@ -113,6 +122,8 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         stopping: AtomicBool::new(false),
         requests: AtomicU64::new(0),
         uid: rustix::process::geteuid().as_raw(),
+        messenger,
+        cache: Cache::new(cache_key, limits.cache_entries),
         executables: Executables::new(),
         reloading: std::sync::Mutex::default(),
         tcp_token: parts.tcp_token,
@@ -123,6 +134,12 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         appended.map_err(|error| ServeError::Ledger(error.to_string()))
     };
     record("start", start)?;
+    let recording = Arc::clone(&shared);
+    let recorder = std::thread::Builder::new()
+        .name("path-failures".to_owned())
+        .spawn(move || recording.record_path_failures(&failed_paths))
+        .map_err(io("start threads"))?;
+    drop(recorder);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(processors.min(4))
         .enable_all()
@@ -244,6 +261,25 @@ impl Shared {
         }
     }
 
+    /// Records what paths were not told, as long as anybody tells them.
+    fn record_path_failures(&self, failures: &std::sync::mpsc::Receiver<PathFailure>) {
+        for failure in failures {
+            self.metrics.path_failures.inc_by(failure.events);
+            let fields = Map::from_iter([
+                ("path".to_owned(), json!(failure.path)),
+                ("events".to_owned(), json!(failure.events)),
+                ("problem".to_owned(), json!(failure.problem)),
+            ]);
+            error!(path = failure.path, failure.problem, "a path was not told");
+            let at = now();
+            let written = |_| ();
+            let build = |first| vec![event(first, "path_failed", &at, fields)];
+            if let Err(problem) = self.ledger.append_all_then(build, written) {
+                error!(%problem, "not recorded");
+            }
+        }
+    }
+
     /// Takes the gauges.
     pub fn measure(&self) {
         let number = |it: usize| i64::try_from(it).unwrap_or(i64::MAX);
@@ -270,6 +306,13 @@ impl Shared {
         // One at a time, so that the entries are in the order of what is in force.
         let _one = self.reloading.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let loaded = (self.loader)()?;
+        if self.messenger.is_none() && !loaded.config.policy.paths().is_empty() {
+            return Err(
+                "the register has paths now, and the helper that tells them starts with the \
+                        daemon: start it again"
+                    .to_owned(),
+            );
+        }
         let before = self.now_in_force();
         let next = InForce::new(
             loaded,
@@ -299,7 +342,12 @@ impl Shared {
             appended.map_err(|error| error.to_string())?;
         }
         self.memory.limit(next.settings.limits.memory_bytes);
+        let (generation, most) = (next.generation, next.settings.limits.cache_entries);
         self.in_force.store(Arc::new(next));
+        self.cache.clear(generation, most);
+        if let Some(messenger) = &self.messenger {
+            messenger.reload();
+        }
         info!(policy = new.0, rules = new.1, changed, "reloaded");
         Ok(Reloaded { policy_digest: new.0, rule_digest: new.1, changed })
     }

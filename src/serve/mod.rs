@@ -8,6 +8,7 @@
 
 mod answer;
 mod budget;
+mod cache;
 pub mod clock;
 mod connection;
 mod daemon;

@@ -22,6 +22,7 @@ mod daemon;
 mod decide_cli;
 mod docs;
 mod exact;
+mod flowing;
 mod fuzz_bodies;
 mod fuzz_regressions;
 mod generated;

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use serde_json::{Map, json};
-use sluicegate::config::Serve;
+use sluicegate::config::{Sandbox, Serve};
 use sluicegate::record::pending::Pending;
-use sluicegate::record::{Ledger, Macs, State, StateError};
+use sluicegate::record::{Macs, Options, State, StateError};
+use sluicegate::serve::messenger::{Helper, Launch, OWN_PROGRAM};
 use sluicegate::serve::peer::Tokens;
+use sluicegate::serve::sandbox::{self, Enforced, Minimum, Paths};
 use sluicegate::serve::{self, Loaded, Loader, Parts};
 
 use crate::names::shown;
@@ -73,19 +75,25 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let loaded = load(arguments.config.as_deref(), &arguments.rules)?;
     let settings = loaded.config.settings.serve.clone();
     let state = open_state(&arguments)?;
-    let ledger = open_ledger(&state)?;
+    let path = socket_path(arguments.socket.as_deref(), &settings)?;
+    let unix = listen(&path)?;
+    let (config, rules) = (absolute(loaded.path.clone())?, absolute_all(&arguments.rules)?);
+    // Everything outside is opened, the helper runs, and no thread does yet: now the sandbox closes.
+    let helper = helper(config.as_deref(), &rules, &state)?;
+    let enforced = close_sandbox(&settings, config.as_deref(), &rules, &state, &path)?;
+    let ledger = crate::ledger::open_with(&state, Options::daemon())?;
     let (epoch, key) = state.mac_key().map_err(refused)?;
     let macs = Macs::new(epoch, *key.as_bytes());
     let pending = Pending::open(state.path())?;
     let vaults = crate::state::vaults(&state)?;
     let mut run_key = [0; 32];
     getrandom::fill(&mut run_key).map_err(|_| anyhow::anyhow!("no random numbers"))?;
-    let path = socket_path(arguments.socket.as_deref(), &settings)?;
-    let unix = listen(&path)?;
-    let (config, rules) = (arguments.config.clone(), arguments.rules.clone());
     let loader: Loader =
         Box::new(move || load(config.as_deref(), &rules).map_err(|error| format!("{error:#}")));
-    let start = Map::from_iter([("socket".to_owned(), json!(shown(&path)))]);
+    let start = Map::from_iter([
+        ("socket".to_owned(), json!(shown(&path))),
+        ("sandbox".to_owned(), serde_json::to_value(&enforced)?),
+    ]);
     let parts = Parts {
         loader,
         loaded,
@@ -97,10 +105,61 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         unix,
         tcp: None,
         tcp_token: None,
+        helper,
         start,
     };
     serve::run(parts, || tracing::info!(socket = shown(&path), "ready"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The helper that tells paths.
+fn helper(
+    config: Option<&Path>,
+    rules: &[PathBuf],
+    state: &State,
+) -> anyhow::Result<Option<Helper>> {
+    // Without a file there are no paths; with one they may come with a reload.
+    if config.is_none() {
+        return Ok(None);
+    }
+    let counts = std::path::absolute(state.path().join("pending"))?;
+    let launch = Launch { program: Path::new(OWN_PROGRAM), config, rules, counts: &counts };
+    Ok(Some(Helper::start(&launch)?))
+}
+
+/// Closes the sandbox as far as the settings want it; none where they want none.
+fn close_sandbox(
+    settings: &Serve,
+    config: Option<&Path>,
+    rules: &[PathBuf],
+    state: &State,
+    socket: &Path,
+) -> anyhow::Result<Option<Enforced>> {
+    let minimum = match settings.sandbox {
+        Sandbox::Off => return Ok(None),
+        Sandbox::Try => Minimum::None,
+        Sandbox::Landlock => Minimum::Landlock,
+        Sandbox::All => Minimum::All,
+    };
+    let mut paths = Paths::default();
+    paths.write.push(state.path().to_owned());
+    paths.write.extend(socket.parent().map(Path::to_owned));
+    paths.read.extend(rules.iter().cloned());
+    config.into_iter().for_each(|config| paths.read_beside(config));
+    let enforced = sandbox::enter(&paths, minimum)?;
+    for missing in &enforced.missing {
+        tracing::warn!(missing, "the sandbox is not all that it could be");
+    }
+    Ok(Some(enforced))
+}
+
+/// A path that means the same from any folder.
+fn absolute(path: Option<PathBuf>) -> anyhow::Result<Option<PathBuf>> {
+    Ok(path.map(std::path::absolute).transpose()?)
+}
+
+fn absolute_all(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    Ok(paths.iter().map(std::path::absolute).collect::<Result<_, _>>()?)
 }
 
 /// Rules and register as they are now.
@@ -124,10 +183,6 @@ fn open_state(arguments: &Arguments) -> anyhow::Result<State> {
         Err(StateError::Missing(_)) if arguments.init => crate::ledger::create(&path, None),
         other => other.map_err(refused),
     }
-}
-
-fn open_ledger(state: &State) -> anyhow::Result<Ledger> {
-    crate::ledger::open_with(state, sluicegate::record::Options::daemon())
 }
 
 /// Where the socket is.

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Response, header};
 use tokio::sync::oneshot;
 
 use super::{Daemon, FLOW, attested, expected, hold, pool_refused, refused, token_of};
-use crate::engine::{Arriving, DeskError, Settled};
+use crate::engine::{Arriving, DeskError, Settled, events_of};
 use crate::model::{Cause, Effect, FlowHeader};
 use crate::policy::{Carrier, MAX_HEADER, parse_header};
 use crate::serve::answer;
@@ -88,9 +88,10 @@ pub async fn decide(
             payload: &payload,
             failed,
             began,
+            classified: None,
         };
-        let settled = working.desk(&deciding).settle(&arriving);
-        let _ = answer.send(settled);
+        let told = move |settled| drop(answer.send(settled));
+        working.desk(&deciding).settle_then(&arriving, told);
         Ok(payload)
     };
     let payload = match shared.pool.run::<Result<Vec<u8>, &'static str>>(work).await {
@@ -205,12 +206,17 @@ async fn piecewise(
 }
 
 impl Shared {
-    /// Counts a decision.
-    pub fn decided(&self, settled: &Settled, _in_force: &InForce) -> Effect {
+    /// Counts a decision, and has the paths of its workflow told.
+    pub fn decided(&self, settled: &Settled, in_force: &InForce) -> Effect {
         let decision = &settled.judged.decision;
         let (effect, cause) = (decision.effect, decision.cause);
         let decided = Decided { effect: effect.as_str(), cause: cause.as_str() };
         self.metrics.decisions.get_or_create(&decided).inc();
+        if let Some(messenger) = &self.messenger {
+            for (id, event) in events_of(settled, &in_force.policy, &in_force.rules.taxonomy) {
+                messenger.tell(id, &event);
+            }
+        }
         effect
     }
 }

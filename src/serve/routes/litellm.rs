@@ -16,19 +16,22 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tokio::sync::oneshot;
 
 use super::json_body::JsonBody;
 use super::{Daemon, attested, hold, token_of};
 use crate::config::LiteLlm;
-use crate::engine::{Arriving, Settled};
+use crate::engine::{Arriving, DeskError, Settled};
 use crate::model::{Attested, Channel, Claimed, Effect, FlowHeader};
 use crate::policy::{Carrier, check_header};
 use crate::serve::answer;
-use crate::serve::clock;
 use crate::serve::in_force::InForce;
 use crate::serve::pool::PoolError;
 use crate::serve::refusal::Limit;
-use crate::serve::shared::{Caller, Shared};
+use crate::serve::shared::{Caller, Shared, now};
+
+/// Reasons that an answer holds.
+const REASONS: usize = 10;
 
 /// What LiteLLM sends. Fields that are not named here are scanned with the rest: a later version may
 /// put text into them.
@@ -109,19 +112,20 @@ pub async fn guardrail(
         Err((limit, message)) => return undecided(&shared, &caller, limit, message),
     };
     let token = token_of(&headers, &caller, &in_force);
-    let (working, asking) = (Arc::clone(&shared), Arc::clone(&caller));
     let until = began + Duration::from_millis(limits.deadline_ms);
+    let (working, asking, deciding) =
+        (Arc::clone(&shared), Arc::clone(&caller), Arc::clone(&in_force));
     let work = move || {
-        let decided = body.parse::<Asked>().map_err(|message| (Limit::Request, message));
-        let decided = decided.and_then(|asked| {
+        let started = body.parse::<Asked>().map_err(|message| (Limit::Request, message));
+        let started = started.and_then(|asked| {
             let attested = attested(&asking, token)
                 .map_err(|message| (Limit::Forbidden, message.to_owned()))?;
-            let (shared, in_force) = (&working, &in_force);
-            Deciding { shared, in_force, settings: &settings, attested, until }.all(asked)
+            let (shared, in_force) = (&working, &deciding);
+            Deciding { shared, in_force, settings: &settings, attested, until }.start(asked)
         });
-        (decided, body.share)
+        (started, body.share)
     };
-    let (decided, share) = match shared.pool.run(work).await {
+    let (started, share) = match shared.pool.run(work).await {
         Ok(done) => done,
         Err(PoolError::Full) => {
             let message = "too much work waits; try again later";
@@ -131,7 +135,11 @@ pub async fn guardrail(
             return undecided(&shared, &caller, Limit::Internal, "internal error");
         }
     };
-    match decided {
+    let answered = match started {
+        Ok(started) => started.answer(&shared, &in_force).await,
+        Err(undecided) => Err(undecided),
+    };
+    match answered {
         Err((limit, message)) => undecided(&shared, &caller, limit, &message),
         Ok((answer, effect)) => {
             let mut response = answer::json(answer::line(&answer), Some(effect));
@@ -163,66 +171,39 @@ struct Deciding<'a> {
     until: Instant,
 }
 
+/// Payloads of which each is decided, but not yet known to be recorded.
+struct Started {
+    texts: Vec<String>,
+    /// The texts come first, in their order.
+    payloads: Vec<(String, oneshot::Receiver<Result<Settled, DeskError>>)>,
+}
+
 impl Deciding<'_> {
-    /// Decides all payloads in order, up to the first block; the answer and the effect of all.
-    fn all(&self, mut asked: Asked) -> Result<(Answer, Effect), Undecided> {
-        let mut texts = asked.texts.take().unwrap_or_default();
+    /// Decides all payloads. Their entries become durable together.
+    fn start(&self, mut asked: Asked) -> Result<Started, Undecided> {
+        let texts = asked.texts.take().unwrap_or_default();
         let images = asked.images.take().unwrap_or_default();
         let rest = rest::without(std::mem::take(&mut asked.rest), &texts, &images);
-        let payloads = texts.len() + images.len();
-        if payloads > self.in_force.settings.limits.batch_texts {
+        if texts.len() + images.len() > self.in_force.settings.limits.batch_texts {
             return Err((Limit::BatchTexts, "the request has too many texts".to_owned()));
         }
         let header = self.header(&asked)?;
-        let format = |word: &str| FlowHeader { format: Some(Claimed::new(word)), ..header.clone() };
-        let mut all = Effect::Allow;
-        let mut held = Vec::new();
-        for (number, text) in (1..).zip(&mut texts) {
+        let of = |format: &str| FlowHeader { format: Some(Claimed::new(format)), ..header.clone() };
+        let mut payloads = Vec::with_capacity(texts.len() + images.len() + 1);
+        for (number, text) in (1..).zip(&texts) {
             let settled = self.settle(header.clone(), Carrier::Rewritable, text.as_bytes())?;
-            let effect = self.shared.decided(&settled);
-            all = all.max(effect);
-            match (effect, &settled.judged.redacted) {
-                (Effect::Allow, _) => {}
-                (Effect::Redact, Some(redacted)) => {
-                    let redacted = std::str::from_utf8(redacted).map_err(|_| {
-                        let message = "what redaction left is no text";
-                        (Limit::Internal, message.to_owned())
-                    })?;
-                    redacted.clone_into(text);
-                }
-                _ => held.push(reason(&format!("text {number}"), &settled)),
-            }
-            if effect == Effect::Block {
-                return Ok((Answer::blocked(held.join("; ")), all));
-            }
+            payloads.push((format!("text {number}"), settled));
         }
-        let images = (1..).zip(&images).map(|(number, image): (usize, _)| {
-            (format!("image {number}"), "opaque", image.as_bytes())
-        });
-        let others = rest.iter().map(|it| ("messages and tools".to_owned(), "json", it.as_slice()));
-        for (what, word, payload) in images.chain(others) {
-            // LiteLLM writes back texts alone, so nothing else can be redacted.
-            let settled = self.settle(format(word), Carrier::Fixed, payload)?;
-            let effect = self.shared.decided(&settled);
-            all = all.max(effect);
-            if effect > Effect::Allow {
-                held.push(reason(&what, &settled));
-            }
-            if effect == Effect::Block {
-                break;
-            }
+        // LiteLLM writes back texts alone, so nothing else can be redacted.
+        for (number, image) in (1..).zip(&images) {
+            let settled = self.settle(of("opaque"), Carrier::Fixed, image.as_bytes())?;
+            payloads.push((format!("image {number}"), settled));
         }
-        let answer = match (held.is_empty(), all) {
-            (false, _) => Answer::blocked(held.join("; ")),
-            (true, Effect::Allow) => {
-                Answer { action: Action::None, blocked_reason: None, texts: None }
-            }
-            (true, _) => {
-                let action = Action::Intervened;
-                Answer { action, blocked_reason: None, texts: Some(texts) }
-            }
-        };
-        Ok((answer, all))
+        if let Some(rest) = rest {
+            let settled = self.settle(of("json"), Carrier::Fixed, &rest)?;
+            payloads.push(("what stands beside texts and images".to_owned(), settled));
+        }
+        Ok(Started { texts, payloads })
     }
 
     fn settle(
@@ -230,7 +211,7 @@ impl Deciding<'_> {
         header: FlowHeader,
         carrier: Carrier,
         payload: &[u8],
-    ) -> Result<Settled, Undecided> {
+    ) -> Result<oneshot::Receiver<Result<Settled, DeskError>>, Undecided> {
         if Instant::now() >= self.until {
             return Err((Limit::Deadline, "the request took too long".to_owned()));
         }
@@ -240,13 +221,13 @@ impl Deciding<'_> {
             carrier,
             payload,
             failed: None,
-            began: clock::now(),
+            began: now(),
+            classified: None,
         };
-        self.shared.desk(self.in_force).settle(&arriving).map_err(|error| {
-            tracing::error!(%error, "not recorded");
-            let message = "the decision cannot be recorded, so nothing is released";
-            (Limit::Ledger, message.to_owned())
-        })
+        let (answer, answered) = oneshot::channel();
+        let told = move |settled| drop(answer.send(settled));
+        self.shared.desk(self.in_force).settle_then(&arriving, told);
+        Ok(answered)
     }
 
     /// The flow that a request of LiteLLM is.
@@ -284,6 +265,59 @@ impl Deciding<'_> {
         };
         check_header(&header).map_err(|error| (Limit::Request, error.to_string()))?;
         Ok(header)
+    }
+}
+
+impl Started {
+    /// The answer and the effect of all payloads, once all are recorded.
+    async fn answer(
+        self,
+        shared: &Shared,
+        in_force: &InForce,
+    ) -> Result<(Answer, Effect), Undecided> {
+        let Started { texts, payloads } = self;
+        let mut texts = texts.into_iter();
+        let (mut released, mut held, mut all) = (Vec::new(), Vec::new(), Effect::Allow);
+        for (what, answered) in payloads {
+            let settled = match answered.await {
+                Ok(Ok(settled)) => settled,
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "not recorded");
+                    let message = "the decision cannot be recorded, so nothing is released";
+                    return Err((Limit::Ledger, message.to_owned()));
+                }
+                Err(_) => return Err((Limit::Internal, "internal error".to_owned())),
+            };
+            let effect = shared.decided(&settled, in_force);
+            all = all.max(effect);
+            // Behind the last text come payloads that are never rewritten.
+            let text = texts.next();
+            match (effect, settled.judged.redacted.as_deref().map(str::from_utf8), text) {
+                (Effect::Allow, _, text) => released.extend(text),
+                (Effect::Redact, Some(Ok(redacted)), Some(_)) => released.push(redacted.to_owned()),
+                _ => held.push(reason(&what, &settled)),
+            }
+        }
+        let answer = match (held.is_empty(), all) {
+            (false, _) => Answer::blocked(some_of(&held)),
+            (true, Effect::Allow) => {
+                Answer { action: Action::None, blocked_reason: None, texts: None }
+            }
+            (true, _) => {
+                let action = Action::Intervened;
+                Answer { action, blocked_reason: None, texts: Some(released) }
+            }
+        };
+        Ok((answer, all))
+    }
+}
+
+/// The first reasons of many.
+fn some_of(reasons: &[String]) -> String {
+    let first = reasons.iter().take(REASONS).map(String::as_str).collect::<Vec<_>>().join("; ");
+    match reasons.len().saturating_sub(REASONS) {
+        0 => first,
+        more => format!("{first}; and {more} more"),
     }
 }
 
