@@ -252,7 +252,9 @@ fn without_contained(found: Vec<Found>) -> Vec<Found> {
             }
             let inside = kept.range(it.start..).take_while(|(_, end)| **end <= it.end);
             let inside: Vec<usize> = inside.map(|(start, _)| *start).collect();
-            inside.iter().for_each(|start| drop(kept.remove(start)));
+            for start in inside {
+                kept.remove(&start);
+            }
             kept.insert(it.start, it.end);
             true
         })
