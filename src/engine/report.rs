@@ -40,9 +40,9 @@ pub fn report<T>(settled: &Settled, policy: &Policy, write: impl FnOnce(&Report<
 
 /// What the paths of its workflow are told of a recorded decision, by the ids of the paths.
 pub fn events_of<'p>(
-    settled: &Settled,
+    settled: &'p Settled,
     policy: &'p Policy,
-    taxonomy: &Taxonomy,
+    taxonomy: &'p Taxonomy,
 ) -> Vec<(&'p str, Map<String, Value>)> {
     let judged = &settled.judged;
     let escalation = settled.escalation.map(|(id, _)| id);
@@ -56,5 +56,5 @@ pub fn events_of<'p>(
         sequence: Some(settled.receipt.sequence),
         escalation: escalation.or(settled.grant),
     };
-    respond::events(&decided, settled.statement.as_ref()).into_iter().collect()
+    respond::events(&decided, settled.statement.as_ref())
 }

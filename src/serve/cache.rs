@@ -4,7 +4,6 @@
 //! for; no byte of a payload is kept, and no decision. Whoever sends the same bytes as somebody else
 //! learns nothing from how long it takes. All of it is dropped when rules change.
 
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hmac::{Hmac, KeyInit, Mac};

@@ -285,6 +285,7 @@ impl Shared {
         let number = |it: usize| i64::try_from(it).unwrap_or(i64::MAX);
         self.metrics.connections.set(number(self.connections.all()));
         self.metrics.queue.set(number(self.pool.waiting()));
+        self.metrics.cached.set(number(self.cache.len()));
         self.metrics.memory.set(number(self.memory.used()));
         self.metrics.entries.set(i64::try_from(self.ledger.size()).unwrap_or(i64::MAX));
     }

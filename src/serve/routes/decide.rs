@@ -9,10 +9,12 @@ use axum::http::{HeaderMap, Response, header};
 use tokio::sync::oneshot;
 
 use super::{Daemon, FLOW, attested, expected, hold, pool_refused, refused, token_of};
+use crate::decode::Format;
 use crate::engine::{Arriving, DeskError, Settled, events_of};
 use crate::model::{Cause, Effect, FlowHeader};
 use crate::policy::{Carrier, MAX_HEADER, parse_header};
 use crate::serve::answer;
+use crate::serve::cache::Purpose;
 use crate::serve::in_force::InForce;
 use crate::serve::metrics::Decided;
 use crate::serve::payload::{Broken, Pieces};
@@ -81,6 +83,13 @@ pub async fn decide(
     let asking = Arc::clone(&caller);
     let work = move || {
         let attested = attested(&asking, token)?;
+        let declared = flow.format.as_ref().and_then(|word| Format::declared(word.as_str()));
+        // What came only in part is not the payload that anybody sends again.
+        let found = failed.is_none().then(|| {
+            let uid = attested.uid;
+            let found = working.found(&deciding, &payload, uid, declared, Purpose::Decide);
+            Arc::unwrap_or_clone(found)
+        });
         let arriving = Arriving {
             header: flow,
             attested,
@@ -88,7 +97,7 @@ pub async fn decide(
             payload: &payload,
             failed,
             began,
-            classified: None,
+            classified: found,
         };
         let told = move |settled| drop(answer.send(settled));
         working.desk(&deciding).settle_then(&arriving, told);
