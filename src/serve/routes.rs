@@ -6,6 +6,7 @@ mod decide;
 mod duplex;
 mod json_body;
 mod litellm;
+mod openapi;
 mod presidio;
 mod stream;
 
@@ -49,6 +50,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(admin::healthz))
         .route("/readyz", get(admin::readyz))
         .route("/metrics", get(admin::metrics))
+        .route("/openapi.json", get(openapi::openapi))
         .route("/analyze", post(presidio::analyze))
         .route("/health", get(presidio::health))
         .route("/recognizers", get(presidio::recognizers))
@@ -133,7 +135,7 @@ fn id_bytes(key: &[u8; 32]) -> [u8; 4] {
 
 /// The route as metrics and logs name it.
 fn known(route: &str) -> &'static str {
-    const ROUTES: [&str; 12] = [
+    const ROUTES: [&str; 13] = [
         "/v1/classify",
         "/v1/decide",
         "/v1/stream",
@@ -141,6 +143,7 @@ fn known(route: &str) -> &'static str {
         "/healthz",
         "/readyz",
         "/metrics",
+        "/openapi.json",
         "/analyze",
         "/health",
         "/recognizers",

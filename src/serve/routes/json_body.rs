@@ -55,11 +55,6 @@ impl JsonBody {
         Ok(JsonBody { bytes, share })
     }
 
-    /// The bytes of the body.
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// What the body holds.
     ///
     /// # Errors
