@@ -23,6 +23,7 @@ use super::pool::Pool;
 use super::refusal::Refusals;
 use super::routes;
 use super::shared::{Shared, now, random};
+use super::socket::Notifier;
 use crate::record::pending::Pending;
 use crate::record::vault::Vaults;
 use crate::record::{Failure, Ledger, Macs, event};
@@ -58,6 +59,8 @@ pub struct Parts {
     pub tcp: Option<std::net::TcpListener>,
     /// The token that TCP asks for.
     pub tcp_token: Option<Token>,
+    /// What systemd is told through.
+    pub notifier: Notifier,
     /// The helper that tells paths; none where there is no path.
     pub helper: Option<Helper>,
     /// Fields of the `start` entry beside what the daemon knows itself.
@@ -150,6 +153,7 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         parts.unix,
         parts.tcp,
         limits.connections,
+        Arc::new(parts.notifier),
         ready,
     ))?;
     // Whoever still holds a connection has had its time.
@@ -184,6 +188,7 @@ async fn event_loop(
     unix: std::os::unix::net::UnixListener,
     tcp: Option<std::net::TcpListener>,
     connections: usize,
+    notifier: Arc<Notifier>,
     ready: impl FnOnce(),
 ) -> Result<Option<Failure>, ServeError> {
     let io = |what| move |error| ServeError::Io(what, error);
@@ -207,20 +212,29 @@ async fn event_loop(
         tokio::spawn(accept(listener, shared, router, Arc::clone(&slots), stopped.clone()));
     }
     ready();
+    told(notifier.ready("payloads are decided"));
+    let mut watchdog = tokio::time::interval(notifier.watchdog_interval().unwrap_or(TICK));
     let mut tick = tokio::time::interval(TICK);
     let mut ticks = 0u64;
     let failed = loop {
         tokio::select! {
             _ = hangup.recv() => {
-                let shared = Arc::clone(&shared);
+                let (shared, notifier) = (Arc::clone(&shared), Arc::clone(&notifier));
                 tokio::task::spawn_blocking(move || {
-                    if let Err(problem) = shared.reload() {
-                        error!(problem, "nothing was reloaded");
-                    }
+                    told(notifier.reloading());
+                    let status = match shared.reload() {
+                        Ok(_) => "reloaded",
+                        Err(problem) => {
+                            error!(problem, "nothing was reloaded");
+                            "the last reload changed nothing: see the log"
+                        }
+                    };
+                    told(notifier.ready(status));
                 });
             }
             _ = terminate.recv() => break None,
             _ = interrupt.recv() => break None,
+            _ = watchdog.tick() => told(notifier.alive()),
             _ = tick.tick() => {
                 ticks += 1;
                 if let Some(failure) = shared.ledger.failed() {
@@ -234,12 +248,20 @@ async fn event_loop(
         }
     };
     info!("ending");
+    told(notifier.stopping());
     shared.stopping.store(true, Ordering::Relaxed);
     let _ = stop.send(true);
     let all = u32::try_from(connections).unwrap_or(u32::MAX);
     let drained = tokio::time::timeout(DRAIN, slots.acquire_many(all)).await;
     info!(drained = drained.is_ok(), "ended");
     Ok(failed)
+}
+
+/// That systemd cannot be told is no reason to stop.
+fn told(outcome: std::io::Result<()>) {
+    if let Err(error) = outcome {
+        error!(%error, "systemd was not told");
+    }
 }
 
 impl Shared {
