@@ -63,6 +63,8 @@ pub struct Parts {
     pub notifier: Notifier,
     /// The helper that tells paths; none where there is no path.
     pub helper: Option<Helper>,
+    /// Who reads the programs of callers.
+    pub executables: Executables,
     /// Fields of the `start` entry beside what the daemon knows itself.
     pub start: Map<String, Value>,
 }
@@ -127,7 +129,7 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         uid: rustix::process::geteuid().as_raw(),
         messenger,
         cache: Cache::new(cache_key, limits.cache_entries),
-        executables: Executables::new(),
+        executables: parts.executables,
         reloading: std::sync::Mutex::default(),
         tcp_token: parts.tcp_token,
     });

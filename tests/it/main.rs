@@ -44,6 +44,7 @@ mod rules_diagnostics;
 mod scan_cli;
 mod scan_flow;
 mod serve_messenger;
+mod serve_peer;
 mod serve_sandbox;
 mod support;
 mod taxonomy;
