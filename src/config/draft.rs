@@ -20,7 +20,7 @@ pub(super) struct Draft {
 /// Nothing is set.
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { record_required: false, max_findings: None }
+        Settings { record_required: false, max_findings: None, serve: super::Serve::default() }
     }
 }
 

@@ -13,6 +13,7 @@ mod lint;
 mod names;
 mod read;
 mod rule;
+mod serve;
 
 use sha2::{Digest, Sha256};
 
@@ -24,6 +25,7 @@ use draft::Draft;
 
 pub use files::{FileError, Locations, find, read};
 pub use read::{MAX_ENTRIES, MAX_LIST};
+pub use serve::{Limits, LiteLlm, Sandbox, Serve};
 
 /// A `sluice.toml` to start from, with every section explained.
 pub const STARTER: &str = include_str!("starter.toml");
@@ -45,6 +47,8 @@ pub struct Settings {
     pub record_required: bool,
     /// Findings kept a payload, where it is not the default.
     pub max_findings: Option<usize>,
+    /// How the daemon runs.
+    pub serve: Serve,
 }
 
 /// What a file gives.

@@ -69,7 +69,7 @@ impl Reading<'_> {
         if self.origin == Origin::Repository {
             let message = "a repository's file holds rules, exceptions and destinations only";
             let help = "move it to `/etc/sluice/sluice.toml`, which commits cannot change";
-            for key in ["record", "limits", "workflow", "approver", "path"] {
+            for key in ["record", "limits", "serve", "workflow", "approver", "path"] {
                 table.refuse(key, Code::NotFromRepository, message, help);
             }
         } else {
@@ -81,6 +81,7 @@ impl Reading<'_> {
                 let findings = table.number("findings", 1..1_000_001);
                 settings.max_findings = findings.map(|findings| findings.value);
             });
+            settings.serve = table.table("serve", super::serve::serve).unwrap_or_default();
             self.draft.settings = settings;
             table.tables("approver", MAX_ENTRIES, |table| self.approver(table));
             table.tables("path", MAX_ENTRIES, |table| self.path(table));

@@ -7,22 +7,28 @@
 mod collect;
 mod control;
 mod desk;
+mod flowing;
 mod names;
 mod redact;
 mod redact_stream;
 mod segments;
 mod shared_flow;
+mod report;
 mod stream;
+mod text_request;
 mod volume;
 
 pub use control::{Arriving, Control, Judged, TokensFor};
 pub use desk::{Desk, DeskError, Settled};
+pub use flowing::{Ended, Flowing, Terms};
 pub use names::ScannedNames;
 pub use redact::{Rescanned, redact_and_rescan};
 pub use redact_stream::{RedactStream, RedactedStream};
+pub use report::{events_of, report};
 pub use segments::{Join, Part, Segment, Splitter};
 pub use shared_flow::{RunTotals, SharedFlow, Taken};
 pub use stream::Stream;
+pub use text_request::{TextId, TextRequest};
 
 use std::sync::{Arc, Mutex};
 

@@ -53,3 +53,16 @@ pub enum Cause {
     /// Time ran out.
     Deadline,
 }
+
+impl Cause {
+    /// The word used in records and output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::Rule => "rule",
+            Cause::Default => "default",
+            Cause::Error => "error",
+            Cause::Limit => "limit",
+            Cause::Deadline => "deadline",
+        }
+    }
+}

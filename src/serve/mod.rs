@@ -6,5 +6,25 @@
 //! before. Promised: every limit has an answer, every answer that is no decision is block, and what is
 //! refused is counted and recorded.
 
+mod answer;
+mod budget;
+mod cache;
+pub mod clock;
+mod connection;
+mod daemon;
+mod flow_stream;
+mod in_force;
 pub mod messenger;
+mod metrics;
+mod payload;
+pub mod peer;
+mod pool;
+mod refusal;
+mod routes;
 pub mod sandbox;
+mod shared;
+pub mod socket;
+
+pub use daemon::{Parts, Reloaded, ServeError, run};
+pub use in_force::{InForce, Loaded, Loader};
+pub use refusal::Limit;

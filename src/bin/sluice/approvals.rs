@@ -11,6 +11,7 @@ use sluicegate::approve::{Authority, GrantRefusal, Statement};
 use sluicegate::policy::Policy;
 use sluicegate::record::pending::{End, Kept, Pending, PendingError};
 use sluicegate::record::{EscalationId, Moment};
+use sluicegate::serve::clock;
 
 use crate::UsageError;
 use crate::names::shown;
@@ -90,7 +91,7 @@ impl Desk {
     fn open(place: &Place) -> anyhow::Result<Desk> {
         let rules = crate::load::load_rules(&place.rules)?;
         let loaded = crate::register::load(place.config.as_deref(), &rules.taxonomy)?;
-        Ok(Desk { rules, policy: loaded.config.policy, now: crate::attest::now()? })
+        Ok(Desk { rules, policy: loaded.config.policy, now: clock::now()? })
     }
 
     fn authority(&self) -> Authority<'_> {

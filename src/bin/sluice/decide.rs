@@ -8,17 +8,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use sluicegate::engine::{Arriving, Desk, Options, ScannedNames, Settled};
+use sluicegate::engine::{self, Arriving, Desk, Options, ScannedNames, Settled};
 use sluicegate::model::{Cause, Effect};
 use sluicegate::policy::{Carrier, parse_header};
 use sluicegate::record::pending::{Pending, PendingError};
-use sluicegate::record::{Macs, State, StateError, rfc3339};
-use sluicegate::respond::{self, Filter, Recorded, Released, Report, Shaper, Waiting};
+use sluicegate::record::{Macs, State, StateError};
+use sluicegate::respond::{Filter, Shaper};
+use sluicegate::serve::{clock, peer};
 
 use crate::names::shown;
 use crate::output::Output;
 use crate::state::{StateDir, refused};
-use crate::{UsageError, attest, register};
+use crate::{UsageError, register};
 
 /// The most bytes of a payload: 64 MiB.
 const MAX_PAYLOAD: u64 = 64 << 20;
@@ -86,7 +87,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let rules = crate::load::load_rules(&arguments.rules)?;
     // What is in force, and what time it is, is asked once the payload is here: it may take long.
     let payload = payload(arguments.file.as_deref())?;
-    let began = attest::now()?;
+    let began = clock::now()?;
     let loaded = register::load(arguments.config.as_deref(), &rules.taxonomy)?;
     let policy = &loaded.config.policy;
     let state = open_state(&arguments)?;
@@ -106,7 +107,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     })?;
     let control =
         sluicegate::engine::Control { scanner: &scanner, policy, macs: &macs, names: &names };
-    let clock = || attest::now().unwrap_or_else(|_| began.clone());
+    let clock = || clock::now().unwrap_or_else(|_| began.clone());
     let vaults = crate::state::vaults(&state)?;
     let random = |bytes: &mut [u8]| {
         getrandom::fill(bytes).map_err(|_| io::Error::other("no random numbers"))
@@ -129,11 +130,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let arriving = Arriving {
         header,
-        attested: attest::own_identity()?,
+        attested: peer::own_identity()?,
         carrier: Carrier::Rewritable,
         payload: &payload.bytes,
         failed: payload.failed,
         began: began.clone(),
+        classified: None,
     };
     let settled = desk.settle(&arriving)?;
     let shaper = Shaper::new(&rules, &names, Filter::all());
@@ -197,39 +199,11 @@ fn print(
     policy: &sluicegate::policy::Policy,
     shaper: &Shaper<'_>,
 ) -> anyhow::Result<()> {
-    let judged = &settled.judged;
-    let recorded = Recorded {
-        sequence: settled.receipt.sequence,
-        leaf: data_encoding::HEXLOWER.encode(&settled.receipt.leaf),
-    };
-    let released = settled
-        .released
-        .map(|(bytes, mac)| Released { bytes, mac: data_encoding::HEXLOWER.encode(&mac) });
-    let waiting = settled
-        .escalation
-        .map(|(id, expires)| Waiting { id: id.to_string(), expires: rfc3339(expires) });
-    let grant = settled.grant.map(|id| id.to_string());
-    let chain = respond::chain(judged.classified.format);
-    let report = Report {
-        policy,
-        flow: &judged.flow,
-        label: &judged.classified.label,
-        findings: &judged.classified.findings,
-        truncated: judged.classified.truncated,
-        chain: &chain,
-        decision: &judged.decision,
-        reason: &settled.reason,
-        recorded: Some(&recorded),
-        released: released.as_ref(),
-        escalation: waiting.as_ref(),
-        grant: grant.as_deref(),
-        refusal: settled.refusal.as_deref(),
-    };
     let mut text = Vec::new();
-    match arguments.format {
-        Format::Human => report.human(&mut text, shaper)?,
-        Format::Json => report.json(&mut text, shaper)?,
-    }
+    engine::report(settled, policy, |report| match arguments.format {
+        Format::Human => report.human(&mut text, shaper),
+        Format::Json => report.json(&mut text, shaper),
+    })?;
     if let Some(path) = &arguments.decision {
         let mut out = Output::file(path)?;
         out.write_all(&text)?;

@@ -15,12 +15,13 @@ use sluicegate::model::{
 use sluicegate::policy::{Decision, MAX_HEADER, check_header, parse_header_for};
 use sluicegate::record::{Ledger, Macs, Moment, State};
 use sluicegate::respond::NameCleaner;
+use sluicegate::serve::{clock, peer};
 
 use crate::decide::told;
 use crate::names::shown;
 use crate::register::{self, Loaded};
 use crate::state::{refused, state_dir};
-use crate::{UsageError, attest, ledger};
+use crate::{UsageError, ledger};
 
 /// Entries that are appended together.
 const TOGETHER: usize = 256;
@@ -94,8 +95,8 @@ impl FlowArguments {
         Ok(Deciding {
             loaded,
             header,
-            attested: attest::own_identity()?,
-            began: attest::now()?,
+            attested: peer::own_identity()?,
+            began: clock::now()?,
             is_wanted: asked || named || records,
             book,
         })
@@ -282,7 +283,7 @@ impl Recorder<'_> {
     /// Takes the decision over a payload.
     pub fn take(&mut self, taken: &Taken<'_>) -> anyhow::Result<()> {
         let sequence = self.book.ledger.size() + self.entries.len() as u64;
-        let now = attest::now()?;
+        let now = clock::now()?;
         let entry = self.flow.entry(sequence, taken, &self.book.macs, self.names, &now);
         self.first.get_or_insert(sequence);
         self.bytes += entry.len();
@@ -315,7 +316,7 @@ impl Recorder<'_> {
     /// Makes durable what was taken, and what the run saw.
     pub fn finish(mut self, command: &str, summary: &mut Summary) -> anyhow::Result<()> {
         self.flush()?;
-        let now = attest::now()?;
+        let now = clock::now()?;
         let totals = RunTotals { command, first: self.first, decisions: self.done, summary };
         let ledger = &self.book.ledger;
         let entry =

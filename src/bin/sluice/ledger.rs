@@ -80,6 +80,11 @@ pub use init::create;
 
 /// Opens the ledger for writing.
 pub fn open(state: &State) -> anyhow::Result<Ledger> {
+    open_with(state, Options::command())
+}
+
+/// Opens the ledger for writing, as a command or as a daemon.
+pub fn open_with(state: &State, options: Options) -> anyhow::Result<Ledger> {
     let recovered = |sequence, cut: &Cut| {
         entry::build(
             sequence,
@@ -87,7 +92,7 @@ pub fn open(state: &State) -> anyhow::Result<Ledger> {
             &[("from", cut.from.into()), ("cut_bytes", cut.bytes.into())],
         )
     };
-    Ledger::open(state, Options::command(), recovered).map_err(|error| match error {
+    Ledger::open(state, options, recovered).map_err(|error| match error {
         OpenError::State(error) => refused(error),
         error if error.is_tampering() => anyhow::Error::new(error)
             .context("the ledger is not as it was left; look into it with `sluice ledger verify`"),

@@ -7,7 +7,6 @@ use clap::{Parser, Subcommand};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
 
 mod approvals;
-mod attest;
 mod classify;
 mod completions;
 mod decide;
@@ -25,6 +24,7 @@ mod progress;
 mod register;
 mod rules;
 mod scan;
+mod serve;
 mod state;
 mod verify_manifest;
 
@@ -44,6 +44,7 @@ enum Command {
     Scan(scan::Arguments),
     Classify(classify::Arguments),
     Decide(decide::Arguments),
+    Serve(serve::Arguments),
     /// List, check, test and explain rules
     Rules(rules::Arguments),
     /// Check, explain and compare registers of destinations, workflows and rules
@@ -98,6 +99,7 @@ fn run() -> ExitCode {
         Command::Scan(arguments) => scan::run(arguments),
         Command::Classify(arguments) => classify::run(arguments),
         Command::Decide(arguments) => decide::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
         Command::Rules(arguments) => rules::run(arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Init(arguments) => init::run(&arguments),

@@ -13,10 +13,9 @@ use std::time::Instant;
 use anyhow::Context;
 use crossbeam_channel::{Receiver, Sender};
 use rayon::prelude::*;
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 use sluicegate::Scanner;
-use sluicegate::engine::Taken;
+use sluicegate::engine::{Taken, TextId, TextRequest};
 use sluicegate::model::{Claimed, Effect, FileReport, Inspected, Outcome, Summary};
 use sluicegate::record::Macs;
 use sluicegate::respond::{self, FindingsShape, LabelShape, Shaper};
@@ -254,7 +253,7 @@ impl Scanners {
             }
         };
         let began = Instant::now();
-        let Request { id, text } = request;
+        let TextRequest { id, text } = request;
         let scanner = if text.starts_with('\u{feff}') { &self.marked } else { &self.plain };
         let mut classified = scanner.scan(text.as_bytes());
         let ruling = plan.ruling(&mut classified, false);
@@ -298,46 +297,16 @@ fn json_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
 }
 
 /// The request on a line; none on a blank one. Errors say what is wrong without quoting the line.
-fn parse(line: &Line) -> Result<Option<Request>, String> {
-    let Some(bytes) = &line.bytes else {
-        return Err(format!("line is longer than {} MiB", MAX_LINE_BYTES >> 20));
-    };
-    let text = std::str::from_utf8(bytes).map_err(|_| "line is not UTF-8".to_owned())?;
-    if text.trim_ascii().is_empty() {
-        return Ok(None);
+fn parse(line: &Line) -> Result<Option<TextRequest>, String> {
+    match &line.bytes {
+        Some(bytes) => TextRequest::parse(bytes),
+        None => Err(format!("line is longer than {} MiB", MAX_LINE_BYTES >> 20)),
     }
-    serde_json::from_str(text).map(Some).map_err(|error| {
-        // The parser's own words may quote the payload: only these are known not to.
-        let words = error.to_string();
-        let known = [
-            ("missing field `id`", "`id` is missing"),
-            ("missing field `text`", "`text` is missing"),
-            ("duplicate field `id`", "`id` is there twice"),
-            ("duplicate field `text`", "`text` is there twice"),
-            ("unknown field", "there is a field other than `id` and `text`"),
-            (NEEDS_ID, "`id` is neither a string nor an integer"),
-        ];
-        let known = known.into_iter().find(|(start, _)| words.starts_with(start));
-        match known {
-            Some((_, ours)) => ours.to_owned(),
-            None => format!(
-                "line is no JSON object {{\"id\", \"text\"}}: wrong at column {}",
-                error.column()
-            ),
-        }
-    })
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Request {
-    id: Id,
-    text: String,
 }
 
 #[derive(Serialize)]
 struct Reply<'a> {
-    id: Id,
+    id: TextId,
     label: LabelShape<'a>,
     findings: FindingsShape<'a>,
     truncated: u64,
@@ -350,70 +319,9 @@ struct Reply<'a> {
 
 #[derive(Serialize)]
 struct Refusal {
-    id: Option<Id>,
+    id: Option<TextId>,
     error: String,
     line: u64,
-}
-
-/// What the caller calls a line.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-enum Id {
-    Text(String),
-    Unsigned(u64),
-    Signed(i64),
-}
-
-impl Id {
-    /// The id as the claim of where a payload came from.
-    fn claimed(&self) -> Claimed {
-        Claimed::new(match self {
-            Id::Text(text) => text.clone(),
-            Id::Unsigned(number) => number.to_string(),
-            Id::Signed(number) => number.to_string(),
-        })
-    }
-}
-
-const NEEDS_ID: &str = "needs an id";
-
-/// By hand, since a derived one would first build a tree of whatever stands there.
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
-        struct IdVisitor;
-        impl<'v> Visitor<'v> for IdVisitor {
-            type Value = Id;
-            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                f.write_str("a string or an integer")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Id, E> {
-                Ok(Id::Text(text.to_owned()))
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Id, E> {
-                Ok(Id::Unsigned(number))
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Id, E> {
-                Ok(Id::Signed(number))
-            }
-            fn visit_seq<A: de::SeqAccess<'v>>(self, _: A) -> Result<Id, A::Error> {
-                Err(de::Error::custom(NEEDS_ID))
-            }
-            fn visit_map<A: de::MapAccess<'v>>(self, _: A) -> Result<Id, A::Error> {
-                Err(de::Error::custom(NEEDS_ID))
-            }
-            // Too large an integer comes as this, and would come back as another number.
-            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Id, E> {
-                Err(E::custom(NEEDS_ID))
-            }
-            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Id, E> {
-                Err(E::custom(NEEDS_ID))
-            }
-            fn visit_unit<E: de::Error>(self) -> Result<Id, E> {
-                Err(E::custom(NEEDS_ID))
-            }
-        }
-        deserializer.deserialize_any(IdVisitor)
-    }
 }
 
 #[cfg(test)]

@@ -2,14 +2,13 @@
 
 use serde_json::Value;
 use sluicegate::record::{Moment, event};
-
-use crate::attest;
+use sluicegate::serve::clock;
 
 /// An entry with the fields that all have, and some more.
 pub fn build(sequence: u64, kind: &str, more: &[(&str, Value)]) -> Vec<u8> {
     // An entry without a time is better than none.
     let unknown = || Moment { wall: 0, monotonic: 0, boot: String::new() };
-    let now = attest::now().unwrap_or_else(|_| unknown());
+    let now = clock::now().unwrap_or_else(|_| unknown());
     let fields = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
     event(sequence, kind, &now, fields.collect())
 }

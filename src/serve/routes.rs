@@ -1,0 +1,184 @@
+//! What can be asked of the daemon.
+
+mod admin;
+mod classify;
+mod decide;
+mod duplex;
+mod stream;
+
+pub use decide::cause_of;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use tracing::info;
+
+use super::budget::Share;
+use super::in_force::InForce;
+use super::metrics::{Answered, Route};
+use super::pool::PoolError;
+use super::refusal::{Limit, refuse};
+use super::shared::{Caller, Shared};
+use crate::model::{Attested, TokenOf};
+
+/// The header with the number of the request.
+pub const REQUEST: HeaderName = HeaderName::from_static("sluice-request-id");
+
+/// The header with the flow.
+pub const FLOW: HeaderName = HeaderName::from_static("sluice-flow");
+
+/// What a handler works with.
+type Daemon = State<Arc<Shared>>;
+
+/// All routes.
+pub fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/v1/classify", post(classify::classify))
+        .route("/v1/decide", post(decide::decide))
+        .route("/v1/stream", post(stream::stream).get(duplex::duplex))
+        .route("/v1/reload", post(admin::reload))
+        .route("/healthz", get(admin::healthz))
+        .route("/readyz", get(admin::readyz))
+        .route("/metrics", get(admin::metrics))
+        .fallback(|| async { refuse(Limit::NoRoute, "nothing is there; see docs/PROTOCOL.md") })
+        .method_not_allowed_fallback(|| async {
+            refuse(Limit::Method, "this route is asked with another method")
+        })
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), around))
+        .with_state(shared)
+}
+
+/// Numbers, counts and logs each request, and refuses those that nobody may send.
+async fn around(
+    State(shared): Daemon,
+    Extension(caller): Extension<Arc<Caller>>,
+    route: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let began = Instant::now();
+    let number = shared.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let id = format!("{:08x}-{number:x}", u32::from_be_bytes(id_bytes(&shared.run_key)));
+    // A path that is no route may hold anything.
+    let route = known(route.as_ref().map_or("", |route| route.as_str()));
+    let limits = shared.in_force.load().settings.limits;
+    let mut response = if head_bytes(&request) > limits.header_bytes {
+        shared.refused(Limit::HeaderBytes, &caller);
+        refuse(Limit::HeaderBytes, "the head of the request is too large")
+    } else if caller.tcp && !shared.is_token(request.headers()) {
+        shared.refused(Limit::Forbidden, &caller);
+        let mut response =
+            refuse(Limit::Forbidden, "over TCP every request needs the daemon's bearer token");
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+        response
+    } else {
+        next.run(request).await
+    };
+    let status = response.status().as_u16();
+    if let Ok(id) = HeaderValue::try_from(&id) {
+        response.headers_mut().insert(REQUEST, id);
+    }
+    shared.metrics.requests.get_or_create(&Answered { route, status }).inc();
+    let took = began.elapsed();
+    shared.metrics.seconds.get_or_create(&Route { route }).observe(took.as_secs_f64());
+    info!(
+        request = id,
+        route,
+        status,
+        uid = caller.peer.uid(),
+        took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        "answered"
+    );
+    response
+}
+
+fn id_bytes(key: &[u8; 32]) -> [u8; 4] {
+    // The key itself is a secret: a digest of it tells runs apart as well.
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(key);
+    let mut bytes = [0; 4];
+    bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    bytes
+}
+
+/// The route as metrics and logs name it.
+fn known(route: &str) -> &'static str {
+    const ROUTES: [&str; 7] = [
+        "/v1/classify",
+        "/v1/decide",
+        "/v1/stream",
+        "/v1/reload",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    ];
+    ROUTES.into_iter().find(|it| *it == route).unwrap_or("other")
+}
+
+/// Bytes of the head of a request, near enough.
+fn head_bytes(request: &Request) -> usize {
+    let headers = request.headers().iter();
+    let line = request.uri().path_and_query().map_or(0, |it| it.as_str().len()) + 16;
+    headers.map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>() + line
+}
+
+/// The token of a bearer, if one is presented (RFC 6750, section 2.1).
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+/// The header of a workflow's token, for connections whose `Authorization` is taken.
+pub const WORKFLOW_TOKEN: HeaderName = HeaderName::from_static("sluice-workflow-token");
+
+impl Shared {
+    /// Whether a request over TCP shows the daemon's token.
+    fn is_token(&self, headers: &HeaderMap) -> bool {
+        bearer(headers).is_some_and(|token| self.is_tcp_token(token))
+    }
+}
+
+/// The workflow whose token a request shows.
+fn token_of(headers: &HeaderMap, caller: &Caller, in_force: &InForce) -> Option<TokenOf> {
+    let own = headers.get(WORKFLOW_TOKEN).map(HeaderValue::as_bytes);
+    let token = own.or_else(|| bearer(headers).filter(|_| !caller.tcp))?;
+    in_force.tokens.find(token)
+}
+
+/// What is refused, counted and recorded.
+fn refused(shared: &Shared, caller: &Caller, limit: Limit, message: &str) -> Response<Body> {
+    shared.refused(limit, caller);
+    refuse(limit, message)
+}
+
+fn pool_refused(shared: &Shared, caller: &Caller, error: PoolError) -> Response<Body> {
+    match error {
+        PoolError::Full => {
+            refused(shared, caller, Limit::Queue, "too much work waits; try again later")
+        }
+        PoolError::Lost => refused(shared, caller, Limit::Internal, "internal error"),
+    }
+}
+
+/// The identity of the caller for a decision.
+fn attested(caller: &Caller, token: Option<TokenOf>) -> Result<Attested, &'static str> {
+    caller.peer.attested(token).map_err(|_| "the process that connected is gone")
+}
+
+/// Bytes that a request says its body has.
+fn expected(headers: &HeaderMap) -> u64 {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok());
+    length.and_then(|it| it.parse().ok()).unwrap_or(0)
+}
+
+/// Holds memory until the answer was given.
+fn hold(response: &mut Response<Body>, share: Share) {
+    response.extensions_mut().insert(Arc::new(share));
+}
