@@ -88,7 +88,11 @@ fn operations() -> Vec<(&'static str, HttpMethod, OperationBuilder)> {
         ("/analyze", Post, analyze()),
         ("/health", Get, health()),
         ("/recognizers", Get, names("recognizers", "Ids of all rules, under Presidio's path")),
-        ("/supportedentities", Get, names("supportedentities", "Presidio's names of what is found")),
+        (
+            "/supportedentities",
+            Get,
+            names("supportedentities", "Presidio's names of what is found"),
+        ),
         ("/beta/litellm_basic_guardrail_api", Post, guardrail()),
     ]
 }
@@ -168,26 +172,34 @@ fn this() -> OperationBuilder {
 }
 
 fn analyze() -> OperationBuilder {
-    operation("analyze", "Entities of texts, for Presidio's clients; nothing is decided or recorded")
-        .request_body(Some(asked(of::<wire::AnalyzeRequest>())))
-        .response("200", answered("Entities", of::<wire::Analyzed>()))
+    operation(
+        "analyze",
+        "Entities of texts, for Presidio's clients; nothing is decided or recorded",
+    )
+    .request_body(Some(asked(of::<wire::AnalyzeRequest>())))
+    .response("200", answered("Entities", of::<wire::Analyzed>()))
 }
 
 fn health() -> OperationBuilder {
     let kind = "text/plain; charset=utf-8";
     let text = ResponseBuilder::new().description("It is").content(kind, content(string()));
-    operation("health", "Whether the analyzer is there, for Presidio's clients").response("200", text)
+    operation("health", "Whether the analyzer is there, for Presidio's clients")
+        .response("200", text)
 }
 
 fn names(id: &str, about: &str) -> OperationBuilder {
-    let names = Schema::from(ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String)));
+    let names =
+        Schema::from(ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String)));
     operation(id, about).response("200", answered("Names", names))
 }
 
 fn guardrail() -> OperationBuilder {
-    operation("litellm_guardrail", "Decides and records every text, for LiteLLM's generic guardrail")
-        .request_body(Some(asked(of::<wire::GuardrailRequest>())))
-        .response("200", answered("What to do", of::<wire::GuardrailAnswer>()))
+    operation(
+        "litellm_guardrail",
+        "Decides and records every text, for LiteLLM's generic guardrail",
+    )
+    .request_body(Some(asked(of::<wire::GuardrailRequest>())))
+    .response("200", answered("What to do", of::<wire::GuardrailAnswer>()))
 }
 
 /// An operation with what every one may answer.
@@ -228,10 +240,7 @@ fn answered(about: &str, schema: impl Into<RefOr<Schema>>) -> ResponseBuilder {
 }
 
 fn asked(schema: impl Into<RefOr<Schema>>) -> utoipa::openapi::request_body::RequestBody {
-    RequestBodyBuilder::new()
-        .required(Some(Required::True))
-        .content(JSON, content(schema))
-        .build()
+    RequestBodyBuilder::new().required(Some(Required::True)).content(JSON, content(schema)).build()
 }
 
 fn of<T: ToSchema>() -> Ref {
