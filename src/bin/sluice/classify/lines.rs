@@ -346,9 +346,9 @@ mod tests {
     #[test]
     fn requests_are_read() {
         let request = parse(&line(br#" {"id":"a","text":"b"}"#)).expect("good").expect("one");
-        assert_eq!((request.id, request.text), (Id::Text("a".into()), "b".into()));
+        assert_eq!((request.id, request.text), (TextId::Text("a".into()), "b".into()));
         let request = parse(&line(br#"{"text":"","id":-5}"#)).expect("good").expect("one");
-        assert_eq!(request.id, Id::Signed(-5));
+        assert_eq!(request.id, TextId::Signed(-5));
         assert!(parse(&line(b" \r")).expect("blank").is_none());
     }
 
