@@ -46,6 +46,7 @@ mod scan_flow;
 mod serve_messenger;
 mod serve_peer;
 mod serve_sandbox;
+mod serve_identity;
 mod support;
 mod taxonomy;
 mod tidy;
