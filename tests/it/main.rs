@@ -32,6 +32,7 @@ mod ledger_independent;
 mod ledger_mutated;
 mod licences;
 mod naive;
+mod one_answer;
 mod output;
 mod packs;
 mod policy_cli;

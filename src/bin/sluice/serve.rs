@@ -87,6 +87,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let executables = executables(&settings)?;
     let enforced = close_sandbox(&settings, config.as_deref(), &rules, &state, &path)?;
     let ledger = crate::ledger::open_with(&state, Options::daemon())?;
+    crate::decide::told::forget_policy(&state);
     let (epoch, key) = state.mac_key().map_err(refused)?;
     let macs = Macs::new(epoch, *key.as_bytes());
     let pending = Pending::open(state.path())?;
