@@ -48,6 +48,7 @@ mod send_cli;
 mod serve_messenger;
 mod serve_peer;
 mod serve_sandbox;
+mod serve_identity;
 mod support;
 mod taxonomy;
 mod tidy;

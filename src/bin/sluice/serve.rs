@@ -1,6 +1,7 @@
 //! `sluice serve`: the daemon on a Unix socket.
 
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -79,29 +80,45 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let state = open_state(&arguments)?;
     let path = socket_path(arguments.socket.as_deref(), &settings)?;
     let listening = listen(&path, &settings)?;
-    let (tcp, tcp_token) = listen_tcp(&settings)?;
-    let notifier = Notifier::from_environment().context("cannot reach systemd")?;
     let path = listening.path().to_owned();
+    let (unix, remains) = listening.split();
+    let served = serve_on(unix, &path, &arguments, loaded, &settings, &state);
+    if let Err(error) = remains.remove() {
+        tracing::warn!(%error, "the socket is not removed");
+    }
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+/// Serves on a socket until the daemon is told to end.
+fn serve_on(
+    unix: UnixListener,
+    path: &Path,
+    arguments: &Arguments,
+    loaded: Loaded,
+    settings: &Serve,
+    state: &State,
+) -> anyhow::Result<()> {
+    let (tcp, tcp_token) = listen_tcp(settings)?;
+    let notifier = Notifier::from_environment().context("cannot reach systemd")?;
     let (config, rules) = (absolute(loaded.path.clone())?, absolute_all(&arguments.rules)?);
     // Everything outside is opened, the helper runs, and no thread does yet: now the sandbox closes.
-    let helper = helper(config.as_deref(), &rules, &state)?;
-    let executables = executables(&settings)?;
-    let enforced = close_sandbox(&settings, config.as_deref(), &rules, &state, &path)?;
-    let ledger = crate::ledger::open_with(&state, Options::daemon())?;
-    crate::decide::told::forget_policy(&state);
+    let helper = helper(config.as_deref(), &rules, state)?;
+    let executables = executables(settings)?;
+    let enforced = close_sandbox(settings, config.as_deref(), &rules, state, path)?;
+    let ledger = crate::ledger::open_with(state, Options::daemon())?;
+    crate::decide::told::forget_policy(state);
     let (epoch, key) = state.mac_key().map_err(refused)?;
     let macs = Macs::new(epoch, *key.as_bytes());
     let pending = Pending::open(state.path())?;
-    let vaults = crate::state::vaults(&state)?;
+    let vaults = crate::state::vaults(state)?;
     let mut run_key = [0; 32];
     getrandom::fill(&mut run_key).map_err(|_| anyhow::anyhow!("no random numbers"))?;
     let loader: Loader =
         Box::new(move || load(config.as_deref(), &rules).map_err(|error| format!("{error:#}")));
     let start = Map::from_iter([
-        ("socket".to_owned(), json!(shown(&path))),
+        ("socket".to_owned(), json!(shown(path))),
         ("sandbox".to_owned(), serde_json::to_value(&enforced)?),
     ]);
-    let (unix, remains) = listening.split();
     let parts = Parts {
         loader,
         loaded,
@@ -120,20 +137,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     let run = serve::run_id(&run_key);
     let mut announced = None;
-    let served = serve::run(parts, || {
+    serve::run(parts, || {
         // Without it the other commands wait for the ledger in vain; the daemon decides all the same.
-        match Announced::write(state.path(), &path, run) {
+        match Announced::write(state.path(), path, run) {
             Ok(note) => announced = Some(note),
             Err(error) => tracing::warn!(%error, "the state directory does not say where I am"),
         }
-        tracing::info!(socket = shown(&path), "ready");
-    });
-    drop(announced);
-    if let Err(error) = remains.remove() {
-        tracing::warn!(%error, "the socket is not removed");
-    }
-    served?;
-    Ok(ExitCode::SUCCESS)
+        tracing::info!(socket = shown(path), "ready");
+    })?;
+    Ok(())
 }
 
 /// The helper that tells paths.
