@@ -11,7 +11,7 @@ use sluicegate::config::{Sandbox, Serve};
 use sluicegate::record::pending::Pending;
 use sluicegate::record::{Macs, Options, State, StateError};
 use sluicegate::serve::messenger::{Helper, Launch, OWN_PROGRAM};
-use sluicegate::serve::peer::{Token, Tokens};
+use sluicegate::serve::peer::{Executables, Readers, Token, Tokens};
 use sluicegate::serve::sandbox::{self, Enforced, Minimum, Paths};
 use sluicegate::serve::socket::{self, Access, Group, Listening, Notifier, SocketError, inherited};
 use sluicegate::serve::{self, Loaded, Loader, Parts};
@@ -84,8 +84,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let (config, rules) = (absolute(loaded.path.clone())?, absolute_all(&arguments.rules)?);
     // Everything outside is opened, the helper runs, and no thread does yet: now the sandbox closes.
     let helper = helper(config.as_deref(), &rules, &state)?;
+    let executables = executables(&settings)?;
     let enforced = close_sandbox(&settings, config.as_deref(), &rules, &state, &path)?;
     let ledger = crate::ledger::open_with(&state, Options::daemon())?;
+    crate::decide::told::forget_policy(&state);
     let (epoch, key) = state.mac_key().map_err(refused)?;
     let macs = Macs::new(epoch, *key.as_bytes());
     let pending = Pending::open(state.path())?;
@@ -112,6 +114,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         tcp_token,
         notifier,
         helper,
+        executables,
         start,
     };
     let served = serve::run(parts, || tracing::info!(socket = shown(&path), "ready"));
@@ -135,6 +138,15 @@ fn helper(
     let counts = std::path::absolute(state.path().join("pending"))?;
     let launch = Launch { program: Path::new(OWN_PROGRAM), config, rules, counts: &counts };
     Ok(Some(Helper::start(&launch)?))
+}
+
+/// Who reads the programs of callers: inside the sandbox the daemon may not.
+fn executables(settings: &Serve) -> anyhow::Result<Executables> {
+    if settings.sandbox == Sandbox::Off {
+        return Ok(Executables::new());
+    }
+    let readers = Readers::start(Path::new(OWN_PROGRAM), &[crate::programs::COMMAND]);
+    Ok(Executables::read_by(readers.context("cannot start the helpers that read programs")?))
 }
 
 /// Closes the sandbox as far as the settings want it; none where they want none.
