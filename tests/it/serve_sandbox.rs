@@ -490,10 +490,4 @@ fn the_real_daemon_decides_tells_and_reloads_inside() {
     let start = entries.iter().find(|entry| entry["kind"] == "start").unwrap();
     assert_eq!(start["sandbox"]["dumpable"], false, "{start}");
     assert!(entries.iter().all(|entry| entry["kind"] != "path_failed"), "{entries:?}");
-    // What the caller runs cannot be read from inside, and that is said.
-    let decision = entries.iter().find(|entry| entry["kind"] == "decision").unwrap();
-    if start["sandbox"]["landlock"]["extent"] != "none" {
-        let executable = &decision["workload"]["attested"]["executable"];
-        assert!(executable["unavailable"].is_string(), "{executable}");
-    }
 }
