@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     fn refused(bytes: &[u8]) -> String {
-        TextRequest::parse(bytes).err().expect("a bad line")
+        TextRequest::parse(bytes).expect_err("a bad line")
     }
 
     #[test]

@@ -129,8 +129,11 @@ pub fn refuse(limit: Limit, message: &str) -> Response<Body> {
 /// being refused.
 #[derive(Clone, Debug, Default)]
 pub struct Refusals {
-    waiting: Arc<Mutex<HashMap<(Limit, Option<u32>), u64>>>,
+    waiting: Arc<Mutex<Counts>>,
 }
+
+/// How often somebody was refused for a reason; nobody in particular where many are.
+type Counts = HashMap<(Limit, Option<u32>), u64>;
 
 impl Refusals {
     /// Takes a refusal of somebody.
