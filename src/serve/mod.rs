@@ -28,3 +28,4 @@ pub mod socket;
 pub use daemon::{Parts, Reloaded, ServeError, run};
 pub use in_force::{InForce, Loaded, Loader};
 pub use refusal::Limit;
+pub use routes::run_id;

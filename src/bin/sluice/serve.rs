@@ -18,6 +18,7 @@ use sluicegate::serve::sandbox::{self, Enforced, Minimum, Paths};
 use sluicegate::serve::socket::{self, Access, Group, Listening, Notifier, SocketError, inherited};
 use sluicegate::serve::{self, Loaded, Loader, Parts};
 
+use crate::daemon::Announced;
 use crate::names::shown;
 use crate::state::{StateDir, refused};
 use crate::{UsageError, register};
@@ -136,7 +137,16 @@ fn serve_on(
         executables,
         start,
     };
-    serve::run(parts, || tracing::info!(socket = shown(path), "ready"))?;
+    let run = serve::run_id(&run_key);
+    let mut announced = None;
+    serve::run(parts, || {
+        // Without it the other commands wait for the ledger in vain; the daemon decides all the same.
+        match Announced::write(state.path(), path, run) {
+            Ok(note) => announced = Some(note),
+            Err(error) => tracing::warn!(%error, "the state directory does not say where I am"),
+        }
+        tracing::info!(socket = shown(path), "ready");
+    })?;
     Ok(())
 }
 
