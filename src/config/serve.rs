@@ -138,8 +138,7 @@ pub(super) fn serve(table: &mut Table<'_, '_, '_>) -> Serve {
     let litellm = table.table("litellm", |table| {
         let workflow = table.required_text("workflow", MAX_ID)?.value;
         let destination = table.required_text("destination", MAX_PATH)?.value;
-        let response_destination =
-            table.text("response_destination", MAX_PATH).map(|it| it.value);
+        let response_destination = table.text("response_destination", MAX_PATH).map(|it| it.value);
         let purpose = table.text("purpose", MAX_ID).map(|it| it.value);
         Some(LiteLlm { workflow, destination, response_destination, purpose })
     });

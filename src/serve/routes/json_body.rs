@@ -67,7 +67,11 @@ impl JsonBody {
                 serde_json::error::Category::Eof => "it ends early",
                 _ => "a field has the wrong type, is missing or is there twice",
             };
-            format!("body not understood: {kind} (line {}, column {})", error.line(), error.column())
+            format!(
+                "body not understood: {kind} (line {}, column {})",
+                error.line(),
+                error.column()
+            )
         })
     }
 }

@@ -325,7 +325,9 @@ fn some_of(reasons: &[String]) -> String {
 fn reason(what: &str, settled: &Settled) -> String {
     let sentence = &settled.reason;
     match &settled.escalation {
-        Some((id, _)) => format!("sluice: {what} waits for approval as escalation {id}: {sentence}"),
+        Some((id, _)) => {
+            format!("sluice: {what} waits for approval as escalation {id}: {sentence}")
+        }
         None => format!("sluice: {what} is blocked: {sentence}"),
     }
 }

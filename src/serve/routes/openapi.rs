@@ -10,7 +10,7 @@ use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, ComponentsBuilder, ObjectBuilder, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ComponentsBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{
     ContentBuilder, HeaderBuilder, InfoBuilder, OneOfBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
     Required, ResponseBuilder, Schema,
@@ -46,25 +46,24 @@ pub fn description(settings: &Serve) -> OpenApi {
             "The daemon of sluice on its Unix socket. Every 4xx and 5xx is effect block.",
         ))
         .build();
-    let components = ComponentsBuilder::new()
-        .schema_from::<wire::Flow>()
-        .schema_from::<wire::Refusal>()
-        .schema_from::<wire::Classified>()
-        .schema_from::<wire::BatchLine>()
-        .schema_from::<wire::Decision>()
-        .schema_from::<wire::Reloaded>()
-        .schema_from::<wire::NotReloaded>()
-        .schema_from::<wire::Status>();
-    let components = match settings.presidio {
-        true => components.schema_from::<wire::AnalyzeRequest>().schema_from::<wire::Analyzed>(),
-        false => components,
-    };
-    let components = match settings.litellm {
-        Some(_) => components
-            .schema_from::<wire::GuardrailRequest>()
-            .schema_from::<wire::GuardrailAnswer>(),
-        None => components,
-    };
+    let mut schemas = Vec::new();
+    add::<wire::Flow>(&mut schemas);
+    add::<wire::Refusal>(&mut schemas);
+    add::<wire::Classified>(&mut schemas);
+    add::<wire::BatchLine>(&mut schemas);
+    add::<wire::Decision>(&mut schemas);
+    add::<wire::Reloaded>(&mut schemas);
+    add::<wire::NotReloaded>(&mut schemas);
+    add::<wire::Status>(&mut schemas);
+    if settings.presidio {
+        add::<wire::AnalyzeRequest>(&mut schemas);
+        add::<wire::Entity>(&mut schemas);
+    }
+    if settings.litellm.is_some() {
+        add::<wire::GuardrailRequest>(&mut schemas);
+        add::<wire::GuardrailAnswer>(&mut schemas);
+    }
+    let components = ComponentsBuilder::new().schemas_from_iter(schemas);
     OpenApiBuilder::new()
         .info(info)
         .paths(paths.build())
@@ -88,7 +87,11 @@ fn operations() -> Vec<(&'static str, HttpMethod, OperationBuilder)> {
         ("/analyze", Post, analyze()),
         ("/health", Get, health()),
         ("/recognizers", Get, names("recognizers", "Ids of all rules, under Presidio's path")),
-        ("/supportedentities", Get, names("supportedentities", "Presidio's names of what is found")),
+        (
+            "/supportedentities",
+            Get,
+            names("supportedentities", "Presidio's names of what is found"),
+        ),
         ("/beta/litellm_basic_guardrail_api", Post, guardrail()),
     ]
 }
@@ -168,26 +171,38 @@ fn this() -> OperationBuilder {
 }
 
 fn analyze() -> OperationBuilder {
-    operation("analyze", "Entities of texts, for Presidio's clients; nothing is decided or recorded")
-        .request_body(Some(asked(of::<wire::AnalyzeRequest>())))
-        .response("200", answered("Entities", of::<wire::Analyzed>()))
+    let each = || ArrayBuilder::new().items(of::<wire::Entity>());
+    let lists = ArrayBuilder::new().items(each());
+    // The empty list is both.
+    let either = AnyOfBuilder::new().item(Schema::from(each())).item(Schema::from(lists));
+    operation(
+        "analyze",
+        "Entities of texts, for Presidio's clients; nothing is decided or recorded",
+    )
+    .request_body(Some(asked(of::<wire::AnalyzeRequest>())))
+    .response("200", answered("Entities of the text, or of each text", Schema::from(either)))
 }
 
 fn health() -> OperationBuilder {
     let kind = "text/plain; charset=utf-8";
     let text = ResponseBuilder::new().description("It is").content(kind, content(string()));
-    operation("health", "Whether the analyzer is there, for Presidio's clients").response("200", text)
+    operation("health", "Whether the analyzer is there, for Presidio's clients")
+        .response("200", text)
 }
 
 fn names(id: &str, about: &str) -> OperationBuilder {
-    let names = Schema::from(ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String)));
+    let names =
+        Schema::from(ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String)));
     operation(id, about).response("200", answered("Names", names))
 }
 
 fn guardrail() -> OperationBuilder {
-    operation("litellm_guardrail", "Decides and records every text, for LiteLLM's generic guardrail")
-        .request_body(Some(asked(of::<wire::GuardrailRequest>())))
-        .response("200", answered("What to do", of::<wire::GuardrailAnswer>()))
+    operation(
+        "litellm_guardrail",
+        "Decides and records every text, for LiteLLM's generic guardrail",
+    )
+    .request_body(Some(asked(of::<wire::GuardrailRequest>())))
+    .response("200", answered("What to do", of::<wire::GuardrailAnswer>()))
 }
 
 /// An operation with what every one may answer.
@@ -228,10 +243,13 @@ fn answered(about: &str, schema: impl Into<RefOr<Schema>>) -> ResponseBuilder {
 }
 
 fn asked(schema: impl Into<RefOr<Schema>>) -> utoipa::openapi::request_body::RequestBody {
-    RequestBodyBuilder::new()
-        .required(Some(Required::True))
-        .content(JSON, content(schema))
-        .build()
+    RequestBodyBuilder::new().required(Some(Required::True)).content(JSON, content(schema)).build()
+}
+
+/// Adds the schema of a type, and those that it refers to.
+fn add<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+    schemas.push((T::name().into_owned(), T::schema()));
+    T::schemas(schemas);
 }
 
 fn of<T: ToSchema>() -> Ref {

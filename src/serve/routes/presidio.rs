@@ -130,7 +130,9 @@ fn analyzed(
     let texts = match &asked.text {
         Some(Texts::One(text)) if !text.is_empty() => std::slice::from_ref(text),
         Some(Texts::Many(texts)) if !texts.is_empty() => texts,
-        _ => return Err((Limit::Request, "No text provided: `text` is missing or empty".to_owned())),
+        _ => {
+            return Err((Limit::Request, "No text provided: `text` is missing or empty".to_owned()));
+        }
     };
     if texts.len() > batch_texts {
         let message = "the list has too many texts; send it in parts";
@@ -177,7 +179,8 @@ impl Wanted<'_> {
         if asked.context.as_ref().is_some_and(|it| !it.is_empty()) {
             return wrong("`context` is not taken: the rules have context terms of their own");
         }
-        let allowed: BTreeSet<&str> = asked.allow_list.iter().flatten().map(String::as_str).collect();
+        let allowed: BTreeSet<&str> =
+            asked.allow_list.iter().flatten().map(String::as_str).collect();
         let exact = matches!(asked.allow_list_match.as_deref(), None | Some("exact"));
         if !allowed.is_empty() && !exact {
             return wrong("`allow_list_match` is \"exact\" here: patterns are not taken");
@@ -187,7 +190,8 @@ impl Wanted<'_> {
             return wrong("`score_threshold` is no number from 0 to 1");
         }
         let mut entities = entities_of(rules);
-        let asked_for: BTreeSet<&str> = asked.entities.iter().flatten().map(String::as_str).collect();
+        let asked_for: BTreeSet<&str> =
+            asked.entities.iter().flatten().map(String::as_str).collect();
         if !asked_for.is_empty() {
             let names: BTreeSet<&str> = entities.values().map(String::as_str).collect();
             if !asked_for.is_subset(&names) {
@@ -313,7 +317,8 @@ mod tests {
     use super::*;
 
     fn found(entity_type: &str, start: usize, end: usize, score: f64) -> Found {
-        let none = Metadata { recognizer_name: String::new(), recognizer_identifier: String::new() };
+        let none =
+            Metadata { recognizer_name: String::new(), recognizer_identifier: String::new() };
         Found {
             entity_type: entity_type.to_owned(),
             start,

@@ -73,9 +73,8 @@ fn strip(value: &mut Value, place: Place, decided: &HashSet<&str>) -> bool {
             let is_content = place != Place::Elsewhere && DECIDED.contains(&key.as_str());
             let place = if is_content { Place::Content } else { Place::Elsewhere };
             // A key that holds nothing says nothing, unless it is data itself.
-            let own = !is_content
-                && !KEYS.contains(&key.as_str())
-                && !(item.is_null() && is_plain(key));
+            let own =
+                !is_content && !KEYS.contains(&key.as_str()) && !(item.is_null() && is_plain(key));
             strip(item, place, decided) || own || more
         }),
     }

@@ -83,8 +83,7 @@ mod tests {
     #[test]
     fn every_category_is_there_once_and_in_the_taxonomy() {
         let rules = crate::RuleSet::builtin().unwrap();
-        let ids: BTreeSet<&str> =
-            rules.taxonomy.iter().map(|(_, it)| it.id.as_str()).collect();
+        let ids: BTreeSet<&str> = rules.taxonomy.iter().map(|(_, it)| it.id.as_str()).collect();
         let mut seen = BTreeSet::new();
         for (ours, theirs) in ENTITIES {
             assert!(ids.contains(ours), "{ours} is no category");
