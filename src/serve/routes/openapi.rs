@@ -291,6 +291,7 @@ mod tests {
             destination: "d".to_owned(),
             response_destination: None,
             purpose: None,
+            rewrite_responses: false,
         };
         let all = Serve { presidio: true, litellm: Some(litellm), ..Serve::default() };
         assert_eq!(paths(&all), routes);
