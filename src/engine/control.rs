@@ -105,7 +105,9 @@ impl Control<'_> {
         };
         let mut redacted = None;
         if decision.effect == Effect::Redact {
-            let obligations: Obligations = decision.transforms().collect();
+            let redactions = self.policy.redactions(&flow);
+            let obligations = redactions.into_iter().chain(decision.transforms());
+            let obligations: Obligations = obligations.collect();
             let mut tokens = tokens(&flow);
             let again =
                 redact_and_rescan(self.scanner, payload, &classified, &obligations, &mut *tokens);
