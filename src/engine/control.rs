@@ -180,6 +180,7 @@ pub(super) fn declared_format(header: &FlowHeader) -> Result<Option<Format>, ()>
 /// Whether a payload that is declared as one format is read in two ways.
 pub(super) fn differ(declared: Format, sniffed: Format) -> bool {
     (declared.encoding, declared.structure) != (sniffed.encoding, sniffed.structure)
+        || declared.opaque.is_some() && sniffed.opaque.is_none()
 }
 
 /// Adds to a label what a header says that the payload carries. False where it names a category

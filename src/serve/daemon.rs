@@ -23,6 +23,7 @@ use super::pool::Pool;
 use super::refusal::Refusals;
 use super::routes;
 use super::shared::{Shared, now, random};
+use super::socket::Notifier;
 use crate::record::pending::Pending;
 use crate::record::vault::Vaults;
 use crate::record::{Failure, Ledger, Macs, event};
@@ -58,8 +59,12 @@ pub struct Parts {
     pub tcp: Option<std::net::TcpListener>,
     /// The token that TCP asks for.
     pub tcp_token: Option<Token>,
+    /// What systemd is told through.
+    pub notifier: Notifier,
     /// The helper that tells paths; none where there is no path.
     pub helper: Option<Helper>,
+    /// Who reads the programs of callers.
+    pub executables: Executables,
     /// Fields of the `start` entry beside what the daemon knows itself.
     pub start: Map<String, Value>,
 }
@@ -124,7 +129,7 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         uid: rustix::process::geteuid().as_raw(),
         messenger,
         cache: Cache::new(cache_key, limits.cache_entries),
-        executables: Executables::new(),
+        executables: parts.executables,
         reloading: std::sync::Mutex::default(),
         tcp_token: parts.tcp_token,
     });
@@ -134,6 +139,7 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         appended.map_err(|error| ServeError::Ledger(error.to_string()))
     };
     record("start", start)?;
+    record("policy_load", policy_fields(&shared.now_in_force(), None))?;
     let recording = Arc::clone(&shared);
     let recorder = std::thread::Builder::new()
         .name("path-failures".to_owned())
@@ -150,6 +156,7 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         parts.unix,
         parts.tcp,
         limits.connections,
+        Arc::new(parts.notifier),
         ready,
     ))?;
     // Whoever still holds a connection has had its time.
@@ -178,12 +185,29 @@ fn start_fields(
     fields
 }
 
+/// What is recorded of rules and register that come into force.
+fn policy_fields(in_force: &InForce, previous: Option<&str>) -> Map<String, Value> {
+    let policy = &in_force.policy;
+    Map::from_iter([
+        ("file".to_owned(), json!(in_force.file)),
+        ("policy_digest".to_owned(), json!(HEXLOWER.encode(&policy.digest()))),
+        ("rule_digest".to_owned(), json!(HEXLOWER.encode(&in_force.rules.digest))),
+        ("engine_version".to_owned(), json!(env!("CARGO_PKG_VERSION"))),
+        ("destinations".to_owned(), json!(policy.destinations().len())),
+        ("workflows".to_owned(), json!(policy.workflows().len())),
+        ("rules".to_owned(), json!(policy.rules().len())),
+        ("approvers".to_owned(), json!(policy.approvers().len())),
+        ("previous".to_owned(), json!(previous)),
+    ])
+}
+
 /// Serves until it is told to end; the failure of the ledger, if that was why.
 async fn event_loop(
     shared: Arc<Shared>,
     unix: std::os::unix::net::UnixListener,
     tcp: Option<std::net::TcpListener>,
     connections: usize,
+    notifier: Arc<Notifier>,
     ready: impl FnOnce(),
 ) -> Result<Option<Failure>, ServeError> {
     let io = |what| move |error| ServeError::Io(what, error);
@@ -207,20 +231,29 @@ async fn event_loop(
         tokio::spawn(accept(listener, shared, router, Arc::clone(&slots), stopped.clone()));
     }
     ready();
+    told(notifier.ready("payloads are decided"));
+    let mut watchdog = tokio::time::interval(notifier.watchdog_interval().unwrap_or(TICK));
     let mut tick = tokio::time::interval(TICK);
     let mut ticks = 0u64;
     let failed = loop {
         tokio::select! {
             _ = hangup.recv() => {
-                let shared = Arc::clone(&shared);
+                let (shared, notifier) = (Arc::clone(&shared), Arc::clone(&notifier));
                 tokio::task::spawn_blocking(move || {
-                    if let Err(problem) = shared.reload() {
-                        error!(problem, "nothing was reloaded");
-                    }
+                    told(notifier.reloading());
+                    let status = match shared.reload() {
+                        Ok(_) => "reloaded",
+                        Err(problem) => {
+                            error!(problem, "nothing was reloaded");
+                            "the last reload changed nothing: see the log"
+                        }
+                    };
+                    told(notifier.ready(status));
                 });
             }
             _ = terminate.recv() => break None,
             _ = interrupt.recv() => break None,
+            _ = watchdog.tick() => told(notifier.alive()),
             _ = tick.tick() => {
                 ticks += 1;
                 if let Some(failure) = shared.ledger.failed() {
@@ -234,12 +267,20 @@ async fn event_loop(
         }
     };
     info!("ending");
+    told(notifier.stopping());
     shared.stopping.store(true, Ordering::Relaxed);
     let _ = stop.send(true);
     let all = u32::try_from(connections).unwrap_or(u32::MAX);
     let drained = tokio::time::timeout(DRAIN, slots.acquire_many(all)).await;
     info!(drained = drained.is_ok(), "ended");
     Ok(failed)
+}
+
+/// That systemd cannot be told is no reason to stop.
+fn told(outcome: std::io::Result<()>) {
+    if let Err(error) = outcome {
+        error!(%error, "systemd was not told");
+    }
 }
 
 impl Shared {
@@ -327,17 +368,7 @@ impl Shared {
         let (old, new) = (digest(&before), digest(&next));
         let changed = old != new;
         if changed {
-            let fields = Map::from_iter([
-                ("file".to_owned(), json!(next.file)),
-                ("policy_digest".to_owned(), json!(new.0)),
-                ("rule_digest".to_owned(), json!(new.1)),
-                ("engine_version".to_owned(), json!(env!("CARGO_PKG_VERSION"))),
-                ("destinations".to_owned(), json!(next.policy.destinations().len())),
-                ("workflows".to_owned(), json!(next.policy.workflows().len())),
-                ("rules".to_owned(), json!(next.policy.rules().len())),
-                ("approvers".to_owned(), json!(next.policy.approvers().len())),
-                ("previous".to_owned(), json!(old.0)),
-            ]);
+            let fields = policy_fields(&next, Some(&old.0));
             let at = now();
             let appended = self.ledger.append(|it| event(it, "policy_load", &at, fields));
             appended.map_err(|error| error.to_string())?;

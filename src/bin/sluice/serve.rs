@@ -1,6 +1,6 @@
 //! `sluice serve`: the daemon on a Unix socket.
 
-use std::os::unix::net::UnixListener;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use sluicegate::config::{Sandbox, Serve};
 use sluicegate::record::pending::Pending;
 use sluicegate::record::{Macs, Options, State, StateError};
 use sluicegate::serve::messenger::{Helper, Launch, OWN_PROGRAM};
-use sluicegate::serve::peer::Tokens;
+use sluicegate::serve::peer::{Executables, Readers, Token, Tokens};
 use sluicegate::serve::sandbox::{self, Enforced, Minimum, Paths};
+use sluicegate::serve::socket::{self, Access, Group, Listening, Notifier, SocketError, inherited};
 use sluicegate::serve::{self, Loaded, Loader, Parts};
 
 use crate::names::shown;
@@ -76,12 +77,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let settings = loaded.config.settings.serve.clone();
     let state = open_state(&arguments)?;
     let path = socket_path(arguments.socket.as_deref(), &settings)?;
-    let unix = listen(&path)?;
+    let listening = listen(&path, &settings)?;
+    let (tcp, tcp_token) = listen_tcp(&settings)?;
+    let notifier = Notifier::from_environment().context("cannot reach systemd")?;
+    let path = listening.path().to_owned();
     let (config, rules) = (absolute(loaded.path.clone())?, absolute_all(&arguments.rules)?);
     // Everything outside is opened, the helper runs, and no thread does yet: now the sandbox closes.
     let helper = helper(config.as_deref(), &rules, &state)?;
+    let executables = executables(&settings)?;
     let enforced = close_sandbox(&settings, config.as_deref(), &rules, &state, &path)?;
     let ledger = crate::ledger::open_with(&state, Options::daemon())?;
+    crate::decide::told::forget_policy(&state);
     let (epoch, key) = state.mac_key().map_err(refused)?;
     let macs = Macs::new(epoch, *key.as_bytes());
     let pending = Pending::open(state.path())?;
@@ -94,6 +100,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         ("socket".to_owned(), json!(shown(&path))),
         ("sandbox".to_owned(), serde_json::to_value(&enforced)?),
     ]);
+    let (unix, remains) = listening.split();
     let parts = Parts {
         loader,
         loaded,
@@ -103,12 +110,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         pending,
         vaults,
         unix,
-        tcp: None,
-        tcp_token: None,
+        tcp,
+        tcp_token,
+        notifier,
         helper,
+        executables,
         start,
     };
-    serve::run(parts, || tracing::info!(socket = shown(&path), "ready"))?;
+    let served = serve::run(parts, || tracing::info!(socket = shown(&path), "ready"));
+    if let Err(error) = remains.remove() {
+        tracing::warn!(%error, "the socket is not removed");
+    }
+    served?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -125,6 +138,15 @@ fn helper(
     let counts = std::path::absolute(state.path().join("pending"))?;
     let launch = Launch { program: Path::new(OWN_PROGRAM), config, rules, counts: &counts };
     Ok(Some(Helper::start(&launch)?))
+}
+
+/// Who reads the programs of callers: inside the sandbox the daemon may not.
+fn executables(settings: &Serve) -> anyhow::Result<Executables> {
+    if settings.sandbox == Sandbox::Off {
+        return Ok(Executables::new());
+    }
+    let readers = Readers::start(Path::new(OWN_PROGRAM), &[crate::programs::COMMAND]);
+    Ok(Executables::read_by(readers.context("cannot start the helpers that read programs")?))
 }
 
 /// Closes the sandbox as far as the settings want it; none where they want none.
@@ -199,8 +221,31 @@ pub fn socket_path(given: Option<&Path>, settings: &Serve) -> anyhow::Result<Pat
         .ok_or_else(|| UsageError("no path for the socket; give one with --socket".into()).into())
 }
 
-fn listen(path: &Path) -> anyhow::Result<UnixListener> {
-    UnixListener::bind(path).with_context(|| format!("cannot listen on `{}`", shown(path)))
+/// The socket of systemd, else one of our own.
+fn listen(path: &Path, settings: &Serve) -> anyhow::Result<Listening> {
+    let access = match &settings.group {
+        None => Access::Owner,
+        Some(name) => Access::Group(match name.parse() {
+            Ok(id) => Group::Id(id),
+            Err(_) => Group::Name(name.clone()),
+        }),
+    };
+    let refused = |error: SocketError| UsageError(error.to_string());
+    match inherited(Some(path), &access).map_err(refused)? {
+        Some(listening) => Ok(listening),
+        None => Ok(socket::listen(path, &access).map_err(refused)?),
+    }
+}
+
+/// Loopback TCP and the token that it asks for, where the settings want it.
+fn listen_tcp(settings: &Serve) -> anyhow::Result<(Option<TcpListener>, Option<Token>)> {
+    let Some(address) = settings.tcp else { return Ok((None, None)) };
+    let file = settings.tcp_token_file.as_deref().unwrap_or_default();
+    let token = Token::read(Path::new(file))
+        .map_err(|error| UsageError(format!("the token of TCP cannot be used: {error}")))?;
+    let listener = TcpListener::bind(address)
+        .map_err(|error| UsageError(format!("cannot listen on `{address}`: {error}")))?;
+    Ok((Some(listener), Some(token)))
 }
 
 fn start_log(format: LogFormat, level: LogLevel) {
