@@ -131,7 +131,10 @@ fn analyzed(
         Some(Texts::One(text)) if !text.is_empty() => std::slice::from_ref(text),
         Some(Texts::Many(texts)) if !texts.is_empty() => texts,
         _ => {
-            return Err((Limit::Request, "No text provided: `text` is missing or empty".to_owned()));
+            return Err((
+                Limit::Request,
+                "No text provided: `text` is missing or empty".to_owned(),
+            ));
         }
     };
     if texts.len() > batch_texts {
