@@ -64,27 +64,28 @@ impl LabelBuilder {
     /// The label of all findings so far. A category that `rules` does not know counts as
     /// restricted: what cannot be looked up must not look harmless.
     pub fn finish(self, rules: &RuleSet, coverage: Coverage) -> Label {
+        self.so_far(rules, coverage)
+    }
+
+    /// As [`LabelBuilder::finish`], and more findings may come.
+    pub fn so_far(&self, rules: &RuleSet, coverage: Coverage) -> Label {
         let sensitivity = self
             .counts
             .keys()
             .map(|index| rules.category(*index).map_or(Sensitivity::Restricted, |c| c.sensitivity))
             .max()
             .unwrap_or(Sensitivity::Public);
-        let categories = self
-            .counts
-            .into_iter()
-            .map(|(category, count)| {
-                let count = CategoryCount {
-                    count: count.count,
-                    unique: count.values.unique(),
-                    max_likelihood: count.max_likelihood,
-                };
-                (category, count)
-            })
-            .collect();
+        let categories = self.counts.iter().map(|(category, count)| {
+            let count = CategoryCount {
+                count: count.count,
+                unique: count.values.unique(),
+                max_likelihood: count.max_likelihood,
+            };
+            (*category, count)
+        });
         Label {
-            categories,
-            possible: self.possible,
+            categories: categories.collect(),
+            possible: self.possible.clone(),
             sensitivity,
             coverage,
             lineage: BTreeSet::new(),

@@ -43,6 +43,9 @@ pub struct Arriving<'a> {
     pub failed: Option<Cause>,
     /// When it came in.
     pub began: Moment,
+    /// What it holds, where it was scanned while it arrived, in all readings that count; none: it is
+    /// scanned now.
+    pub classified: Option<Classified>,
 }
 
 /// A decided payload. Of its bytes only the redacted ones are held, where it is to be redacted.
@@ -84,23 +87,22 @@ impl Control<'_> {
     ) -> Judged {
         let Arriving { header, attested, carrier, payload, .. } = arriving;
         let now = arriving.began.seconds();
-        let declared = match &header.format {
-            None => Ok(None),
-            Some(word) => Format::declared(word.as_str()).map(Some).ok_or(()),
-        };
+        let declared = declared_format(header);
         // The whole payload is here, so what it looks like counts. A declared format adds what is
         // found by reading it so; it takes nothing away.
-        let mut classified = self.scanner.scan_as(payload, None);
+        let scanned = arriving.classified.clone();
+        let is_scanned = scanned.is_some();
+        let mut classified = scanned.unwrap_or_else(|| self.scanner.scan_as(payload, None));
         let sniffed = classified.format;
-        let other = declared.unwrap_or(None).filter(|declared| {
-            (declared.encoding, declared.structure) != (sniffed.encoding, sniffed.structure)
-        });
-        if let Some(declared) = other {
+        let other = declared.unwrap_or(None).filter(|declared| differ(*declared, sniffed));
+        if let Some(declared) = other.filter(|_| !is_scanned) {
             join(&mut classified, self.scanner.scan_as(payload, Some(declared)));
         }
         classified.label.coverage.reasons.extend(arriving.failed.map(reason_of));
         let known = inherit(header, self.scanner.rules(), &mut classified.label);
-        let flow = self.flow(header, attested, *carrier, payload);
+        let mut flow = self.flow(header, attested, *carrier);
+        flow.payload = self.macs.payload(payload);
+        flow.bytes = payload.len() as u64;
         let failed = arriving.failed.or((!known || declared.is_err()).then_some(Cause::Error));
         let mut decision = match failed {
             None => decide(self.policy, &classified.label, &flow, grants, now),
@@ -130,21 +132,13 @@ impl Control<'_> {
         Judged { header, attested, flow, classified, decision, redacted }
     }
 
-    /// The flow that a header names, with the MAC of its payload. Names that nobody registered are
-    /// kept without what records must not hold: regulated data, and of an address all but scheme
-    /// and host; a MAC of the whole text keeps them apart.
-    fn flow(
-        &self,
-        header: &FlowHeader,
-        attested: &Attested,
-        carrier: Carrier,
-        payload: &[u8],
-    ) -> Flow {
+    /// The flow that a header names; MAC and length of its payload are for the caller to fill in.
+    /// Names that nobody registered are kept without what records must not hold: regulated data, and
+    /// of an address all but scheme and host; a MAC of the whole text keeps them apart.
+    pub(super) fn flow(&self, header: &FlowHeader, attested: &Attested, carrier: Carrier) -> Flow {
         let mut flow = self.policy.resolve(header, attested, carrier);
         let shape = describe(header.destination.as_ref().map_or("", |it| it.as_str()));
         flow.address = self.names.clean(&Flow::address_of(&shape.scheme, &shape.host));
-        flow.payload = self.macs.payload(payload);
-        flow.bytes = payload.len() as u64;
         if flow.destination.is_none() && !flow.destination_name.is_empty() {
             let shown = flow.address.clone();
             flow.destination_name = self.bound("destination", &flow.destination_name, &shown);
@@ -167,6 +161,19 @@ impl Control<'_> {
     }
 }
 
+/// The format that a header declares; an error where it is none.
+pub(super) fn declared_format(header: &FlowHeader) -> Result<Option<Format>, ()> {
+    match &header.format {
+        None => Ok(None),
+        Some(word) => Format::declared(word.as_str()).map(Some).ok_or(()),
+    }
+}
+
+/// Whether a payload that is declared as one format is read in two ways.
+pub(super) fn differ(declared: Format, sniffed: Format) -> bool {
+    (declared.encoding, declared.structure) != (sniffed.encoding, sniffed.structure)
+}
+
 /// Adds to a label what a header says that the payload carries. False where it names a category
 /// that does not exist.
 pub(super) fn inherit(header: &FlowHeader, rules: &RuleSet, label: &mut Label) -> bool {
@@ -185,20 +192,8 @@ pub(super) fn inherit(header: &FlowHeader, rules: &RuleSet, label: &mut Label) -
 }
 
 /// Adds what another reading of the same payload found.
-fn join(classified: &mut Classified, other: Classified) {
-    let label = &mut classified.label;
-    for (category, count) in other.label.categories {
-        let ours = label.categories.entry(category).or_insert(count);
-        ours.count = ours.count.max(count.count);
-        ours.unique = ours.unique.max(count.unique);
-        ours.max_likelihood = ours.max_likelihood.max(count.max_likelihood);
-    }
-    for (category, count) in other.label.possible {
-        let ours = label.possible.entry(category).or_default();
-        *ours = count.max(*ours);
-    }
-    label.sensitivity = label.sensitivity.max(other.label.sensitivity);
-    label.coverage.join(&other.label.coverage);
+pub(super) fn join(classified: &mut Classified, other: Classified) {
+    join_labels(&mut classified.label, other.label);
     classified.truncated = classified.truncated.max(other.truncated);
     for finding in other.findings {
         let is_known = |ours: &&Finding| ours.span == finding.span && ours.rule == finding.rule;
@@ -211,8 +206,24 @@ fn join(classified: &mut Classified, other: Classified) {
     }
 }
 
+/// Adds the label of another reading of the same payload.
+pub(super) fn join_labels(label: &mut Label, other: Label) {
+    for (category, count) in other.categories {
+        let ours = label.categories.entry(category).or_insert(count);
+        ours.count = ours.count.max(count.count);
+        ours.unique = ours.unique.max(count.unique);
+        ours.max_likelihood = ours.max_likelihood.max(count.max_likelihood);
+    }
+    for (category, count) in other.possible {
+        let ours = label.possible.entry(category).or_default();
+        *ours = count.max(*ours);
+    }
+    label.sensitivity = label.sensitivity.max(other.sensitivity);
+    label.coverage.join(&other.coverage);
+}
+
 /// What the coverage of a payload says that could not be had whole.
-fn reason_of(cause: Cause) -> Reason {
+pub(super) fn reason_of(cause: Cause) -> Reason {
     match cause {
         Cause::Limit => Reason::Limit,
         Cause::Deadline => Reason::Deadline,

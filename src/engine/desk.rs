@@ -1,5 +1,9 @@
 //! A payload with its flow header is decided, recorded, and only then released.
 
+mod written;
+
+pub(super) use written::{Prepared, Slot, Written};
+
 use std::io;
 
 use data_encoding::HEXLOWER;
@@ -13,7 +17,7 @@ use crate::record::pending::{
     Collected, ConsumeError, End, Judgement, Kept, Pending, PendingError,
 };
 use crate::record::vault::{self, Vault, Vaults};
-use crate::record::{AppendError, Decided, EscalationId, Ledger, Moment, Receipt, decision, event};
+use crate::record::{AppendError, EscalationId, Ledger, Moment, Receipt, event};
 use crate::respond::{NoTokens, TokenFailure, Tokens, escape};
 
 /// Seconds that the values of tokens are kept: 30 days.
@@ -65,6 +69,9 @@ pub enum DeskError {
     /// The ledger takes no entry.
     #[error("the decision cannot be recorded, so nothing is released: {0}")]
     Record(#[from] AppendError),
+    /// An entry before this one was not recorded.
+    #[error("an earlier entry of this payload was not recorded, so nothing more is released")]
+    Unrecorded,
 }
 
 /// A grant that was presented, as far as it holds.
@@ -81,8 +88,33 @@ impl Desk<'_> {
     ///
     /// The entry could not be made durable: nothing may be released.
     pub fn settle(&self, arriving: &Arriving<'_>) -> Result<Settled, DeskError> {
+        match self.prepare(arriving)? {
+            Prepared::Settled(settled) => Ok(*settled),
+            Prepared::Unwritten(unwritten) => {
+                let (judged, written) = *unwritten;
+                self.write(judged, &arriving.began, written)
+            }
+        }
+    }
+
+    /// As [`Desk::settle`], but `told` gets the answer, once the entry is durable: the calling
+    /// thread does not wait, but for the use of a grant and for an escalation that is kept. Where it
+    /// does not wait `told` runs on the thread that commits, and has to be quick.
+    pub fn settle_then(
+        &self,
+        arriving: &Arriving<'_>,
+        told: impl FnOnce(Result<Settled, DeskError>) + Send + 'static,
+    ) {
+        match self.prepare(arriving) {
+            Err(error) => told(Err(error)),
+            Ok(prepared) => self.write_prepared_then(prepared, &arriving.began, told),
+        }
+    }
+
+    /// Decides a payload, and keeps what has to wait. A grant is used, and that is recorded.
+    pub(super) fn prepare(&self, arriving: &Arriving<'_>) -> Result<Prepared, DeskError> {
         let Arriving { header, attested, began, .. } = arriving;
-        let mut tokens = |flow: &Flow| self.tokens(arriving, flow);
+        let mut tokens = |flow: &Flow| self.tokens(header, attested, began, flow);
         let (presented, mut refusal) = match self.presented(header, attested, began)? {
             Ok(presented) => (presented, None),
             Err(refusal) => (None, Some(refusal)),
@@ -97,7 +129,7 @@ impl Desk<'_> {
         let used = passes && !judged.decision.grants.is_empty();
         if let Some(presented) = presented.filter(|_| used) {
             match self.use_grant(&presented, &judged, began) {
-                Ok(settled) => return Ok(settled),
+                Ok(settled) => return Ok(Prepared::Settled(Box::new(settled))),
                 Err(ConsumeError::Record(error)) => return Err(error),
                 Err(ConsumeError::Pending(error)) => {
                     // Without its grant the flow is what it was before.
@@ -106,48 +138,61 @@ impl Desk<'_> {
                 }
             }
         }
-        let mut extra = Vec::new();
-        let mut statement = None;
-        if judged.decision.effect == Effect::Escalate {
-            match self.held(&judged, header, began)? {
-                Ok(Held::Waits(waiting)) => statement = Some(waiting),
-                Ok(Held::New(new)) => {
-                    extra.push(escalation_fields(&new));
-                    statement = Some(new);
-                }
-                Ok(Held::Ended(from)) => judged.decision.raise(Effect::Block, from),
-                Err(why) => {
-                    refusal = Some(why);
-                    judged.decision.raise(Effect::Block, Determinant::Failure);
-                }
+        let written = self.hold(&mut judged, began, refusal)?;
+        Ok(Prepared::Unwritten(Box::new((judged, written))))
+    }
+
+    /// What is written beside a decision. Where it is to escalate, that is kept for a person, or
+    /// blocked where that is not possible.
+    pub(super) fn hold(
+        &self,
+        judged: &mut Judged,
+        now: &Moment,
+        refusal: Option<String>,
+    ) -> Result<Written, DeskError> {
+        let mut written = Written { refusal, ..Written::default() };
+        if judged.decision.effect != Effect::Escalate {
+            return Ok(written);
+        }
+        match self.held(judged, now)? {
+            Ok(Held::Waits(waiting)) => written.statement = Some(waiting),
+            Ok(Held::New(new)) => {
+                written.extra.push(escalation_fields(&new));
+                written.statement = Some(new);
+            }
+            Ok(Held::Ended(from)) => judged.decision.raise(Effect::Block, from),
+            Err(why) => {
+                written.refusal = Some(why);
+                judged.decision.raise(Effect::Block, Determinant::Failure);
             }
         }
-        let written = Written { statement, grant: None, refusal, extra };
-        self.write(judged, began, written)
+        Ok(written)
     }
 
     /// Keeps the tokens of a flow: those of one run of a workload for one destination, or of this
     /// payload alone where no run is named.
-    fn tokens<'t>(&'t self, arriving: &Arriving<'_>, flow: &Flow) -> Box<dyn Tokens + 't> {
+    pub(super) fn tokens<'t>(
+        &'t self,
+        header: &FlowHeader,
+        attested: &Attested,
+        now: &Moment,
+        flow: &Flow,
+    ) -> Box<dyn Tokens + 't> {
         let Some(vaults) = self.vaults else { return Box::new(NoTokens) };
-        let run = arriving.header.run.as_ref().map_or_else(
+        let run = header.run.as_ref().map_or_else(
             || format!("payload {}", HEXLOWER.encode(&flow.payload)),
             |run| format!("run {}", run.as_str()),
         );
-        let now = arriving.began.seconds();
-        let scope = vault::Scope::new(&arriving.attested, &run, &flow.destination_name);
+        let now = now.seconds();
+        let scope = vault::Scope::new(attested, &run, &flow.destination_name);
         Box::new(RunTokens { vaults, scope, now, random: self.random, vault: None })
     }
 
     /// What becomes of a flow that has to wait: it waits already, somebody denied it, the time of
     /// the escalation that the header names is over, or a new escalation is kept. A denial counts
     /// for the payload, whatever the header names.
-    fn held(
-        &self,
-        judged: &Judged,
-        header: &FlowHeader,
-        now: &Moment,
-    ) -> Result<Result<Held, String>, DeskError> {
+    fn held(&self, judged: &Judged, now: &Moment) -> Result<Result<Held, String>, DeskError> {
+        let header = &judged.header;
         let new = match self.state(judged, now) {
             Ok(new) => new,
             Err(why) => return Ok(Err(why)),
@@ -361,10 +406,9 @@ impl Desk<'_> {
                 ("expires", json!(presented.grant.expires())),
             ]);
             let written = Written {
-                statement: None,
                 grant: Some((presented.id, presented.grant.approvers().to_vec())),
-                refusal: None,
                 extra: vec![("grant_use", fields)],
+                ..Written::default()
             };
             settled = Some(self.write(judged.clone(), began, written)?);
             Ok(())
@@ -409,66 +453,6 @@ impl Desk<'_> {
         let scope = bounds.map_or(Scope::Payload, |(uses, bytes)| Scope::Bounded { uses, bytes });
         let terms = Terms { pending: grants.wait, lifetime: grants.valid, scope };
         Statement::of(held, terms, id, now.seconds()).map_err(|error| error.to_string())
-    }
-
-    /// Appends the entry of the decision, and those that belong to it, in one commit.
-    fn write(
-        &self,
-        judged: Judged,
-        began: &Moment,
-        written: Written,
-    ) -> Result<Settled, DeskError> {
-        let Written { statement, grant, refusal, extra } = written;
-        let until = |it: &Statement| (it.id, it.expires.saturating_mul(1_000_000_000));
-        let escalation = statement.as_ref().map(until);
-        let Control { scanner, policy, macs, names } = self.control;
-        let taxonomy = &scanner.rules().taxonomy;
-        let reason = policy.sentence(&judged.decision, &judged.flow, taxonomy);
-        let released = match (judged.decision.effect, &judged.redacted) {
-            (Effect::Allow, _) => Some((judged.flow.bytes, judged.flow.payload)),
-            (Effect::Redact, Some(bytes)) => Some((bytes.len() as u64, macs.payload(bytes))),
-            _ => None,
-        };
-        let shape = judged.header.destination.as_ref().map(|it| describe(it.as_str()));
-        let shape = shape.unwrap_or_default();
-        let escalation_id = escalation.map(|(id, _)| id.to_string());
-        let grant_id = grant.as_ref().map(|(id, _)| id.to_string());
-        let approvers = grant.as_ref().map_or(&[][..], |(_, approvers)| approvers);
-        let clean = |text: &str| escape(&names.clean(text));
-        let decided_at = (self.clock)();
-        let latency = decided_at.monotonic.saturating_sub(began.monotonic) / 1000;
-        let decided = Decided {
-            policy,
-            rules: scanner.rules(),
-            header: &judged.header,
-            destination: (&shape.scheme, &shape.host),
-            attested: &judged.attested,
-            flow: &judged.flow,
-            label: &judged.classified.label,
-            findings: &judged.classified.findings,
-            truncated: judged.classified.truncated,
-            decision: &judged.decision,
-            reason: &reason,
-            released,
-            escalation: escalation_id.as_deref(),
-            grant: grant_id.as_deref(),
-            approvers,
-            at: &decided_at,
-            latency_us: latency,
-        };
-        let receipts = self.ledger.append_all(|first| {
-            let numbers = first..;
-            let before = numbers
-                .zip(extra)
-                .map(|(sequence, (kind, fields))| event(sequence, kind, &decided_at, fields));
-            let mut entries: Vec<Vec<u8>> = before.collect();
-            let sequence = first.saturating_add(entries.len() as u64);
-            entries.push(decision(sequence, &decided, macs, &clean));
-            entries
-        })?;
-        let receipt = receipts.last().copied().ok_or(AppendError::Entry(0))?;
-        let grant = grant.map(|(id, _)| id);
-        Ok(Settled { judged, reason, receipt, escalation, statement, grant, refusal, released })
     }
 }
 
@@ -534,15 +518,6 @@ fn asks_the_same(kept: &Statement, new: &Statement) -> bool {
         && kept.coverage == new.coverage
         && kept.unlisted_purpose == new.unlisted_purpose
         && kept.rules == new.rules
-}
-
-/// What is written beside a decision.
-struct Written {
-    statement: Option<Statement>,
-    grant: Option<(EscalationId, Vec<String>)>,
-    refusal: Option<String>,
-    /// Kind and fields of entries that come before it.
-    extra: Vec<(&'static str, Map<String, Value>)>,
 }
 
 fn fields(pairs: &[(&str, Value)]) -> Map<String, Value> {

@@ -7,6 +7,7 @@
 mod collect;
 mod control;
 mod desk;
+mod flowing;
 mod names;
 mod redact;
 mod redact_stream;
@@ -19,6 +20,7 @@ mod volume;
 
 pub use control::{Arriving, Control, Judged, TokensFor};
 pub use desk::{Desk, DeskError, Settled};
+pub use flowing::{Ended, Flowing, Terms};
 pub use names::ScannedNames;
 pub use redact::{Rescanned, redact_and_rescan};
 pub use redact_stream::{RedactStream, RedactedStream};

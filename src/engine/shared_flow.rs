@@ -277,6 +277,7 @@ mod tests {
                         payload,
                         failed: None,
                         began: began.clone(),
+                        classified: None,
                     };
                     let mut tokens = |_: &Flow| -> Box<dyn Tokens> { Box::new(NoTokens) };
                     let judged = control.judge(&arriving, &[], &mut tokens);

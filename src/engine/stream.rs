@@ -3,7 +3,7 @@
 use super::collect::Collector;
 use super::{Classified, Scanner, opaque_coverage};
 use crate::decode::{Encoding, Format, SNIFF_BYTES, Utf16Decoder};
-use crate::model::{Coverage, Reason, Span};
+use crate::model::{Coverage, Label, Reason, Span};
 use crate::scan::structure::Tracker;
 use crate::scan::{Cursor, Found};
 
@@ -87,10 +87,7 @@ impl Stream {
             self.decide();
         }
         self.feed(rest);
-        match &self.state {
-            State::Running(running) => running.final_to,
-            State::Undecided(_) => 0,
-        }
+        self.final_to()
     }
 
     /// Adds reasons why the payload is not wholly inspected, such as a failed read.
@@ -106,6 +103,29 @@ impl Stream {
     /// Findings past the cap so far: they are counted and not among [`Stream::findings`].
     pub fn truncated(&self) -> u64 {
         self.collector.truncated
+    }
+
+    /// Findings so far, the counted ones included.
+    pub fn found(&self) -> u64 {
+        self.collector.truncated.saturating_add(self.collector.findings.len() as u64)
+    }
+
+    /// The label of what is known so far; more bytes only add to it.
+    pub fn label(&self) -> Label {
+        let mut coverage = self.coverage.clone();
+        if let Some(format) = self.format() {
+            coverage.join(&opaque_coverage(format));
+        }
+        self.collector.label.so_far(self.scanner.rules(), coverage)
+    }
+
+    /// The offset below which nothing comes and nothing changes any more, as [`Stream::push`] gave it
+    /// last.
+    pub fn final_to(&self) -> u64 {
+        match &self.state {
+            State::Running(running) => running.final_to,
+            State::Undecided(_) => 0,
+        }
     }
 
     /// The format, once it is decided.

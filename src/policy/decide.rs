@@ -155,6 +155,46 @@ pub fn decide(
     decision
 }
 
+impl Policy {
+    /// Whether a rule can redact a flow, whatever it holds.
+    pub fn may_redact(&self, flow: &Flow) -> bool {
+        let active = self.active(flow);
+        let redacts = |at: usize| {
+            self.rules().get(at).is_some_and(|it| it.effect == Effect::Redact && !it.shadow)
+        };
+        let rules = active.iter().enumerate();
+        rules
+            .flat_map(|(word, active)| bits(*active).map(move |bit| word * 64 + bit as usize))
+            .any(redacts)
+    }
+
+    /// The rules whose conditions on the flow hold.
+    fn active(&self, flow: &Flow) -> Vec<u64> {
+        let masks = &self.masks;
+        let channel = crate::model::Channel::ALL.iter().position(|it| *it == flow.channel);
+        let channel = channel.and_then(|at| masks.channel.get(at));
+        let workflow = match flow.workflow {
+            WorkflowOf::Registered(at) => masks.workflow.get(at),
+            WorkflowOf::Unnamed | WorkflowOf::Unregistered => masks.workflow.last(),
+        };
+        let purpose = match flow.purpose {
+            Some(at) => masks.purpose.get(at),
+            None => masks.purpose.last(),
+        };
+        let destination = match flow.destination {
+            Some(at) => masks.destination.get(at),
+            None => masks.destination.last(),
+        };
+        let (Some(channel), Some(workflow), Some(purpose), Some(destination)) =
+            (channel, workflow, purpose, destination)
+        else {
+            return vec![0; masks.words];
+        };
+        let flow = channel.iter().zip(workflow).zip(purpose).zip(destination);
+        flow.map(|(((a, b), c), d)| a & b & c & d).collect()
+    }
+}
+
 impl Decision {
     /// The decision where a step failed: block.
     pub fn failure(cause: Cause) -> Decision {
@@ -317,7 +357,7 @@ struct Verdict {
 
 impl Judge<'_> {
     fn items(&self) -> (Vec<ItemDecision>, Vec<(usize, Effect)>) {
-        let active = self.active();
+        let active = self.policy.active(self.flow);
         let mut shadows = Vec::new();
         let (policy, label) = (self.policy, self.label);
         let mut items = Vec::with_capacity(label.categories.len() + 2);
@@ -356,32 +396,6 @@ impl Judge<'_> {
         shadows.sort_unstable();
         shadows.dedup();
         (items, shadows)
-    }
-
-    /// The rules whose conditions on the flow hold.
-    fn active(&self) -> Vec<u64> {
-        let masks = &self.policy.masks;
-        let channel = crate::model::Channel::ALL.iter().position(|it| *it == self.flow.channel);
-        let channel = channel.and_then(|at| masks.channel.get(at));
-        let workflow = match self.flow.workflow {
-            WorkflowOf::Registered(at) => masks.workflow.get(at),
-            WorkflowOf::Unnamed | WorkflowOf::Unregistered => masks.workflow.last(),
-        };
-        let purpose = match self.flow.purpose {
-            Some(at) => masks.purpose.get(at),
-            None => masks.purpose.last(),
-        };
-        let destination = match self.flow.destination {
-            Some(at) => masks.destination.get(at),
-            None => masks.destination.last(),
-        };
-        let (Some(channel), Some(workflow), Some(purpose), Some(destination)) =
-            (channel, workflow, purpose, destination)
-        else {
-            return vec![0; masks.words];
-        };
-        let flow = channel.iter().zip(workflow).zip(purpose).zip(destination);
-        flow.map(|(((a, b), c), d)| a & b & c & d).collect()
     }
 
     fn verdict(

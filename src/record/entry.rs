@@ -112,9 +112,24 @@ pub struct Decided<'a> {
 
 /// The entry of a decision.
 pub fn decision(sequence: u64, decided: &Decided<'_>, macs: &Macs, clean: &Cleaner<'_>) -> Vec<u8> {
+    decision_of("decision", Map::new(), sequence, decided, macs, clean)
+}
+
+/// The entry of a decision, of this kind and with these fields beside its own.
+pub(super) fn decision_of(
+    kind: &str,
+    more: Map<String, Value>,
+    sequence: u64,
+    decided: &Decided<'_>,
+    macs: &Macs,
+    clean: &Cleaner<'_>,
+) -> Vec<u8> {
     let mut kept = MAX_FINGERPRINTS;
     loop {
-        let mut value = decision_value(sequence, decided, macs, clean, kept);
+        let mut entry = begin(sequence, kind, decided.at);
+        entry.extend(more.clone());
+        entry.extend(decision_fields(decided, macs, clean, kept));
+        let mut value = Value::Object(entry);
         let bytes = encode(&value);
         if bytes.len() <= MAX_ENTRY {
             return bytes;
@@ -195,7 +210,7 @@ pub fn run_summary(sequence: u64, ran: &Ran<'_>, macs: &Macs, clean: &Cleaner<'_
 
 /// Leaves out, with their number, the parts of an entry that have no bound of their own or that a
 /// caller can make long: an entry that is too long would be no entry.
-fn summarise(entry: &mut Value) {
+pub(super) fn summarise(entry: &mut Value) {
     let mut count = |path: &str| {
         let Some(part) = entry.pointer_mut(path) else { return };
         let entries = match part {
@@ -223,7 +238,7 @@ pub fn event(sequence: u64, kind: &str, at: &Moment, fields: Map<String, Value>)
     encode(&Value::Object(entry))
 }
 
-fn begin(sequence: u64, kind: &str, at: &Moment) -> Map<String, Value> {
+pub(super) fn begin(sequence: u64, kind: &str, at: &Moment) -> Map<String, Value> {
     let mut entry = Map::new();
     entry.insert("v".to_owned(), json!(VERSION));
     entry.insert("sequence".to_owned(), json!(sequence));
@@ -233,20 +248,18 @@ fn begin(sequence: u64, kind: &str, at: &Moment) -> Map<String, Value> {
 }
 
 /// A value of strings, numbers and maps with text keys is JSON, so this cannot fail.
-fn encode(value: &impl Serialize) -> Vec<u8> {
+pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
-fn decision_value(
-    sequence: u64,
+fn decision_fields(
     decided: &Decided<'_>,
     macs: &Macs,
     clean: &Cleaner<'_>,
     fingerprints: usize,
-) -> Value {
+) -> Map<String, Value> {
     let Decided { policy, rules, header, flow, label, decision, .. } = *decided;
-    let mut entry = begin(sequence, "decision", decided.at);
-    entry.extend(asked(policy, flow, header, decided.attested, macs, clean));
+    let mut entry = asked(policy, flow, header, decided.attested, macs, clean);
     let mut put = |key: &str, value: Value| drop(entry.insert(key.to_owned(), value));
     put("destination", destination(policy, flow, header, decided.destination, macs, clean));
     put("bytes", json!(flow.bytes));
@@ -286,11 +299,11 @@ fn decision_value(
         ),
     );
     put("latency_us", json!(decided.latency_us));
-    Value::Object(entry)
+    entry
 }
 
 /// Who asked for what: all that the header claims but the destination, and what the kernel attests.
-fn asked(
+pub(super) fn asked(
     policy: &Policy,
     flow: &Flow,
     header: &FlowHeader,
@@ -345,7 +358,7 @@ fn with<const N: usize>(claim: Value, more: [(&str, Value); N]) -> Value {
 }
 
 /// A claim: the text as the cleaner leaves it, and its MAC where that is not the whole text.
-fn claim(field: &str, text: &Claimed, macs: &Macs, clean: &Cleaner<'_>) -> Value {
+pub(super) fn claim(field: &str, text: &Claimed, macs: &Macs, clean: &Cleaner<'_>) -> Value {
     let cleaned = clean(text.as_str());
     let long = text.as_str().len() > MAX_PLAIN;
     let shown: String = cleaned.chars().take(MAX_CLAIM).collect();
@@ -357,7 +370,7 @@ fn claim(field: &str, text: &Claimed, macs: &Macs, clean: &Cleaner<'_>) -> Value
 }
 
 /// Id, trust, scheme and host: never a path, a query or a user.
-fn destination(
+pub(super) fn destination(
     policy: &Policy,
     flow: &Flow,
     header: &FlowHeader,

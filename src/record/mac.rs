@@ -67,6 +67,7 @@ impl Macs {
 }
 
 /// The MAC of a payload so far.
+#[derive(Clone)]
 pub struct PayloadMac {
     // HMAC takes a key of any length, so it is always there.
     mac: Option<Hmac<Sha256>>,

@@ -42,6 +42,7 @@ mod read;
 mod recover;
 mod retention;
 pub mod state;
+mod stream_entry;
 pub mod tiles;
 pub mod verify;
 pub mod vault;
@@ -59,4 +60,7 @@ pub use read::{ReadError, Reader};
 pub use recover::{Cut, RecoverError};
 pub use retention::{RetainError, Retained};
 pub use state::{State, StateError};
+pub use stream_entry::{
+    MAX_WINDOW, Opened, Streamed, Window, stream_close, stream_open, stream_window,
+};
 pub use writer::{Failure, Growth, LastWords};

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::query::{approvers, categories, text_at};
+use super::query::{approvers, categories, is_decision, text_at};
 
 /// The version of the schema.
 pub const SCHEMA: &str = "1.9.0-dev";
@@ -17,7 +17,7 @@ pub const SCHEMA: &str = "1.9.0-dev";
 /// The event of an entry with its leaf hash, in hex digits; none for an entry that is no decision.
 /// `title` gives the title of a category.
 pub fn finding(entry: &Value, leaf: &str, title: &dyn Fn(&str) -> String) -> Option<Value> {
-    if text_at(entry, "/kind") != Some("decision") {
+    if !is_decision(entry) {
         return None;
     }
     let effect = text_at(entry, "/effect").unwrap_or("block");
@@ -99,6 +99,7 @@ pub fn finding(entry: &Value, leaf: &str, title: &dyn Fn(&str) -> String) -> Opt
             "run": text_at(entry, "/run/claimed"),
             "grant": text_at(entry, "/grant"),
             "escalation": text_at(entry, "/escalation"),
+            "released_bytes": entry.pointer("/released/bytes"),
         }),
     );
     Some(Value::Object(event))

@@ -92,7 +92,7 @@ impl Filter {
             })
             && self.effect.is_none_or(|effect| text_at(entry, "/effect") == Some(effect.as_str()))
             && self.since.as_deref().is_none_or(|since| time >= since)
-            && self.until.as_deref().is_none_or(|until| time < until)
+            && self.until.as_deref().is_none_or(|until| !time.is_empty() && time < until)
             && self
                 .approver
                 .as_deref()
@@ -106,6 +106,11 @@ impl Filter {
 /// The text at a JSON pointer (RFC 6901).
 pub fn text_at<'e>(entry: &'e Value, path: &str) -> Option<&'e str> {
     entry.pointer(path).and_then(Value::as_str)
+}
+
+/// Whether an entry is of a decision: of a payload, or of one that was released in parts.
+pub fn is_decision(entry: &Value) -> bool {
+    matches!(text_at(entry, "/kind"), Some("decision" | "stream_close"))
 }
 
 /// Ids of the categories that were found or inherited.
@@ -140,7 +145,7 @@ pub struct DeniedThenAllowed {
 impl DeniedThenAllowed {
     /// Takes the next entry; gives the earlier denial of the same payload if this one lets it pass.
     pub fn next(&mut self, entry: &Value) -> Option<u64> {
-        if text_at(entry, "/kind") != Some("decision") {
+        if !is_decision(entry) {
             return None;
         }
         let payload = text_at(entry, "/payload_mac")?;
@@ -214,14 +219,18 @@ impl Gaps {
     /// Takes the next entry; gives what is odd about it.
     pub fn next(&mut self, entry: &Value) -> Vec<Gap> {
         let sequence = entry.pointer("/sequence").and_then(Value::as_u64).unwrap_or(0);
-        let wall = text_at(entry, "/time/wall").unwrap_or("").to_owned();
-        let boot = text_at(entry, "/time/boot").unwrap_or("").to_owned();
+        // A window of a stream has no time: that of the entry before it stands.
+        let before = |part: fn(&(u64, String, String)) -> &str| self.last.as_ref().map_or("", part);
+        let wall =
+            text_at(entry, "/time/wall").unwrap_or_else(|| before(|last| &last.1)).to_owned();
+        let boot =
+            text_at(entry, "/time/boot").unwrap_or_else(|| before(|last| &last.2)).to_owned();
         let mut gaps = Vec::new();
         if let Some((last, last_wall, last_boot)) = &self.last {
             if sequence != last.wrapping_add(1) {
                 gaps.push(Gap::Sequence(*last, sequence));
             }
-            if boot != *last_boot {
+            if boot != *last_boot && !last_boot.is_empty() {
                 gaps.push(Gap::Restart);
             }
             if is_before(&wall, last_wall) {

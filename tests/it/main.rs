@@ -21,6 +21,7 @@ mod config;
 mod decide_cli;
 mod docs;
 mod exact;
+mod flowing;
 mod fuzz_bodies;
 mod fuzz_regressions;
 mod generated;

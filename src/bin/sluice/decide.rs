@@ -135,6 +135,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         payload: &payload.bytes,
         failed: payload.failed,
         began: began.clone(),
+        classified: None,
     };
     let settled = desk.settle(&arriving)?;
     let shaper = Shaper::new(&rules, &names, Filter::all());

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
+use sluicegate::record::query::is_decision;
 use sluicegate::record::{State, merkle, ocsf};
 
 use super::query::{Conditions, each, filter, open};
@@ -49,7 +50,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let (reader, macs) = open(&arguments.state)?;
     let wanted = filter(&arguments.conditions);
-    let is_wanted = |entry: &Value| wanted.matches(entry, &macs) && query::is_decision(entry);
+    let is_wanted = |entry: &Value| wanted.matches(entry, &macs) && is_decision(entry);
     let (mut count, mut first, mut last) = (0u64, None, None);
     each(&reader, |_, entry| {
         if is_wanted(entry) {

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 use sluicegate::record::query::{
-    DeniedThenAllowed, Filter, Gap, Gaps, SelfApproval, approvers, categories, self_approval,
-    text_at,
+    DeniedThenAllowed, Filter, Gap, Gaps, SelfApproval, approvers, categories, is_decision,
+    self_approval, text_at,
 };
 use sluicegate::record::{Macs, ReadError, Reader, State, rfc3339};
 use sluicegate::respond::escape;
@@ -364,11 +364,6 @@ fn time(text: &str) -> Result<String, String> {
     Ok(rfc3339(u64::try_from(since.as_nanos()).map_err(|_| wrong().to_owned())?))
 }
 
-/// Whether an entry is of a decision.
-pub fn is_decision(entry: &Value) -> bool {
-    text_at(entry, "/kind") == Some("decision")
-}
-
 /// A text that an entry claims.
 fn claimed(entry: &Value, field: &str) -> Option<String> {
     text_at(entry, &format!("/{field}/claimed")).map(escape)
@@ -385,13 +380,24 @@ fn who(entry: &Value) -> String {
     uid.map_or_else(String::new, |uid| format!("uid:{uid}"))
 }
 
+/// A window of a stream in a line: it says no more than what went out.
+fn window(entry: &Value, sequence: u64) -> String {
+    let number = |path: &str| entry.pointer(path).and_then(Value::as_u64);
+    let shown = |path: &str| number(path).map_or_else(|| "?".to_owned(), |it| it.to_string());
+    let (open, from, to) = (shown("/open"), shown("/from"), shown("/to"));
+    format!("{sequence:>6}  {:<20}  stream_window of {open}: bytes {from} to {to} released", "")
+}
+
 /// An entry in a line.
 fn line(entry: &Value) -> String {
     let sequence = entry.pointer("/sequence").and_then(Value::as_u64).unwrap_or(0);
     let wall = text_at(entry, "/time/wall").unwrap_or("").get(..19).unwrap_or("");
     let kind = text_at(entry, "/kind").unwrap_or("unreadable");
     let begin = format!("{sequence:>6}  {wall}Z");
-    if kind != "decision" {
+    if kind == "stream_window" {
+        return window(entry, sequence);
+    }
+    if !is_decision(entry) && kind != "stream_open" {
         let about = ["/escalation", "/grant"].into_iter().find_map(|path| text_at(entry, path));
         let by: Vec<&str> = approvers(entry).collect();
         let by = if by.is_empty() { String::new() } else { format!(" by {}", by.join(", ")) };
@@ -400,7 +406,7 @@ fn line(entry: &Value) -> String {
     let held: Vec<&str> = categories(entry).collect();
     let held = if held.is_empty() { "nothing regulated".to_owned() } else { held.join(", ") };
     let trigger = claimed(entry, "trigger").unwrap_or_else(|| "nobody named".to_owned());
-    let effect = text_at(entry, "/effect").unwrap_or("");
+    let effect = text_at(entry, "/effect").unwrap_or("opened");
     let to = destination(entry);
     format!("{begin}  {effect:<8} {trigger} ({}) -> {to}: {held}", who(entry))
 }
@@ -412,8 +418,7 @@ const HEADING: &str = "\n";
 fn answers(entry: &Value) -> String {
     use std::fmt::Write as _;
     let mut text = format!("{}\n", line(entry));
-    let kind = text_at(entry, "/kind").unwrap_or("");
-    if kind != "decision" {
+    if !is_decision(entry) {
         let pretty = serde_json::to_string_pretty(entry).unwrap_or_default();
         return text + &escape_lines(&pretty) + "\n";
     }
@@ -475,7 +480,11 @@ fn answers(entry: &Value) -> String {
     put("approved by", list("/approver"));
     put("policy", at("/policy_digest"));
     put("rules", at("/rule_digest"));
-    put("released", number("/released/bytes").map(|it| format!("{it} bytes")));
+    let windows = number("/windows").zip(number("/open"));
+    let windows = windows.map_or_else(String::new, |(windows, open)| {
+        format!(", in {windows} windows of the stream that entry {open} opened, and at its end")
+    });
+    put("released", number("/released/bytes").map(|it| format!("{it} bytes{windows}")));
     text
 }
 
