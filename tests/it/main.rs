@@ -18,6 +18,7 @@ mod cases;
 mod checksums;
 mod classify_cli;
 mod config;
+mod daemon;
 mod decide_cli;
 mod docs;
 mod exact;
