@@ -27,6 +27,8 @@ pub mod engine;
 pub mod config;
 pub mod serve;
 pub mod batch;
+#[cfg(feature = "client")]
+pub mod client;
 
 pub use engine::{Classified, Scanner};
 pub use rules::RuleSet;

@@ -88,16 +88,11 @@ impl Control<'_> {
         let Arriving { header, attested, carrier, payload, .. } = arriving;
         let now = arriving.began.seconds();
         let declared = declared_format(header);
-        // The whole payload is here, so what it looks like counts. A declared format adds what is
-        // found by reading it so; it takes nothing away.
         let scanned = arriving.classified.clone();
-        let is_scanned = scanned.is_some();
-        let mut classified = scanned.unwrap_or_else(|| self.scanner.scan_as(payload, None));
+        let mut classified =
+            scanned.unwrap_or_else(|| self.read(payload, declared.unwrap_or(None)));
         let sniffed = classified.format;
         let other = declared.unwrap_or(None).filter(|declared| differ(*declared, sniffed));
-        if let Some(declared) = other.filter(|_| !is_scanned) {
-            join(&mut classified, self.scanner.scan_as(payload, Some(declared)));
-        }
         classified.label.coverage.reasons.extend(arriving.failed.map(reason_of));
         let known = inherit(header, self.scanner.rules(), &mut classified.label);
         let mut flow = self.flow(header, attested, *carrier);
@@ -130,6 +125,17 @@ impl Control<'_> {
         }
         let (header, attested) = (header.clone(), attested.clone());
         Judged { header, attested, flow, classified, decision, redacted }
+    }
+
+    /// What a payload holds. All of it is here, so what it looks like counts. A declared format adds
+    /// what is found by reading it so; it takes nothing away.
+    pub fn read(&self, payload: &[u8], declared: Option<Format>) -> Classified {
+        let mut classified = self.scanner.scan_as(payload, None);
+        let sniffed = classified.format;
+        if let Some(declared) = declared.filter(|declared| differ(*declared, sniffed)) {
+            join(&mut classified, self.scanner.scan_as(payload, Some(declared)));
+        }
+        classified
     }
 
     /// The flow that a header names; MAC and length of its payload are for the caller to fill in.

@@ -24,7 +24,7 @@ pub use flowing::{Ended, Flowing, Terms};
 pub use names::ScannedNames;
 pub use redact::{Rescanned, redact_and_rescan};
 pub use redact_stream::{RedactStream, RedactedStream};
-pub use report::report;
+pub use report::{events_of, report};
 pub use segments::{Join, Part, Segment, Splitter};
 pub use shared_flow::{RunTotals, SharedFlow, Taken};
 pub use stream::Stream;

@@ -1,11 +1,13 @@
 //! What is said of a recorded decision.
 
 use data_encoding::HEXLOWER;
+use serde_json::{Map, Value};
 
 use super::Settled;
 use crate::policy::Policy;
 use crate::record::rfc3339;
 use crate::respond::{self, Recorded, Released, Report, Waiting};
+use crate::rules::Taxonomy;
 
 /// Gives all that is said of a recorded decision to whoever writes it.
 pub fn report<T>(settled: &Settled, policy: &Policy, write: impl FnOnce(&Report<'_>) -> T) -> T {
@@ -34,4 +36,25 @@ pub fn report<T>(settled: &Settled, policy: &Policy, write: impl FnOnce(&Report<
         grant: grant.as_deref(),
         refusal: settled.refusal.as_deref(),
     })
+}
+
+/// What the paths of its workflow are told of a recorded decision, by the ids of the paths.
+pub fn events_of<'p>(
+    settled: &'p Settled,
+    policy: &'p Policy,
+    taxonomy: &'p Taxonomy,
+) -> Vec<(&'p str, Map<String, Value>)> {
+    let judged = &settled.judged;
+    let escalation = settled.escalation.map(|(id, _)| id);
+    let decided = respond::Decided {
+        policy,
+        taxonomy,
+        flow: &judged.flow,
+        label: &judged.classified.label,
+        findings: &judged.classified.findings,
+        decision: &judged.decision,
+        sequence: Some(settled.receipt.sequence),
+        escalation: escalation.or(settled.grant),
+    };
+    respond::events(&decided, settled.statement.as_ref())
 }

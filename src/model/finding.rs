@@ -38,7 +38,7 @@ impl Likelihood {
 }
 
 /// Bands decide what counts: labels, redaction and combinations take `Likely` and up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Band {
     /// Below 65: counted apart, decides nothing.

@@ -13,14 +13,17 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{error, info};
 
 use super::budget::{Connections, Memory};
+use super::cache::Cache;
 use super::connection::{Listener, accept};
 use super::in_force::{InForce, Loaded, Loader};
+use super::messenger::{Failure as PathFailure, Helper};
 use super::metrics::{Metrics, Outcome};
 use super::peer::{Executables, Token};
 use super::pool::Pool;
 use super::refusal::Refusals;
 use super::routes;
-use super::shared::{Shared, now};
+use super::shared::{Shared, now, random};
+use super::socket::Notifier;
 use crate::record::pending::Pending;
 use crate::record::vault::Vaults;
 use crate::record::{Failure, Ledger, Macs, event};
@@ -56,6 +59,10 @@ pub struct Parts {
     pub tcp: Option<std::net::TcpListener>,
     /// The token that TCP asks for.
     pub tcp_token: Option<Token>,
+    /// What systemd is told through.
+    pub notifier: Notifier,
+    /// The helper that tells paths; none where there is no path.
+    pub helper: Option<Helper>,
     /// Fields of the `start` entry beside what the daemon knows itself.
     pub start: Map<String, Value>,
 }
@@ -98,6 +105,11 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
     let file = parts.loaded.file.clone();
     let in_force = InForce::new(parts.loaded, parts.macs, parts.run_key, 0);
     let start = start_fields(&in_force, file, parts.start);
+    let (failures, failed_paths) = std::sync::mpsc::channel::<PathFailure>();
+    let messenger = parts.helper.map(|helper| helper.attend(move |it| drop(failures.send(it))));
+    let messenger = messenger.transpose().map_err(io("start threads"))?;
+    let mut cache_key = [0; 32];
+    random(&mut cache_key).map_err(io("have random numbers"))?;
     let shared = Arc::new(Shared {
         in_force: ArcSwap::from_pointee(in_force),
         loader: parts.loader,
@@ -113,6 +125,8 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         stopping: AtomicBool::new(false),
         requests: AtomicU64::new(0),
         uid: rustix::process::geteuid().as_raw(),
+        messenger,
+        cache: Cache::new(cache_key, limits.cache_entries),
         executables: Executables::new(),
         reloading: std::sync::Mutex::default(),
         tcp_token: parts.tcp_token,
@@ -123,6 +137,12 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         appended.map_err(|error| ServeError::Ledger(error.to_string()))
     };
     record("start", start)?;
+    let recording = Arc::clone(&shared);
+    let recorder = std::thread::Builder::new()
+        .name("path-failures".to_owned())
+        .spawn(move || recording.record_path_failures(&failed_paths))
+        .map_err(io("start threads"))?;
+    drop(recorder);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(processors.min(4))
         .enable_all()
@@ -133,6 +153,7 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         parts.unix,
         parts.tcp,
         limits.connections,
+        Arc::new(parts.notifier),
         ready,
     ))?;
     // Whoever still holds a connection has had its time.
@@ -167,6 +188,7 @@ async fn event_loop(
     unix: std::os::unix::net::UnixListener,
     tcp: Option<std::net::TcpListener>,
     connections: usize,
+    notifier: Arc<Notifier>,
     ready: impl FnOnce(),
 ) -> Result<Option<Failure>, ServeError> {
     let io = |what| move |error| ServeError::Io(what, error);
@@ -190,20 +212,29 @@ async fn event_loop(
         tokio::spawn(accept(listener, shared, router, Arc::clone(&slots), stopped.clone()));
     }
     ready();
+    told(notifier.ready("payloads are decided"));
+    let mut watchdog = tokio::time::interval(notifier.watchdog_interval().unwrap_or(TICK));
     let mut tick = tokio::time::interval(TICK);
     let mut ticks = 0u64;
     let failed = loop {
         tokio::select! {
             _ = hangup.recv() => {
-                let shared = Arc::clone(&shared);
+                let (shared, notifier) = (Arc::clone(&shared), Arc::clone(&notifier));
                 tokio::task::spawn_blocking(move || {
-                    if let Err(problem) = shared.reload() {
-                        error!(problem, "nothing was reloaded");
-                    }
+                    told(notifier.reloading());
+                    let status = match shared.reload() {
+                        Ok(_) => "reloaded",
+                        Err(problem) => {
+                            error!(problem, "nothing was reloaded");
+                            "the last reload changed nothing: see the log"
+                        }
+                    };
+                    told(notifier.ready(status));
                 });
             }
             _ = terminate.recv() => break None,
             _ = interrupt.recv() => break None,
+            _ = watchdog.tick() => told(notifier.alive()),
             _ = tick.tick() => {
                 ticks += 1;
                 if let Some(failure) = shared.ledger.failed() {
@@ -217,12 +248,20 @@ async fn event_loop(
         }
     };
     info!("ending");
+    told(notifier.stopping());
     shared.stopping.store(true, Ordering::Relaxed);
     let _ = stop.send(true);
     let all = u32::try_from(connections).unwrap_or(u32::MAX);
     let drained = tokio::time::timeout(DRAIN, slots.acquire_many(all)).await;
     info!(drained = drained.is_ok(), "ended");
     Ok(failed)
+}
+
+/// That systemd cannot be told is no reason to stop.
+fn told(outcome: std::io::Result<()>) {
+    if let Err(error) = outcome {
+        error!(%error, "systemd was not told");
+    }
 }
 
 impl Shared {
@@ -244,11 +283,31 @@ impl Shared {
         }
     }
 
+    /// Records what paths were not told, as long as anybody tells them.
+    fn record_path_failures(&self, failures: &std::sync::mpsc::Receiver<PathFailure>) {
+        for failure in failures {
+            self.metrics.path_failures.inc_by(failure.events);
+            let fields = Map::from_iter([
+                ("path".to_owned(), json!(failure.path)),
+                ("events".to_owned(), json!(failure.events)),
+                ("problem".to_owned(), json!(failure.problem)),
+            ]);
+            error!(path = failure.path, failure.problem, "a path was not told");
+            let at = now();
+            let written = |_| ();
+            let build = |first| vec![event(first, "path_failed", &at, fields)];
+            if let Err(problem) = self.ledger.append_all_then(build, written) {
+                error!(%problem, "not recorded");
+            }
+        }
+    }
+
     /// Takes the gauges.
     pub fn measure(&self) {
         let number = |it: usize| i64::try_from(it).unwrap_or(i64::MAX);
         self.metrics.connections.set(number(self.connections.all()));
         self.metrics.queue.set(number(self.pool.waiting()));
+        self.metrics.cached.set(number(self.cache.len()));
         self.metrics.memory.set(number(self.memory.used()));
         self.metrics.entries.set(i64::try_from(self.ledger.size()).unwrap_or(i64::MAX));
     }
@@ -270,6 +329,13 @@ impl Shared {
         // One at a time, so that the entries are in the order of what is in force.
         let _one = self.reloading.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let loaded = (self.loader)()?;
+        if self.messenger.is_none() && !loaded.config.policy.paths().is_empty() {
+            return Err(
+                "the register has paths now, and the helper that tells them starts with the \
+                        daemon: start it again"
+                    .to_owned(),
+            );
+        }
         let before = self.now_in_force();
         let next = InForce::new(
             loaded,
@@ -299,7 +365,12 @@ impl Shared {
             appended.map_err(|error| error.to_string())?;
         }
         self.memory.limit(next.settings.limits.memory_bytes);
+        let (generation, most) = (next.generation, next.settings.limits.cache_entries);
         self.in_force.store(Arc::new(next));
+        self.cache.clear(generation, most);
+        if let Some(messenger) = &self.messenger {
+            messenger.reload();
+        }
         info!(policy = new.0, rules = new.1, changed, "reloaded");
         Ok(Reloaded { policy_digest: new.0, rule_digest: new.1, changed })
     }

@@ -80,6 +80,8 @@ pub struct Metrics {
     pub queue: Gauge,
     /// Bytes of payloads in memory.
     pub memory: Gauge,
+    /// Payloads that the cache remembers.
+    pub cached: Gauge,
     /// Entries in the ledger.
     pub entries: Gauge,
 }
@@ -107,6 +109,7 @@ impl Metrics {
             streams: Default::default(),
             queue: Default::default(),
             memory: Default::default(),
+            cached: Default::default(),
             entries: Default::default(),
         }
     }
@@ -135,6 +138,7 @@ impl Metrics {
         registry.register("streams", "Streams under way", it.streams);
         registry.register("queue", "Pieces of work that wait for a thread", it.queue);
         registry.register("memory_bytes", "Bytes of payloads in memory", it.memory);
+        registry.register("cached", "Payloads that the cache remembers", it.cached);
         registry.register("ledger_entries", "Entries in the ledger", it.entries);
         let mut text = String::new();
         // Writing to a string does not fail.

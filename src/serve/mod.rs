@@ -8,6 +8,7 @@
 
 mod answer;
 mod budget;
+mod cache;
 pub mod clock;
 mod connection;
 mod daemon;
@@ -22,6 +23,7 @@ mod refusal;
 mod routes;
 pub mod sandbox;
 mod shared;
+pub mod socket;
 
 pub use daemon::{Parts, Reloaded, ServeError, run};
 pub use in_force::{InForce, Loaded, Loader};

@@ -385,7 +385,8 @@ mod tests {
             Ok("pass on") => {
                 let _ = stream.read(&mut [0]);
                 sleep.stdin(Stdio::from(OwnedFd::from(stream)));
-                sleep.spawn().expect("it starts");
+                // It outlives this one on purpose; who started the test ends it by closing the socket.
+                drop(sleep.spawn().expect("it starts"));
             }
             _ => {
                 let _ = stream.read(&mut [0]);

@@ -7,13 +7,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use super::budget::{Connections, Memory};
+use super::cache::{Cache, Purpose};
 use super::clock;
 use super::in_force::{InForce, Loader};
-use super::metrics::Metrics;
+use super::messenger::Messenger;
+use super::metrics::{Metrics, Outcome};
 use super::peer::{Executables, Peer, Token};
 use super::pool::Pool;
 use super::refusal::{Limit, Refusals};
-use crate::engine::Desk;
+use crate::decode::Format;
+use crate::engine::{Classified, Desk};
 use crate::record::pending::Pending;
 use crate::record::vault::Vaults;
 use crate::record::{Ledger, Moment};
@@ -48,6 +51,10 @@ pub struct Shared {
     pub requests: AtomicU64,
     /// The user that the daemon runs as.
     pub uid: u32,
+    /// Has paths told of decisions; none where there is no path.
+    pub messenger: Option<Messenger>,
+    /// What was found in payloads that come again.
+    pub cache: Cache,
     /// Digests of the programs of peers.
     pub executables: Executables,
     /// Held by whoever reloads.
@@ -86,6 +93,32 @@ impl Shared {
     /// What decides now.
     pub fn now_in_force(&self) -> Arc<InForce> {
         self.in_force.load_full()
+    }
+
+    /// What a payload of a user holds, scanned or remembered.
+    pub fn found(
+        &self,
+        in_force: &InForce,
+        payload: &[u8],
+        uid: u32,
+        format: Option<Format>,
+        purpose: Purpose,
+    ) -> Arc<Classified> {
+        let scan = || match purpose {
+            Purpose::Classify => in_force.classifier.scan_as(payload, format),
+            Purpose::Decide => in_force.control().read(payload, format),
+        };
+        let Some(key) = self.cache.key(payload, uid, format, purpose) else {
+            return Arc::new(scan());
+        };
+        if let Some(found) = self.cache.get(&key, in_force.generation) {
+            self.metrics.cache.get_or_create(&Outcome { outcome: "hit" }).inc();
+            return found;
+        }
+        self.metrics.cache.get_or_create(&Outcome { outcome: "miss" }).inc();
+        let found = Arc::new(scan());
+        self.cache.put(key, in_force.generation, &found);
+        found
     }
 
     /// Counts a refusal and has it recorded.

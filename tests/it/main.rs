@@ -42,6 +42,8 @@ mod rules_command;
 mod rules_diagnostics;
 mod scan_cli;
 mod scan_flow;
+mod serve_messenger;
+mod serve_sandbox;
 mod support;
 mod taxonomy;
 mod tidy;

@@ -11,7 +11,7 @@ use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use sluicegate::policy::EventPath;
-use sluicegate::serve::messenger::listen;
+use sluicegate::serve::messenger::{DRAIN, listen};
 
 use crate::{load, register};
 
@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some(config) => paths(config, &arguments.rules).map_err(|error| format!("{error:#}")),
         None => Ok(Vec::new()),
     };
-    listen(io::stdin().lock(), io::stdout(), read, &arguments.counts)?;
+    listen(io::stdin().lock(), io::stdout(), read, &arguments.counts, DRAIN)?;
     Ok(ExitCode::SUCCESS)
 }
 

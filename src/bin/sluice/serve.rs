@@ -1,16 +1,19 @@
 //! `sluice serve`: the daemon on a Unix socket.
 
-use std::os::unix::net::UnixListener;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use serde_json::{Map, json};
-use sluicegate::config::Serve;
+use sluicegate::config::{Sandbox, Serve};
 use sluicegate::record::pending::Pending;
-use sluicegate::record::{Ledger, Macs, State, StateError};
-use sluicegate::serve::peer::Tokens;
+use sluicegate::record::{Macs, Options, State, StateError};
+use sluicegate::serve::messenger::{Helper, Launch, OWN_PROGRAM};
+use sluicegate::serve::peer::{Token, Tokens};
+use sluicegate::serve::sandbox::{self, Enforced, Minimum, Paths};
+use sluicegate::serve::socket::{self, Access, Group, Listening, Notifier, SocketError, inherited};
 use sluicegate::serve::{self, Loaded, Loader, Parts};
 
 use crate::names::shown;
@@ -73,19 +76,29 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let loaded = load(arguments.config.as_deref(), &arguments.rules)?;
     let settings = loaded.config.settings.serve.clone();
     let state = open_state(&arguments)?;
-    let ledger = open_ledger(&state)?;
+    let path = socket_path(arguments.socket.as_deref(), &settings)?;
+    let listening = listen(&path, &settings)?;
+    let (tcp, tcp_token) = listen_tcp(&settings)?;
+    let notifier = Notifier::from_environment().context("cannot reach systemd")?;
+    let path = listening.path().to_owned();
+    let (config, rules) = (absolute(loaded.path.clone())?, absolute_all(&arguments.rules)?);
+    // Everything outside is opened, the helper runs, and no thread does yet: now the sandbox closes.
+    let helper = helper(config.as_deref(), &rules, &state)?;
+    let enforced = close_sandbox(&settings, config.as_deref(), &rules, &state, &path)?;
+    let ledger = crate::ledger::open_with(&state, Options::daemon())?;
     let (epoch, key) = state.mac_key().map_err(refused)?;
     let macs = Macs::new(epoch, *key.as_bytes());
     let pending = Pending::open(state.path())?;
     let vaults = crate::state::vaults(&state)?;
     let mut run_key = [0; 32];
     getrandom::fill(&mut run_key).map_err(|_| anyhow::anyhow!("no random numbers"))?;
-    let path = socket_path(arguments.socket.as_deref(), &settings)?;
-    let unix = listen(&path)?;
-    let (config, rules) = (arguments.config.clone(), arguments.rules.clone());
     let loader: Loader =
         Box::new(move || load(config.as_deref(), &rules).map_err(|error| format!("{error:#}")));
-    let start = Map::from_iter([("socket".to_owned(), json!(shown(&path)))]);
+    let start = Map::from_iter([
+        ("socket".to_owned(), json!(shown(&path))),
+        ("sandbox".to_owned(), serde_json::to_value(&enforced)?),
+    ]);
+    let (unix, remains) = listening.split();
     let parts = Parts {
         loader,
         loaded,
@@ -95,12 +108,68 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         pending,
         vaults,
         unix,
-        tcp: None,
-        tcp_token: None,
+        tcp,
+        tcp_token,
+        notifier,
+        helper,
         start,
     };
-    serve::run(parts, || tracing::info!(socket = shown(&path), "ready"))?;
+    let served = serve::run(parts, || tracing::info!(socket = shown(&path), "ready"));
+    if let Err(error) = remains.remove() {
+        tracing::warn!(%error, "the socket is not removed");
+    }
+    served?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The helper that tells paths.
+fn helper(
+    config: Option<&Path>,
+    rules: &[PathBuf],
+    state: &State,
+) -> anyhow::Result<Option<Helper>> {
+    // Without a file there are no paths; with one they may come with a reload.
+    if config.is_none() {
+        return Ok(None);
+    }
+    let counts = std::path::absolute(state.path().join("pending"))?;
+    let launch = Launch { program: Path::new(OWN_PROGRAM), config, rules, counts: &counts };
+    Ok(Some(Helper::start(&launch)?))
+}
+
+/// Closes the sandbox as far as the settings want it; none where they want none.
+fn close_sandbox(
+    settings: &Serve,
+    config: Option<&Path>,
+    rules: &[PathBuf],
+    state: &State,
+    socket: &Path,
+) -> anyhow::Result<Option<Enforced>> {
+    let minimum = match settings.sandbox {
+        Sandbox::Off => return Ok(None),
+        Sandbox::Try => Minimum::None,
+        Sandbox::Landlock => Minimum::Landlock,
+        Sandbox::All => Minimum::All,
+    };
+    let mut paths = Paths::default();
+    paths.write.push(state.path().to_owned());
+    paths.write.extend(socket.parent().map(Path::to_owned));
+    paths.read.extend(rules.iter().cloned());
+    config.into_iter().for_each(|config| paths.read_beside(config));
+    let enforced = sandbox::enter(&paths, minimum)?;
+    for missing in &enforced.missing {
+        tracing::warn!(missing, "the sandbox is not all that it could be");
+    }
+    Ok(Some(enforced))
+}
+
+/// A path that means the same from any folder.
+fn absolute(path: Option<PathBuf>) -> anyhow::Result<Option<PathBuf>> {
+    Ok(path.map(std::path::absolute).transpose()?)
+}
+
+fn absolute_all(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    Ok(paths.iter().map(std::path::absolute).collect::<Result<_, _>>()?)
 }
 
 /// Rules and register as they are now.
@@ -126,10 +195,6 @@ fn open_state(arguments: &Arguments) -> anyhow::Result<State> {
     }
 }
 
-fn open_ledger(state: &State) -> anyhow::Result<Ledger> {
-    crate::ledger::open_with(state, sluicegate::record::Options::daemon())
-}
-
 /// Where the socket is.
 pub fn socket_path(given: Option<&Path>, settings: &Serve) -> anyhow::Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
@@ -144,8 +209,31 @@ pub fn socket_path(given: Option<&Path>, settings: &Serve) -> anyhow::Result<Pat
         .ok_or_else(|| UsageError("no path for the socket; give one with --socket".into()).into())
 }
 
-fn listen(path: &Path) -> anyhow::Result<UnixListener> {
-    UnixListener::bind(path).with_context(|| format!("cannot listen on `{}`", shown(path)))
+/// The socket of systemd, else one of our own.
+fn listen(path: &Path, settings: &Serve) -> anyhow::Result<Listening> {
+    let access = match &settings.group {
+        None => Access::Owner,
+        Some(name) => Access::Group(match name.parse() {
+            Ok(id) => Group::Id(id),
+            Err(_) => Group::Name(name.clone()),
+        }),
+    };
+    let refused = |error: SocketError| UsageError(error.to_string());
+    match inherited(Some(path), &access).map_err(refused)? {
+        Some(listening) => Ok(listening),
+        None => Ok(socket::listen(path, &access).map_err(refused)?),
+    }
+}
+
+/// Loopback TCP and the token that it asks for, where the settings want it.
+fn listen_tcp(settings: &Serve) -> anyhow::Result<(Option<TcpListener>, Option<Token>)> {
+    let Some(address) = settings.tcp else { return Ok((None, None)) };
+    let file = settings.tcp_token_file.as_deref().unwrap_or_default();
+    let token = Token::read(Path::new(file))
+        .map_err(|error| UsageError(format!("the token of TCP cannot be used: {error}")))?;
+    let listener = TcpListener::bind(address)
+        .map_err(|error| UsageError(format!("cannot listen on `{address}`: {error}")))?;
+    Ok((Some(listener), Some(token)))
 }
 
 fn start_log(format: LogFormat, level: LogLevel) {

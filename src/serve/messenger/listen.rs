@@ -1,8 +1,9 @@
 //! What the helper does: reads lines, runs the commands of the paths they name, answers.
 //!
-//! Reading never waits for a command: events wait in a bounded queue, those past it are answered as
-//! failures. Events of one path are told one after the other, in order; a path that hangs holds up
-//! no other, until [`WORKERS`] of them hang.
+//! Reading never waits for a command. What a path does not want to hear this minute is answered at
+//! once; the rest waits in a bounded queue, and what does not fit there is answered as a failure.
+//! Events of one path are told one after the other, in order; a path that hangs holds up no other,
+//! until [`WORKERS`] of them hang.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{BufRead, Write};
@@ -13,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::line::{Answer, Line, MAX_LINE, Request, next_line, request};
-use super::path::{Told, tell_until};
+use super::path::{EventError, Told, WINDOW, admit, deliver, hold};
 use crate::policy::EventPath;
 
 /// Commands that run at the same time.
@@ -57,6 +58,7 @@ pub fn listen(
     output: impl Write + Send,
     mut load: impl FnMut() -> Result<Vec<EventPath>, String>,
     counts: &Path,
+    drain: Duration,
 ) -> Result<(), ListenError> {
     let desk = Desk { work: Mutex::default(), changed: Condvar::new(), output: Mutex::new(output) };
     let mut paths = match load() {
@@ -68,9 +70,10 @@ pub fn listen(
     };
     desk.answer(&Answer::Registered { paths: paths.len(), problem: None });
     let stop = AtomicBool::new(false);
+    let mut gates: BTreeMap<String, Gate> = BTreeMap::new();
     thread::scope(|scope| {
         for _ in 0..WORKERS {
-            scope.spawn(|| desk.work(counts, &stop));
+            scope.spawn(|| desk.work(&stop));
         }
         let heard = loop {
             let line = match next_line(&mut input, MAX_LINE) {
@@ -85,12 +88,27 @@ pub fn listen(
             match request(&line) {
                 Err(problem) => desk.refuse("", problem),
                 Ok(Request::Event { path, .. }) => match paths.get(&path) {
-                    Some(path) => desk.take(Job { path: Arc::clone(path), line }),
+                    Some(path) => {
+                        let gate = gates.entry(path.id.clone()).or_default();
+                        match gate.pass(path, counts, now()) {
+                            Ok(Told::Yes(held_back)) => {
+                                desk.take(Job { path: Arc::clone(path), line, held_back });
+                            }
+                            Ok(Told::HeldBack(held_back)) => {
+                                let path = path.id.clone();
+                                let (told, problem) = (false, None);
+                                desk.answer(&Answer::Event { path, told, held_back, problem });
+                            }
+                            Err(problem) => desk.refuse(&path.id, &problem),
+                        }
+                    }
                     None => desk.refuse(&path, "no such path is registered"),
                 },
                 Ok(Request::Reload) => {
                     let problem = match load() {
                         Ok(loaded) => {
+                            // A path may want to hear more now.
+                            settle(&mut gates, &paths, counts);
                             paths = by_id(loaded);
                             None
                         }
@@ -100,7 +118,8 @@ pub fn listen(
                 }
             }
         };
-        desk.end(&stop);
+        settle(&mut gates, &paths, counts);
+        desk.end(&stop, drain);
         heard
     })
 }
@@ -113,10 +132,54 @@ fn cut(problem: &str) -> String {
     problem.chars().take(MAX_PROBLEM).collect()
 }
 
+/// What is remembered of a path that has heard of enough, so that a flood of events costs no file.
+#[derive(Default)]
+struct Gate {
+    /// Start of the window in which it wants to hear no more.
+    since: Option<u64>,
+    /// Events that were held back and are not counted in the folder yet.
+    held: u64,
+    /// Those that are.
+    counted: u64,
+}
+
+impl Gate {
+    /// Whether an event may be told.
+    fn pass(&mut self, path: &EventPath, counts: &Path, now: u64) -> Result<Told, String> {
+        let closed = |since: u64| (since..since.saturating_add(WINDOW)).contains(&now);
+        if self.since.is_some_and(closed) {
+            self.held = self.held.saturating_add(1);
+            return Ok(Told::HeldBack(self.counted.saturating_add(self.held)));
+        }
+        let admission = admit(path, counts, now, self.held)
+            .map_err(|error| EventError::Count(error).to_string())?;
+        *self = match admission.told {
+            Told::Yes(_) => Gate::default(),
+            Told::HeldBack(counted) => Gate { since: Some(admission.since), held: 0, counted },
+        };
+        Ok(admission.told)
+    }
+}
+
+/// Counts in the folder what was held back, and forgets the gates.
+fn settle(
+    gates: &mut BTreeMap<String, Gate>,
+    paths: &BTreeMap<String, Arc<EventPath>>,
+    counts: &Path,
+) {
+    for (id, gate) in std::mem::take(gates) {
+        if let Some(path) = paths.get(&id).filter(|_| gate.held > 0) {
+            // The count is for the path's information, and nobody is left to be told that it fails.
+            let _ = hold(path, counts, now(), gate.held);
+        }
+    }
+}
+
 /// An event that waits, as its line: parsed, it can be many times larger.
 struct Job {
     path: Arc<EventPath>,
     line: Vec<u8>,
+    held_back: u64,
 }
 
 #[derive(Default)]
@@ -190,34 +253,34 @@ impl<W: Write> Desk<W> {
         }
     }
 
-    fn work(&self, counts: &Path, stop: &AtomicBool) {
+    fn work(&self, stop: &AtomicBool) {
         while let Some(job) = self.next() {
             let id = job.path.id.clone();
             let outcome = match request(&job.line) {
                 Ok(Request::Event { event, .. }) => {
-                    tell_until(&job.path, event, counts, now(), stop).map_err(|it| it.to_string())
+                    deliver(&job.path, event, job.held_back, stop).map_err(|it| it.to_string())
                 }
                 Ok(Request::Reload) | Err(_) => Err("the line is no event".to_owned()),
             };
-            let (told, held_back, problem) = match outcome {
-                Ok(Told::Yes(held_back)) => (true, held_back, None),
-                Ok(Told::HeldBack(held_back)) => (false, held_back, None),
-                Err(problem) => (false, 0, Some(cut(&problem))),
+            let (told, problem) = match outcome {
+                Ok(()) => (true, None),
+                Err(problem) => (false, Some(cut(&problem))),
             };
-            self.answer(&Answer::Event { path: id.clone(), told, held_back, problem });
+            let (path, held_back) = (id.clone(), job.held_back);
+            self.answer(&Answer::Event { path, told, held_back, problem });
             self.lock().running.remove(&id);
             self.changed.notify_all();
         }
     }
 
     /// Lets what waits be told for a while, then ends all.
-    fn end(&self, stop: &AtomicBool) {
+    fn end(&self, stop: &AtomicBool, drain: Duration) {
         let began = Instant::now();
         let mut work = self.lock();
         work.ended = true;
         self.changed.notify_all();
         while !(work.waiting.is_empty() && work.running.is_empty()) {
-            let Some(left) = DRAIN.checked_sub(began.elapsed()) else { break };
+            let Some(left) = drain.checked_sub(began.elapsed()) else { break };
             let waited = self.changed.wait_timeout(work, left);
             work = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -247,7 +310,8 @@ mod tests {
     fn answers(paths: &[EventPath], lines: &str) -> Vec<Answer> {
         let folder = tempfile::tempdir().expect("a folder");
         let mut output = Vec::new();
-        listen(lines.as_bytes(), &mut output, || Ok(paths.to_vec()), folder.path()).expect("heard");
+        listen(lines.as_bytes(), &mut output, || Ok(paths.to_vec()), folder.path(), DRAIN)
+            .expect("heard");
         let text = String::from_utf8(output).expect("text");
         text.lines().map(|line| serde_json::from_str(line).expect("an answer")).collect()
     }
@@ -275,6 +339,34 @@ mod tests {
         assert!(problem_of(&answers[3]).contains("neither"));
         let told = Answer::Event { path: "queue".into(), told: true, held_back: 0, problem: None };
         assert_eq!(answers[4..], [told], "a line without an end is none");
+    }
+
+    #[test]
+    fn a_flood_is_held_back_without_a_file_each_and_counted_in_the_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let out = folder.path().join("out");
+        let few = EventPath { per_minute: 2, ..path("few", &format!("cat >> {}", out.display())) };
+        let hear = |lines: &str| {
+            let mut output = Vec::new();
+            let load = || Ok(vec![few.clone()]);
+            listen(lines.as_bytes(), &mut output, load, folder.path(), DRAIN).expect("heard");
+            String::from_utf8(output).expect("text")
+        };
+        // Two minutes may touch.
+        let text = hear(&"{\"path\":\"few\",\"event\":{}}\n".repeat(500));
+        let told = text.matches("\"told\":true").count();
+        assert!((2..=4).contains(&told), "{told}");
+        assert_eq!(text.lines().count(), 501);
+        assert!(!text.contains("problem"), "{text}");
+        let count = std::fs::read_to_string(folder.path().join("path-few.json")).expect("counted");
+        let count: serde_json::Value = serde_json::from_str(&count).expect("JSON");
+        let heard = std::fs::read_to_string(&out).expect("told");
+        let sum = heard.lines().map(|line| {
+            let event: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            event["held_back"].as_u64().expect("a count")
+        });
+        let held = count["held_back"].as_u64().expect("a count") + sum.sum::<u64>();
+        assert_eq!(held, 500 - told as u64);
     }
 
     #[test]
@@ -309,13 +401,27 @@ mod tests {
         let mut output = Vec::new();
         let mut loads = vec![Err("broken".to_owned()), Ok(vec![path("queue", "exit 0")])];
         let lines: &[u8] = b"{\"reload\":true}\n{\"path\":\"queue\",\"event\":{}}\n";
-        listen(lines, &mut output, || loads.pop().expect("two"), folder.path()).expect("heard");
+        listen(lines, &mut output, || loads.pop().expect("two"), folder.path(), DRAIN)
+            .expect("heard");
         let text = String::from_utf8(output).expect("text");
         assert!(text.contains(r#"{"paths":1,"problem":"broken"}"#), "{text}");
         assert!(text.contains(r#""told":true"#), "{text}");
         let mut output = Vec::new();
-        let refused = listen(lines, &mut output, || Err("broken".to_owned()), folder.path());
+        let refused = listen(lines, &mut output, || Err("broken".to_owned()), folder.path(), DRAIN);
         assert!(matches!(refused, Err(ListenError::Config(_))));
         assert_eq!(output, b"{\"paths\":0,\"problem\":\"broken\"}\n");
+    }
+
+    #[test]
+    fn commands_end_with_the_daemon() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut output = Vec::new();
+        let lines: &[u8] = b"{\"path\":\"slow\",\"event\":{}}\n{\"path\":\"slow\",\"event\":{}}\n";
+        let began = Instant::now();
+        let load = || Ok(vec![path("slow", "sleep 600")]);
+        listen(lines, &mut output, load, folder.path(), Duration::from_millis(200)).expect("heard");
+        assert!(began.elapsed() < Duration::from_secs(10));
+        let text = String::from_utf8(output).expect("text");
+        assert!(text.contains("daemon has ended"), "{text}");
     }
 }

@@ -231,7 +231,7 @@ impl Messenger {
         let fits = self.shared.bytes.load(Ordering::Relaxed).saturating_add(size);
         self.shared.bytes.fetch_add(size, Ordering::Relaxed);
         let sender = self.sender.as_ref().filter(|_| fits <= MAX_QUEUED_BYTES);
-        if !sender.is_some_and(|sender| sender.try_send(line).is_ok()) {
+        if sender.is_none_or(|sender| sender.try_send(line).is_err()) {
             self.shared.bytes.fetch_sub(size, Ordering::Relaxed);
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
             self.shared.fail(&mut state, Some(id), 1, "too many events wait for the helper");

@@ -39,7 +39,7 @@ const STEP: Duration = Duration::from_millis(5);
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// Seconds of the window in which events are counted.
-const WINDOW: u64 = 60;
+pub(super) const WINDOW: u64 = 60;
 
 /// Why a path was not told.
 #[derive(Debug, thiserror::Error)]
@@ -90,21 +90,25 @@ pub fn tell(
     counts: &Path,
     now: u64,
 ) -> Result<Told, EventError> {
-    tell_until(path, event, counts, now, &AtomicBool::new(false))
+    match admit(path, counts, now, 0).map_err(EventError::Count)?.told {
+        Told::Yes(held_back) => {
+            deliver(path, event, held_back, &AtomicBool::new(false)).map(|()| Told::Yes(held_back))
+        }
+        held => Ok(held),
+    }
 }
 
-/// As [`tell`]; the command is killed when `stop` becomes true.
-pub(super) fn tell_until(
+/// Runs the command of a path with an event that was admitted, until `stop` becomes true.
+///
+/// # Errors
+///
+/// See [`EventError`].
+pub(super) fn deliver(
     path: &EventPath,
     mut event: Map<String, Value>,
-    counts: &Path,
-    now: u64,
+    held_back: u64,
     stop: &AtomicBool,
-) -> Result<Told, EventError> {
-    let held_back = match admit(path, counts, now).map_err(EventError::Count)? {
-        Told::Yes(held_back) => held_back,
-        held => return Ok(held),
-    };
+) -> Result<(), EventError> {
     event.insert("path".to_owned(), json!(path.id));
     event.insert("held_back".to_owned(), json!(held_back));
     let mut json = serde_json::to_vec(&event).map_err(|_| EventError::TooLarge)?;
@@ -113,7 +117,14 @@ pub(super) fn tell_until(
         return Err(EventError::TooLarge);
     }
     let seconds = Duration::from_secs(u64::from(path.timeout.max(1)));
-    run(&path.command, json, seconds.min(MAX_TIMEOUT), stop).map(|()| Told::Yes(held_back))
+    run(&path.command, json, seconds.min(MAX_TIMEOUT), stop)
+}
+
+/// Whether an event may be told.
+pub(super) struct Admission {
+    pub told: Told,
+    /// Start of the window in which it was counted, in seconds since 1970.
+    pub since: u64,
 }
 
 /// What is counted of a path.
@@ -128,8 +139,29 @@ struct Count {
     held_back: u64,
 }
 
-/// Counts an event, and says whether it may be told.
-fn admit(path: &EventPath, counts: &Path, now: u64) -> std::io::Result<Told> {
+/// Counts an event, and says whether it may be told. `held` are those that were held back without
+/// being counted here.
+pub(super) fn admit(
+    path: &EventPath,
+    counts: &Path,
+    now: u64,
+    held: u64,
+) -> std::io::Result<Admission> {
+    count(path, counts, now, held, true)
+}
+
+/// Counts events that were held back, for the next that is told.
+pub(super) fn hold(path: &EventPath, counts: &Path, now: u64, held: u64) -> std::io::Result<()> {
+    count(path, counts, now, held, false).map(drop)
+}
+
+fn count(
+    path: &EventPath,
+    counts: &Path,
+    now: u64,
+    held: u64,
+    one_more: bool,
+) -> std::io::Result<Admission> {
     let mut file = open_count(counts, &path.id)?;
     lock(&file)?;
     let mut text = Vec::new();
@@ -139,19 +171,19 @@ fn admit(path: &EventPath, counts: &Path, now: u64) -> std::io::Result<Told> {
     if now < count.since || now >= count.since.saturating_add(WINDOW) {
         (count.since, count.told) = (now, 0);
     }
-    let admitted = count.told < path.per_minute;
-    let admission = if admitted {
+    count.held_back = count.held_back.saturating_add(held);
+    let told = if one_more && count.told < path.per_minute {
         count.told = count.told.saturating_add(1);
         Told::Yes(std::mem::take(&mut count.held_back))
     } else {
-        count.held_back = count.held_back.saturating_add(1);
+        count.held_back = count.held_back.saturating_add(u64::from(one_more));
         Told::HeldBack(count.held_back)
     };
     let text = serde_json::to_vec(&count)?;
     file.seek(SeekFrom::Start(0))?;
     file.set_len(0)?;
     file.write_all(&text)?;
-    Ok(admission)
+    Ok(Admission { told, since: count.since })
 }
 
 /// Takes the lock of a count, which nobody holds for long.

@@ -18,6 +18,9 @@ pub(super) struct Holder {
     pub inode: u64,
 }
 
+/// An address of IPv4 where it is one, mapped or not, and a port.
+type Address = (IpAddr, u16);
+
 /// Looks the other end up. None where no process holds it.
 pub(super) fn holder(local: SocketAddr, peer: SocketAddr) -> std::io::Result<Option<Holder>> {
     for _ in 0..ATTEMPTS {
@@ -59,7 +62,7 @@ fn find(
 
 /// One row (proc_pid_net(5), `tcp`): its own address, the other one, and who holds it. Rows of sockets
 /// that no process holds any more say user 0, which must not be taken for root: they have no inode.
-fn row(line: &str) -> Option<((IpAddr, u16), (IpAddr, u16), Holder)> {
+fn row(line: &str) -> Option<(Address, Address, Holder)> {
     let mut fields = line.split_ascii_whitespace();
     let from = address(fields.nth(1)?)?;
     let to = address(fields.next()?)?;
@@ -74,7 +77,7 @@ fn row(line: &str) -> Option<((IpAddr, u16), (IpAddr, u16), Holder)> {
 }
 
 /// Addresses are printed as numbers of 32 bits in the order of the machine, ports as numbers.
-fn address(text: &str) -> Option<(IpAddr, u16)> {
+fn address(text: &str) -> Option<Address> {
     let (ip, port) = text.split_once(':')?;
     let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if port.len() != 4 || !is_hex(port) || !is_hex(ip) {
@@ -96,7 +99,7 @@ fn address(text: &str) -> Option<(IpAddr, u16)> {
     Some((ip, port))
 }
 
-fn plain(address: SocketAddr) -> (IpAddr, u16) {
+fn plain(address: SocketAddr) -> Address {
     (address.ip().to_canonical(), address.port())
 }
 

@@ -13,6 +13,7 @@ use crate::decode::Format;
 use crate::engine::TextRequest;
 use crate::respond::{Filter, FindingsShape, LabelShape, Shaper, chain};
 use crate::serve::answer;
+use crate::serve::cache::Purpose;
 use crate::serve::in_force::InForce;
 use crate::serve::payload::{Broken, Pieces};
 use crate::serve::refusal::Limit;
@@ -63,10 +64,13 @@ pub async fn classify(
         .get(header::CONTENT_TYPE)
         .and_then(|it| it.to_str().ok())
         .is_some_and(|it| ["application/jsonl", "application/x-ndjson"].contains(&it));
-    let working = Arc::clone(&shared);
+    let (working, uid) = (Arc::clone(&shared), caller.peer.uid());
     let work = move || match is_batch {
-        true => batch(&working, &in_force, &payload, format, limits.batch_texts),
-        false => Some(answer::label(&in_force.classifier.scan_as(&payload, format), &in_force)),
+        true => batch(&working, &in_force, &payload, format, uid),
+        false => {
+            let found = working.found(&in_force, &payload, uid, format, Purpose::Classify);
+            Some(answer::label(&found, &in_force))
+        }
     };
     let mut response = match shared.pool.run(work).await {
         Ok(Some(body)) => answer::json(body, None),
@@ -86,11 +90,11 @@ pub async fn classify(
 
 /// Answers each line; none where there are too many.
 fn batch(
-    _shared: &Shared,
+    shared: &Shared,
     in_force: &InForce,
     payload: &[u8],
     format: Option<Format>,
-    limit: usize,
+    uid: u32,
 ) -> Option<Vec<u8>> {
     let shaper = Shaper::new(&in_force.rules, &in_force.names, Filter::all());
     let mut answers = Vec::new();
@@ -106,10 +110,11 @@ fn batch(
             }
         };
         texts += 1;
-        if texts > limit {
+        if texts > in_force.settings.limits.batch_texts {
             return None;
         }
-        let found = in_force.classifier.scan_as(request.text.as_bytes(), format);
+        let text = request.text.as_bytes();
+        let found = shared.found(in_force, text, uid, format, Purpose::Classify);
         let chain = chain(found.format);
         answers.extend(answer::line(&Reply {
             id: &request.id,

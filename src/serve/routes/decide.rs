@@ -9,10 +9,12 @@ use axum::http::{HeaderMap, Response, header};
 use tokio::sync::oneshot;
 
 use super::{Daemon, FLOW, attested, expected, hold, pool_refused, refused, token_of};
-use crate::engine::{Arriving, DeskError, Settled};
+use crate::decode::Format;
+use crate::engine::{Arriving, DeskError, Settled, events_of};
 use crate::model::{Cause, Effect, FlowHeader};
 use crate::policy::{Carrier, MAX_HEADER, parse_header};
 use crate::serve::answer;
+use crate::serve::cache::Purpose;
 use crate::serve::in_force::InForce;
 use crate::serve::metrics::Decided;
 use crate::serve::payload::{Broken, Pieces};
@@ -81,6 +83,13 @@ pub async fn decide(
     let asking = Arc::clone(&caller);
     let work = move || {
         let attested = attested(&asking, token)?;
+        let declared = flow.format.as_ref().and_then(|word| Format::declared(word.as_str()));
+        // What came only in part is not the payload that anybody sends again.
+        let found = failed.is_none().then(|| {
+            let uid = attested.uid;
+            let found = working.found(&deciding, &payload, uid, declared, Purpose::Decide);
+            Arc::unwrap_or_clone(found)
+        });
         let arriving = Arriving {
             header: flow,
             attested,
@@ -88,9 +97,10 @@ pub async fn decide(
             payload: &payload,
             failed,
             began,
+            classified: found,
         };
-        let settled = working.desk(&deciding).settle(&arriving);
-        let _ = answer.send(settled);
+        let told = move |settled| drop(answer.send(settled));
+        working.desk(&deciding).settle_then(&arriving, told);
         Ok(payload)
     };
     let payload = match shared.pool.run::<Result<Vec<u8>, &'static str>>(work).await {
@@ -205,12 +215,17 @@ async fn piecewise(
 }
 
 impl Shared {
-    /// Counts a decision.
-    pub fn decided(&self, settled: &Settled, _in_force: &InForce) -> Effect {
+    /// Counts a decision, and has the paths of its workflow told.
+    pub fn decided(&self, settled: &Settled, in_force: &InForce) -> Effect {
         let decision = &settled.judged.decision;
         let (effect, cause) = (decision.effect, decision.cause);
         let decided = Decided { effect: effect.as_str(), cause: cause.as_str() };
         self.metrics.decisions.get_or_create(&decided).inc();
+        if let Some(messenger) = &self.messenger {
+            for (id, event) in events_of(settled, &in_force.policy, &in_force.rules.taxonomy) {
+                messenger.tell(id, &event);
+            }
+        }
         effect
     }
 }

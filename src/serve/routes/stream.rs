@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
@@ -21,6 +22,9 @@ use crate::serve::flow_stream::{End, Opening, Out, start};
 use crate::serve::payload::Pieces;
 use crate::serve::refusal::{EFFECT, Limit, refuse};
 use crate::serve::shared::{Caller, now};
+
+/// How long the last part is on its way before the body is broken off.
+const BEFORE_BREAK: Duration = Duration::from_millis(50);
 
 /// Decides a payload while it arrives.
 pub async fn stream(
@@ -146,7 +150,12 @@ fn frames(
                     trailers.insert(name, HeaderValue::from_static(effect.as_str()));
                     Some((Ok(Frame::trailers(trailers)), (Stage::Done, out)))
                 }
-                Stage::Last(Err(())) => Some((Err(broken_off()), (Stage::Done, out))),
+                Stage::Last(Err(())) => {
+                    // What stands in front of the break is sent while nothing comes; a break at once
+                    // would throw it away.
+                    tokio::time::sleep(BEFORE_BREAK).await;
+                    Some((Err(broken_off()), (Stage::Done, out)))
+                }
                 Stage::Done => None,
             }
         }

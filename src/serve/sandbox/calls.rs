@@ -19,6 +19,15 @@ pub fn close() -> Result<(), String> {
     Ok(())
 }
 
+// Calls that the `libc` crate does not have everywhere; the numbers are those of all architectures
+// (asm-generic/unistd.h).
+const QUOTACTL_FD: i64 = 443;
+const FCHMODAT2: i64 = 452;
+const SETXATTRAT: i64 = 463;
+const REMOVEXATTRAT: i64 = 466;
+const OPEN_TREE_ATTR: i64 = 467;
+const FILE_SETATTR: i64 = 469;
+
 /// Refused whatever their arguments.
 const REFUSED: &[i64] = &[
     // Other programs, and code that comes at run time with them.
@@ -45,6 +54,7 @@ const REFUSED: &[i64] = &[
     libc::SYS_umount2,
     libc::SYS_move_mount,
     libc::SYS_open_tree,
+    OPEN_TREE_ATTR,
     libc::SYS_fsopen,
     libc::SYS_fsconfig,
     libc::SYS_fsmount,
@@ -61,12 +71,15 @@ const REFUSED: &[i64] = &[
     libc::SYS_mknodat,
     // Landlock does not see these. Their forms on open files stay.
     libc::SYS_fchmodat,
-    libc::SYS_fchmodat2,
+    FCHMODAT2,
     libc::SYS_fchownat,
     libc::SYS_setxattr,
     libc::SYS_lsetxattr,
     libc::SYS_removexattr,
     libc::SYS_lremovexattr,
+    SETXATTRAT,
+    REMOVEXATTRAT,
+    FILE_SETATTR,
     // The kernel itself.
     libc::SYS_kexec_load,
     libc::SYS_init_module,
@@ -83,6 +96,7 @@ const REFUSED: &[i64] = &[
     libc::SYS_swapoff,
     libc::SYS_acct,
     libc::SYS_quotactl,
+    QUOTACTL_FD,
     libc::SYS_syslog,
     libc::SYS_personality,
     libc::SYS_settimeofday,
@@ -120,14 +134,14 @@ const REFUSED_HERE: &[i64] = &[
     libc::SYS_chown,
     libc::SYS_lchown,
     libc::SYS_mknod,
-    libc::SYS_kexec_file_load,
+    320, // kexec_file_load
     libc::SYS_iopl,
     libc::SYS_ioperm,
     libc::SYS_modify_ldt,
     libc::SYS_uselib,
 ];
 #[cfg(not(target_arch = "x86_64"))]
-const REFUSED_HERE: &[i64] = &[libc::SYS_kexec_file_load];
+const REFUSED_HERE: &[i64] = &[294]; // kexec_file_load
 
 /// The programs, in the order in which they are put in force.
 fn programs() -> Result<Vec<BpfProgram>, BackendError> {
@@ -208,6 +222,149 @@ fn without_x32(mut program: BpfProgram) -> BpfProgram {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_arch = "x86_64")]
+    const HERE: u32 = 0xC000_003E;
+    #[cfg(target_arch = "aarch64")]
+    const HERE: u32 = 0xC000_00B7;
+
+    /// What the kernel makes of a call (net/core/filter.c, for the instructions that occur).
+    fn outcome(program: &[sock_filter], arch: u32, call: u32, arguments: [u64; 6]) -> u32 {
+        let mut data = Vec::new();
+        data.extend(call.to_ne_bytes());
+        data.extend(arch.to_ne_bytes());
+        data.extend(0u64.to_ne_bytes());
+        arguments.iter().for_each(|it| data.extend(it.to_ne_bytes()));
+        let (mut at, mut value) = (0, 0u32);
+        loop {
+            let step = &program[at];
+            at += 1;
+            let jump = |taken: bool| usize::from(if taken { step.jt } else { step.jf });
+            match step.code {
+                0x20 => {
+                    let from = step.k as usize;
+                    value = u32::from_ne_bytes(data[from..from + 4].try_into().expect("four"));
+                }
+                0x54 => value &= step.k,
+                0x05 => at += step.k as usize,
+                0x15 => at += jump(value == step.k),
+                0x25 => at += jump(value > step.k),
+                0x35 => at += jump(value >= step.k),
+                0x06 => return step.k,
+                other => panic!("instruction {other:#x}"),
+            }
+        }
+    }
+
+    /// What both programs make of it: the kernel takes the strictest.
+    fn call(number: i64, arguments: &[u64]) -> Option<i32> {
+        let mut all = [0; 6];
+        all[..arguments.len()].copy_from_slice(arguments);
+        let number = u32::try_from(number).expect("a number");
+        let outcomes = programs().expect("they compile").into_iter();
+        let mut outcomes = outcomes.map(|program| outcome(&program, HERE, number, all));
+        let refused = outcomes.find(|it| *it != libc::SECCOMP_RET_ALLOW)?;
+        assert_eq!(refused & 0xFFFF_0000, libc::SECCOMP_RET_ERRNO);
+        i32::try_from(refused & 0xFFFF).ok()
+    }
+
+    const EPERM: Option<i32> = Some(libc::EPERM);
+
+    #[test]
+    fn what_is_listed_is_refused() {
+        for number in REFUSED.iter().chain(REFUSED_HERE) {
+            assert_eq!(call(*number, &[]), EPERM, "{number}");
+            assert_eq!(call(*number, &[u64::MAX; 6]), EPERM, "{number}");
+        }
+    }
+
+    #[test]
+    fn arguments_decide_where_they_can() {
+        let own = u64::from(std::process::id());
+        let [unix, inet, inet6, netlink, vsock] =
+            [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK, libc::AF_VSOCK]
+                .map(|it| u64::from(it.unsigned_abs()));
+        for number in [libc::SYS_socket, libc::SYS_socketpair] {
+            assert_eq!(call(number, &[unix, 1]), None);
+            assert!(
+                [inet, inet6, netlink, vsock].iter().all(|it| call(number, &[*it, 1]) == EPERM)
+            );
+            // The kernel reads an int: what stands above it changes nothing.
+            assert_eq!(call(number, &[inet | 1 << 32, 1]), EPERM);
+        }
+        // As pthread_create and fork call it.
+        let thread = 0x3D_0F00;
+        assert_eq!(call(libc::SYS_clone, &[thread]), None);
+        assert_eq!(call(libc::SYS_clone, &[0x0120_0011]), EPERM);
+        assert_eq!(call(libc::SYS_clone, &[0x1000_0011]), EPERM, "a user namespace");
+        assert_eq!(call(libc::SYS_clone3, &[0x7000, 88]), Some(libc::ENOSYS));
+        let fast = u64::from(libc::MSG_FASTOPEN.unsigned_abs());
+        let quiet = u64::from(libc::MSG_NOSIGNAL.unsigned_abs());
+        assert_eq!(call(libc::SYS_sendto, &[3, 0x7000, 9, quiet]), None);
+        assert_eq!(call(libc::SYS_sendto, &[3, 0x7000, 9, quiet | fast]), EPERM);
+        assert_eq!(call(libc::SYS_sendmsg, &[3, 0x7000, quiet]), None);
+        assert_eq!(call(libc::SYS_sendmsg, &[3, 0x7000, fast]), EPERM);
+        assert_eq!(call(libc::SYS_sendmmsg, &[3, 0x7000, 1, fast]), EPERM);
+        assert_eq!(call(libc::SYS_kill, &[own, 6]), None);
+        assert_eq!(call(libc::SYS_kill, &[1, 0]), EPERM);
+        assert_eq!(call(libc::SYS_kill, &[u64::MAX, 9]), EPERM);
+        assert_eq!(call(libc::SYS_tgkill, &[own, own, 6]), None);
+        assert_eq!(call(libc::SYS_tgkill, &[own + 1, own + 1, 6]), EPERM);
+        assert_eq!(call(libc::SYS_pidfd_send_signal, &[3, 0]), None);
+        assert_eq!(call(libc::SYS_pidfd_send_signal, &[3, 9]), EPERM);
+        assert_eq!(call(libc::SYS_prctl, &[15, 0x7000]), None, "the name of a thread");
+        assert_eq!(call(libc::SYS_prctl, &[4, 1]), EPERM);
+        for number in [libc::SYS_mmap, libc::SYS_mprotect, libc::SYS_pkey_mprotect] {
+            assert_eq!(call(number, &[0, 4096, 3]), None);
+            assert_eq!(call(number, &[0, 4096, 5]), EPERM);
+            assert_eq!(call(number, &[0, 4096, 7]), EPERM);
+        }
+    }
+
+    #[test]
+    fn what_the_daemon_does_passes() {
+        for number in [
+            libc::SYS_read,
+            libc::SYS_write,
+            libc::SYS_writev,
+            libc::SYS_openat,
+            libc::SYS_openat2,
+            libc::SYS_renameat2,
+            libc::SYS_unlinkat,
+            libc::SYS_mkdirat,
+            libc::SYS_fdatasync,
+            libc::SYS_fallocate,
+            libc::SYS_ftruncate,
+            libc::SYS_flock,
+            libc::SYS_fchmod,
+            libc::SYS_accept4,
+            libc::SYS_getsockopt,
+            libc::SYS_recvmsg,
+            libc::SYS_epoll_pwait,
+            libc::SYS_futex,
+            libc::SYS_getrandom,
+            libc::SYS_pidfd_open,
+            libc::SYS_wait4,
+            libc::SYS_waitid,
+            libc::SYS_exit_group,
+            libc::SYS_rt_sigaction,
+            libc::SYS_seccomp,
+        ] {
+            assert_eq!(call(number, &[]), None, "{number}");
+        }
+    }
+
+    #[test]
+    fn other_interfaces_of_the_kernel_are_closed() {
+        let x32 = 0x4000_0000;
+        if cfg!(target_arch = "x86_64") {
+            assert_eq!(call(x32 | 520, &[]), EPERM, "execve of x32");
+            assert_eq!(call(x32 | libc::SYS_getpid, &[]), EPERM);
+        }
+        // 11 is execve on i386.
+        let program = programs().expect("they compile").remove(1);
+        assert_eq!(outcome(&program, 0x4000_0003, 11, [0; 6]), libc::SECCOMP_RET_KILL_PROCESS);
+    }
 
     #[test]
     fn the_filters_fit_into_the_kernel() {

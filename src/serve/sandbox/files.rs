@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus,
-    PathBeneath, RestrictSelfAttr, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
-    RulesetStatus, Scope,
+    PathBeneath, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use rustix::fs::{Mode, OFlags};
 
@@ -15,15 +14,11 @@ use super::{Extent, Landlock, Paths, SandboxError};
 /// with it.
 pub const WANTED: i32 = 6;
 
-/// The version that closes all threads of a process.
-const ALL_THREADS: i32 = 8;
-
 /// Where peers are looked at.
 const PROC: &str = "/proc";
 
 /// Closes all but `paths`, and `/proc` for reading.
 pub fn close(paths: &Paths) -> Result<Landlock, SandboxError> {
-    let threads = threads()?;
     let refused = |error: RulesetError| SandboxError::Refused(error.to_string());
     let asked = || {
         Ruleset::default()
@@ -51,8 +46,7 @@ pub fn close(paths: &Paths) -> Result<Landlock, SandboxError> {
     for (path, access) in all.chain(paths.write.iter().map(|path| (path, write))) {
         ruleset = ruleset.add_rule(rule(path, access)?).map_err(refused)?;
     }
-    let status =
-        ruleset.all_threads(true).and_then(|ruleset| ruleset.restrict_self()).map_err(refused)?;
+    let status = ruleset.restrict_self().map_err(refused)?;
     let abi = match status.landlock {
         LandlockStatus::Available { effective_abi, kernel_abi } => {
             kernel_abi.unwrap_or(effective_abi as i32)
@@ -60,9 +54,6 @@ pub fn close(paths: &Paths) -> Result<Landlock, SandboxError> {
         LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => 0,
     };
     let enforced = !matches!(status.ruleset, RulesetStatus::NotEnforced);
-    if enforced && abi < ALL_THREADS && threads != 1 {
-        return Err(SandboxError::Threads(threads));
-    }
     let extent = match (enforced, abi >= WANTED) {
         (false, _) => Extent::None,
         (true, false) => Extent::Partial,
@@ -86,9 +77,4 @@ fn rule(
     // The kernel refuses rights of folders on a file.
     let access = if is_folder { access } else { access & AccessFs::from_file(ABI::V6) };
     Ok(PathBeneath::new(opened, access))
-}
-
-fn threads() -> Result<usize, SandboxError> {
-    let tasks = std::fs::read_dir("/proc/self/task").map_err(SandboxError::Uncounted)?;
-    Ok(tasks.count())
 }

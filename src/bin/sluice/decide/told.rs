@@ -10,10 +10,9 @@ use anyhow::Context;
 use data_encoding::HEXLOWER;
 use serde_json::json;
 use sluicegate::RuleSet;
-use sluicegate::engine::Settled;
+use sluicegate::engine::{self, Settled};
 use sluicegate::policy::{EventPath, Policy};
 use sluicegate::record::{Ledger, State};
-use sluicegate::respond::{Decided, events};
 use sluicegate::rules::Taxonomy;
 use sluicegate::serve::clock;
 use sluicegate::serve::messenger::{self, Told};
@@ -72,19 +71,7 @@ fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
 /// Tells the paths of the workflow. Whatever goes wrong with that is recorded, and changes nothing
 /// of the decision.
 pub fn paths(state: &State, settled: &Settled, policy: &Policy, taxonomy: &Taxonomy) {
-    let judged = &settled.judged;
-    let escalation = settled.escalation.map(|(id, _)| id);
-    let decided = Decided {
-        policy,
-        taxonomy,
-        flow: &judged.flow,
-        label: &judged.classified.label,
-        findings: &judged.classified.findings,
-        decision: &judged.decision,
-        sequence: Some(settled.receipt.sequence),
-        escalation: escalation.or(settled.grant),
-    };
-    for (id, event) in events(&decided, settled.statement.as_ref()) {
+    for (id, event) in engine::events_of(settled, policy, taxonomy) {
         tell(state, policy, id, event);
     }
 }
