@@ -1,0 +1,1 @@
+//! The daemon when it is killed, when its disk is full, when its files are wrong and when it ends.
