@@ -46,6 +46,7 @@ mod serve_faults;
 mod serve_limits;
 mod serve_messenger;
 mod serve_sandbox;
+mod serve_soak;
 mod support;
 mod taxonomy;
 mod tidy;

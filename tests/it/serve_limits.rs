@@ -337,12 +337,12 @@ fn windows_per_second() {
     wire.send(&frame(TEXT, FLOW.as_bytes())).unwrap();
     let began = Instant::now();
     for _ in 0..100 {
-        wire.send(&frame(BINARY, b"word ")).unwrap();
+        wire.send(&frame(BINARY, b"said, ")).unwrap();
         thread::sleep(Duration::from_millis(20));
     }
     wire.send(&frame(TEXT, br#"{"end": true}"#)).unwrap();
     let said = wire.said().unwrap();
-    assert_eq!((said.code, said.released), (Some(1000), "word ".repeat(100).into_bytes()));
+    assert_eq!((said.code, said.released), (Some(1000), "said, ".repeat(100).into_bytes()));
     let (windows, seconds) = (metric(&daemon.socket, "sluice_stream_windows_total"), began.elapsed());
     assert!(windows >= 1 && windows <= 2 + seconds.as_secs(), "{windows} in {seconds:?}");
 }
