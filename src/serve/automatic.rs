@@ -102,21 +102,23 @@ impl hyper::body::Body for Kept {
 
 /// A connection whose automatic answers are put into our form.
 #[derive(Debug)]
-pub struct Formed<S> {
+pub struct Formed<S, H> {
     stream: S,
     requests: Requests,
+    /// What counts the connection for as long as it is open, as a WebSocket too.
+    _held: H,
     /// Our answer in place of hyper's, as far as it is not written.
     waiting: Vec<u8>,
 }
 
-impl<S> Formed<S> {
-    /// Around a stream.
-    pub fn new(stream: S, requests: Requests) -> Formed<S> {
-        Formed { stream, requests, waiting: Vec::new() }
+impl<S, H> Formed<S, H> {
+    /// Around a stream. `held` is dropped with it.
+    pub fn new(stream: S, requests: Requests, held: H) -> Formed<S, H> {
+        Formed { stream, requests, _held: held, waiting: Vec::new() }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Formed<S> {
+impl<S: AsyncRead + Unpin, H: Unpin> AsyncRead for Formed<S, H> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -131,7 +133,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Formed<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Formed<S> {
+impl<S: AsyncWrite + Unpin, H> Formed<S, H> {
     fn write_waiting(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.waiting.is_empty() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(context, &self.waiting))?;
@@ -144,7 +146,7 @@ impl<S: AsyncWrite + Unpin> Formed<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Formed<S> {
+impl<S: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Formed<S, H> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -225,7 +227,7 @@ mod tests {
         for (answering, upgraded) in [(false, false), (true, false), (false, true)] {
             let (near, mut far) = tokio::io::duplex(64);
             let requests = Requests::default();
-            let mut formed = Formed::new(near, requests.clone());
+            let mut formed = Formed::new(near, requests.clone(), ());
             let kept = answering.then(|| requests.enter());
             if upgraded {
                 let mut response = Response::new(Body::empty());

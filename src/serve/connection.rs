@@ -124,16 +124,15 @@ async fn admit(
     let counted = shared.connections.enter(caller.peer.uid(), limit);
     match (accepted, counted) {
         (Accepted::Unix(stream), Some(counted)) => {
-            serve(stream, caller, shared, router, stop, counted).await;
+            serve(stream, caller, shared, router, stop, (slot, counted)).await;
         }
         (Accepted::Tcp(stream), Some(counted)) => {
             let _ = stream.set_nodelay(true);
-            serve(stream, caller, shared, router, stop, counted).await;
+            serve(stream, caller, shared, router, stop, (slot, counted)).await;
         }
         (Accepted::Unix(stream), None) => turn_away(stream, &caller, &shared).await,
         (Accepted::Tcp(stream), None) => turn_away(stream, &caller, &shared).await,
     }
-    drop(slot);
 }
 
 async fn serve(
@@ -142,11 +141,11 @@ async fn serve(
     shared: Arc<Shared>,
     router: Router,
     mut stop: watch::Receiver<bool>,
-    counted: Counted,
+    held: (OwnedSemaphorePermit, Counted),
 ) {
     let limits = shared.in_force.load().settings.limits;
     let requests = Requests::default();
-    let stream = Formed::new(stream, requests.clone());
+    let stream = Formed::new(stream, requests.clone(), held);
     let routes = tower_service(router, Arc::clone(&caller));
     let entering = requests.clone();
     let service = service_fn(move |request| {
@@ -180,7 +179,6 @@ async fn serve(
         // Its words are about the protocol, never about content.
         debug!(uid = caller.peer.uid(), parse = error.is_parse(), "a connection ended early");
     }
-    drop(counted);
 }
 
 fn tower_service(

@@ -186,8 +186,18 @@ fn connections_of_a_user_and_of_all() {
     let (first, second) = (open(), open());
     let answer = Wire::connect(&daemon.socket).unwrap().answer().unwrap();
     is_refused(&answer, 429, "connections_per_uid");
-    drop((first, second));
-    is_counted(&daemon, "connections_per_uid", 1, 1);
+    drop(first);
+    until("the first has ended", || metric(&daemon.socket, "sluice_connections") == 2);
+    // A WebSocket is a connection for as long as it is open.
+    let mut socket = Wire::open(&daemon.socket).unwrap();
+    socket.send(&frame(TEXT, FLOW.as_bytes())).unwrap();
+    let answer = Wire::connect(&daemon.socket).unwrap().answer().unwrap();
+    is_refused(&answer, 429, "connections_per_uid");
+    drop((second, socket));
+    until("both have ended", || metric(&daemon.socket, "sluice_connections") == 1);
+    let (counted, seen) = (refused(&daemon.socket, "connections_per_uid"), 2);
+    assert!(counted >= seen, "{counted} counted");
+    until("recorded", || recorded(&daemon.state, "connections_per_uid") == counted);
 }
 
 #[test]
