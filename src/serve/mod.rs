@@ -7,6 +7,7 @@
 //! refused is counted and recorded.
 
 mod answer;
+mod automatic;
 mod budget;
 mod cache;
 pub mod clock;
