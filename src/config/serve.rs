@@ -82,7 +82,7 @@ pub struct Limits {
     pub idle_ms: u64,
     /// Bytes of payloads in memory, of all requests: 503.
     pub memory_bytes: usize,
-    /// Bytes that one stream holds back.
+    /// Bytes that one stream holds back: 413.
     pub held_bytes: u64,
     /// Windows that one stream records a second.
     pub windows_per_second: u64,

@@ -7,6 +7,7 @@
 //! refused is counted and recorded.
 
 mod answer;
+mod automatic;
 mod budget;
 mod cache;
 pub mod clock;
@@ -28,3 +29,4 @@ pub mod socket;
 pub use daemon::{Parts, Reloaded, ServeError, run};
 pub use in_force::{InForce, Loaded, Loader};
 pub use refusal::Limit;
+pub use routes::run_id;

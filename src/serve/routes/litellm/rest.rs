@@ -36,8 +36,9 @@ pub fn without(rest: Map<String, Value>, texts: &[String], images: &[String]) ->
     let mut says_more = false;
     for (key, value) in &mut rest {
         let place = if key == MESSAGES { Place::Message } else { Place::Elsewhere };
-        let own = holds_data(key, value);
-        says_more |= strip(value, place, &decided) || own;
+        let own = is_own(key, value);
+        says_more |= own;
+        says_more |= strip(value, place, &decided);
     }
     // Writing to memory does not fail; if it did, something would still be decided.
     says_more.then(|| serde_json::to_vec(&rest).unwrap_or_default())
@@ -65,32 +66,30 @@ fn strip(value: &mut Value, place: Place, decided: &HashSet<&str>) -> bool {
             }
             !WORDS.contains(&text.as_str())
         }
-        // Every item is looked at, since each may have to be emptied.
         Value::Array(items) => {
-            let mut says_more = false;
+            let mut more = false;
             for item in items {
-                says_more |= strip(item, place, decided);
+                more |= strip(item, place, decided);
             }
-            says_more
+            more
         }
         Value::Object(fields) => {
-            let mut says_more = false;
+            let mut more = false;
             for (key, item) in fields {
                 let is_content = place != Place::Elsewhere && DECIDED.contains(&key.as_str());
-                let own = !is_content && holds_data(key, item);
                 let place = if is_content { Place::Content } else { Place::Elsewhere };
-                says_more |= strip(item, place, decided) || own;
+                more |= !is_content && is_own(key, item);
+                more |= strip(item, place, decided);
             }
-            says_more
+            more
         }
     }
 }
 
-/// Whether a field may hold data whatever is in it: its key is no word of the protocol. A key that holds
-/// nothing says nothing, unless it is data itself.
-fn holds_data(key: &str, value: &Value) -> bool {
+/// Whether a key may itself be data. One that holds nothing says nothing, unless it is data itself.
+fn is_own(key: &str, value: &Value) -> bool {
     let says_nothing = value.is_null() && is_plain(key);
-    !KEYS.contains(&key) && !says_nothing
+    !says_nothing && !KEYS.contains(&key)
 }
 
 /// Whether a key is a name as programs have them, too plain to be data.
