@@ -179,7 +179,8 @@ fn what_cannot_be_read_or_rewritten_is_held() {
 /// LiteLLM drops redactions of streamed responses, unless it is told otherwise.
 #[test]
 fn responses_are_rewritten_only_where_that_is_asked_for() {
-    let body = json!({"input_type": "response", "texts": ["Her social security number is 536-22-8145."]});
+    let body =
+        json!({"input_type": "response", "texts": ["Her social security number is 536-22-8145."]});
     let daemon = Daemon::start(Some(REGISTER));
     let reason = blocked(&post(&daemon.socket, PATH, &body));
     assert!(reason.contains("waits for approval"), "{reason}");
