@@ -52,6 +52,8 @@ pub struct LiteLlm {
     pub workflow: String,
     /// Where requests go; responses come from there.
     pub destination: String,
+    /// Where responses go; none: to an unknown destination.
+    pub response_destination: Option<String>,
     /// What for.
     pub purpose: Option<String>,
 }
@@ -136,8 +138,9 @@ pub(super) fn serve(table: &mut Table<'_, '_, '_>) -> Serve {
     let litellm = table.table("litellm", |table| {
         let workflow = table.required_text("workflow", MAX_ID)?.value;
         let destination = table.required_text("destination", MAX_PATH)?.value;
+        let response_destination = table.text("response_destination", MAX_PATH).map(|it| it.value);
         let purpose = table.text("purpose", MAX_ID).map(|it| it.value);
-        Some(LiteLlm { workflow, destination, purpose })
+        Some(LiteLlm { workflow, destination, response_destination, purpose })
     });
     let limits = table.table("limits", limits).unwrap_or_default();
     Serve {

@@ -104,7 +104,9 @@ impl Format {
 
     /// The format that a caller declares by a word: `text`, `csv` (comma, with a header row), `tsv`
     /// (TAB, with a header row), `markdown` (text with pipe tables), `json`, `ndjson`, `utf-16le`,
-    /// `utf-16be` (plain text). None for any other word. It says nothing of a byte order mark: the engine looks for that.
+    /// `utf-16be` (plain text), `opaque` (what the caller knows to be no text, such as an image: its
+    /// bytes are scanned all the same). None for any other word. It says nothing of a byte order
+    /// mark: the engine looks for that.
     pub fn declared(word: &str) -> Option<Format> {
         let structured = |structure| Some(Format { structure, ..Format::TEXT });
         let encoded = |encoding| Some(Format { encoding, ..Format::TEXT });
@@ -117,6 +119,7 @@ impl Format {
             "ndjson" => structured(Structure::NdJson),
             "utf-16le" => encoded(Encoding::Utf16Le),
             "utf-16be" => encoded(Encoding::Utf16Be),
+            "opaque" => Some(Format { opaque: Some("opaque"), ..Format::TEXT }),
             _ => None,
         }
     }
@@ -361,6 +364,7 @@ mod tests {
         assert_eq!(structure("ndjson"), Some(Structure::NdJson));
         assert_eq!(Format::declared("utf-16be").map(|f| f.encoding), Some(Encoding::Utf16Be));
         assert_eq!(Format::declared("utf-16le").map(|f| f.encoding), Some(Encoding::Utf16Le));
+        assert_eq!(Format::declared("opaque").and_then(|f| f.opaque), Some("opaque"));
         assert_eq!(Format::declared("CSV"), None);
     }
 

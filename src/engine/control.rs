@@ -105,7 +105,9 @@ impl Control<'_> {
         };
         let mut redacted = None;
         if decision.effect == Effect::Redact {
-            let obligations: Obligations = decision.transforms().collect();
+            let redactions = self.policy.redactions(&flow);
+            let obligations = redactions.into_iter().chain(decision.transforms());
+            let obligations: Obligations = obligations.collect();
             let mut tokens = tokens(&flow);
             let again =
                 redact_and_rescan(self.scanner, payload, &classified, &obligations, &mut *tokens);
@@ -178,6 +180,7 @@ pub(super) fn declared_format(header: &FlowHeader) -> Result<Option<Format>, ()>
 /// Whether a payload that is declared as one format is read in two ways.
 pub(super) fn differ(declared: Format, sniffed: Format) -> bool {
     (declared.encoding, declared.structure) != (sniffed.encoding, sniffed.structure)
+        || declared.opaque.is_some() && sniffed.opaque.is_none()
 }
 
 /// Adds to a label what a header says that the payload carries. False where it names a category

@@ -16,7 +16,7 @@ use crate::policy::{Determinant, Flow, GrantFacts, Item, ItemDecision, describe}
 use crate::record::pending::{
     Collected, ConsumeError, End, Judgement, Kept, Pending, PendingError,
 };
-use crate::record::vault::{self, Vault, Vaults};
+use crate::record::vault::{self, Vault, VaultError, Vaults};
 use crate::record::{AppendError, EscalationId, Ledger, Moment, Receipt, event};
 use crate::respond::{NoTokens, TokenFailure, Tokens, escape};
 
@@ -114,7 +114,9 @@ impl Desk<'_> {
     /// Decides a payload, and keeps what has to wait. A grant is used, and that is recorded.
     pub(super) fn prepare(&self, arriving: &Arriving<'_>) -> Result<Prepared, DeskError> {
         let Arriving { header, attested, began, .. } = arriving;
-        let mut tokens = |flow: &Flow| self.tokens(header, attested, began, flow);
+        let mut tokens = |flow: &Flow| {
+            self.tokens(header, attested, began, &flow.destination_name, &flow.payload)
+        };
         let (presented, mut refusal) = match self.presented(header, attested, began)? {
             Ok(presented) => (presented, None),
             Err(refusal) => (None, Some(refusal)),
@@ -170,21 +172,22 @@ impl Desk<'_> {
     }
 
     /// Keeps the tokens of a flow: those of one run of a workload for one destination, or of this
-    /// payload alone where no run is named.
+    /// payload alone, which `alone` names, where no run is named.
     pub(super) fn tokens<'t>(
         &'t self,
         header: &FlowHeader,
         attested: &Attested,
         now: &Moment,
-        flow: &Flow,
+        destination: &str,
+        alone: &[u8],
     ) -> Box<dyn Tokens + 't> {
         let Some(vaults) = self.vaults else { return Box::new(NoTokens) };
         let run = header.run.as_ref().map_or_else(
-            || format!("payload {}", HEXLOWER.encode(&flow.payload)),
+            || format!("payload {}", HEXLOWER.encode(alone)),
             |run| format!("run {}", run.as_str()),
         );
         let now = now.seconds();
-        let scope = vault::Scope::new(attested, &run, &flow.destination_name);
+        let scope = vault::Scope::new(attested, &run, destination);
         Box::new(RunTokens { vaults, scope, now, random: self.random, vault: None })
     }
 
@@ -489,6 +492,18 @@ impl Tokens for RunTokens<'_> {
             Some(vault) => Ok(vault.commit()?),
             None => Ok(()),
         }
+    }
+
+    fn is_busy(&mut self) -> bool {
+        if self.vault.is_some() {
+            return false;
+        }
+        let (mut random, expires) = (self.random, self.now.saturating_add(TOKEN_SECONDS));
+        match self.vaults.open(&self.scope, expires, self.now, &mut random) {
+            Ok(vault) => self.vault = Some(vault),
+            Err(error) => return matches!(error, VaultError::Busy),
+        }
+        false
     }
 }
 

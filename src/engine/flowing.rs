@@ -7,6 +7,9 @@
 
 mod readings;
 mod release;
+mod rewrite;
+#[cfg(test)]
+mod tests;
 
 pub use release::Ended;
 
@@ -18,8 +21,10 @@ use super::control::{declared_format, inherit};
 use crate::model::{Attested, Cause, Effect, Finding, FlowHeader, Label};
 use crate::policy::{Carrier, Decision, Flow, Policy, Release, Trust, decide};
 use crate::record::{Moment, PayloadMac};
+use crate::respond::Obligations;
 use readings::Readings;
 use release::Gone;
+use rewrite::Rewriter;
 
 /// Bytes that are scanned before it is asked what they change.
 const STEP: usize = 64 * 1024;
@@ -53,10 +58,23 @@ pub struct Flowing {
     bytes: u64,
     /// Bytes came that were not read, since nothing could pass any more.
     unread: bool,
-    /// What was read and did not go out.
+    /// What was read and neither went out nor was rewritten, from offset `held_from` on.
     held: Vec<u8>,
+    held_from: u64,
+    /// What was rewritten, as it was, as long as nothing went out: it may be decided whole.
+    rewritten: Vec<u8>,
+    /// What goes out, where the policy can redact.
+    rewriter: Option<Rewriter>,
+    /// What is redacted from its first finding on.
+    redactions: Obligations,
+    /// Names the tokens of this payload, where it is of no run.
+    alone: Option<[u8; 16]>,
+    /// Findings that the caller took.
+    taken: [usize; 2],
     /// Nothing more goes out before the end.
     whole: bool,
+    /// Nothing more can go out, though nothing blocks it: what is out would have to be redacted.
+    stuck: bool,
     fault: Option<Cause>,
     gone: Gone,
     /// An entry was not recorded.
@@ -96,8 +114,10 @@ impl Flowing {
         let granted = header.grant.is_some() || header.escalation.is_some();
         let whole = !terms.may_release_early
             || granted
-            || release_of(control.policy, &flow) == Some(Release::Whole)
-            || control.policy.may_redact(&flow);
+            || release_of(control.policy, &flow) == Some(Release::Whole);
+        let rewritten = !whole && control.policy.may_redact(&flow);
+        let redactions: Obligations = control.policy.redactions(&flow).into_iter().collect();
+        let rewriter = rewritten.then(|| Rewriter::new(control.scanner, redactions.clone()));
         let mut flowing = Flowing {
             header,
             attested,
@@ -113,7 +133,14 @@ impl Flowing {
             bytes: 0,
             unread: false,
             held: Vec::new(),
+            held_from: 0,
+            rewritten: Vec::new(),
+            rewriter,
+            redactions,
+            alone: None,
+            taken: [0; 2],
             whole,
+            stuck: false,
             fault,
             gone: Gone::nothing(control.macs),
             unrecorded: Arc::default(),
@@ -135,7 +162,7 @@ impl Flowing {
             }
             if self.is_decided() {
                 self.unread = true;
-                self.held = Vec::new();
+                self.forget();
                 return;
             }
             self.bytes = after;
@@ -143,11 +170,11 @@ impl Flowing {
             self.readings.push(piece);
             self.held.extend_from_slice(piece);
             self.decide(control);
-            if self.is_stopped() {
-                self.held = Vec::new();
-            } else if self.held() as u64 > self.terms.max_held {
+            if self.held() as u64 > self.terms.max_held && !self.is_stopped() {
                 self.fault = Some(Cause::Limit);
-                self.held = Vec::new();
+            }
+            if self.is_stopped() || self.fault.is_some() {
+                self.forget();
             }
         }
     }
@@ -160,7 +187,12 @@ impl Flowing {
     /// The effect so far. It only rises.
     pub fn effect(&self) -> Effect {
         let broken = self.fault.is_some() || self.unrecorded.load(Ordering::Acquire);
-        if broken { Effect::Block } else { self.decision.effect }
+        let least = match (broken, self.stuck) {
+            (true, _) => Effect::Block,
+            (false, true) => Effect::Escalate,
+            (false, false) => Effect::Allow,
+        };
+        self.decision.effect.max(least)
     }
 
     /// Whether it can only be block, so that the caller need not wait for the rest.
@@ -168,19 +200,22 @@ impl Flowing {
         self.effect() == Effect::Block
     }
 
-    /// Bytes that may go out with the next window.
+    /// Bytes that may go out with the next window. Where the policy can redact, bytes of the payload
+    /// from which it is made: what comes out of them may be more or less, or nothing yet.
     pub fn ready(&self) -> usize {
-        if self.whole || self.effect() != Effect::Allow {
+        let most = if self.rewriter.is_some() { Effect::Redact } else { Effect::Allow };
+        if self.whole || self.effect() > most {
             return 0;
         }
-        let ready = self.readings.final_to().saturating_sub(self.gone.bytes());
+        let ready = self.readings.final_to().saturating_sub(self.held_from);
         usize::try_from(ready).unwrap_or(usize::MAX).min(self.held.len())
     }
 
     /// Bytes of the payload that are in memory and did not go out. What the scanner keeps beside them
     /// has its own bound.
     pub fn held(&self) -> usize {
-        self.held.len()
+        let rewriter = self.rewriter.as_ref().map_or(0, Rewriter::held);
+        self.held.len() + self.rewritten.len() + rewriter
     }
 
     /// Bytes of the payload that came in so far and were read.
@@ -206,7 +241,7 @@ impl Flowing {
     /// Findings that nothing changes any more, each one time. Those that are only known at the end
     /// are in [`Ended`], with all others.
     pub fn take_findings(&mut self) -> Vec<Finding> {
-        self.readings.take_findings()
+        self.readings.new_findings(&mut self.taken).into_iter().cloned().collect()
     }
 
     /// Whether bytes went out and no more will: what is held is of no use then.
@@ -226,6 +261,41 @@ impl Flowing {
         let now = self.began.seconds();
         self.decision = decide(control.policy, &self.label, &self.flow, &[], now);
         self.hold_where_asked(control);
+        if self.decision.effect > Effect::Redact {
+            return;
+        }
+        let obligations = self.obligations();
+        if let Some(rewriter) = &mut self.rewriter {
+            let seen = rewriter.seen();
+            if rewriter.oblige(obligations, self.readings.seen(seen)).is_err() {
+                self.stick();
+            }
+        }
+    }
+
+    /// What is redacted, as far as it is known.
+    fn obligations(&self) -> Obligations {
+        let mut obligations = self.redactions.clone();
+        for (category, transform, from) in self.decision.transforms() {
+            obligations.require(category, transform, from);
+        }
+        obligations
+    }
+
+    /// Nothing more can be rewritten. What did not go out at all is decided whole.
+    fn stick(&mut self) {
+        self.rewriter = None;
+        if self.gone.is_open() {
+            self.stuck = true;
+            self.forget();
+        } else {
+            self.whole = true;
+        }
+    }
+
+    /// Lets go of bytes that cannot go out any more.
+    fn forget(&mut self) {
+        (self.held, self.rewritten, self.rewriter) = (Vec::new(), Vec::new(), None);
     }
 
     /// Holds the rest of what cannot be read, and of what holds regulated data and goes outside, where

@@ -15,6 +15,8 @@ pub struct RedactStream {
     scanner: Scanner,
     obligations: Obligations,
     rounds: Vec<Round>,
+    /// The most rounds.
+    most: usize,
     /// Reads what goes out.
     last: Option<Stream>,
 }
@@ -56,7 +58,35 @@ impl RedactStream {
         obligations: Obligations,
     ) -> RedactStream {
         let first = Round::new(scanner.stream_as(format));
-        RedactStream { scanner: scanner.clone(), obligations, rounds: vec![first], last: None }
+        let scanner = scanner.clone();
+        RedactStream { scanner, obligations, rounds: vec![first], most: ROUNDS, last: None }
+    }
+
+    /// For what comes out of a first round that is made elsewhere.
+    pub(super) fn behind_first(
+        scanner: &Scanner,
+        format: Format,
+        obligations: Obligations,
+    ) -> RedactStream {
+        let begun = || scanner.stream_as(Some(format));
+        let rounds = (1..ROUNDS).map(|_| Round::new(begun())).collect();
+        let (scanner, last) = (scanner.clone(), Some(begun()));
+        RedactStream { scanner, obligations, rounds, most: ROUNDS - 1, last }
+    }
+
+    /// Has other obligations from here on. False where findings that were taken would have been
+    /// treated in another way.
+    pub(super) fn oblige(&mut self, obligations: &Obligations) -> bool {
+        let is_new = |round: &Round| {
+            let taken = round.stream.findings().iter().take(round.taken);
+            taken.clone().all(|it| self.obligations.of(it) == obligations.of(it))
+        };
+        let is_new = self.rounds.iter().all(is_new);
+        for redactor in self.rounds.iter_mut().filter_map(|round| round.redactor.as_mut()) {
+            redactor.oblige(obligations);
+        }
+        self.obligations = obligations.clone();
+        is_new
     }
 
     /// Takes the next bytes of the payload and appends what may go out to `out`.
@@ -124,7 +154,7 @@ impl RedactStream {
             passed = next;
             // A short payload may end before its format was decided.
             round = rounds.next().or_else(|| {
-                (number < ROUNDS).then(|| Round::new(self.scanner.stream_as(Some(format))))
+                (number < self.most).then(|| Round::new(self.scanner.stream_as(Some(format))))
             });
         }
         let (Some(mut last), Some(before)) = (self.last, before) else {
@@ -141,7 +171,7 @@ impl RedactStream {
         let format = self.rounds.first().and_then(|first| first.stream.format());
         if let (Some(format), None) = (format, &self.last) {
             let begun = || self.scanner.stream_as(Some(format));
-            self.rounds.resize_with(ROUNDS, || Round::new(begun()));
+            self.rounds.resize_with(self.most, || Round::new(begun()));
             self.last = Some(begun());
         }
     }

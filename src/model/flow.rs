@@ -114,7 +114,8 @@ pub struct FlowHeader {
     /// Ids of categories that the payload carries from earlier steps.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub labels: BTreeSet<Claimed>,
-    /// What the payload is: `text`, `csv`, `tsv`, `json`, `ndjson`; else its first 4 KiB decide.
+    /// What the payload is: `text`, `csv`, `tsv`, `json`, `ndjson`, `opaque`; else its first 4 KiB
+    /// decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Claimed>,
     /// Id of a grant that lets it pass.

@@ -7,7 +7,10 @@ use super::{
     Carrier, Flow, GrantFacts, Identity, Policy, Refusal, Rule, Transform, Trust, Workflow,
     WorkflowOf,
 };
-use crate::model::{Band, CategoryIndex, Cause, Effect, Label, Reason, Unique};
+use crate::model::{
+    Band, CategoryCount, CategoryIndex, Cause, Coverage, Effect, Label, Likelihood, Reason,
+    Sensitivity, Unique,
+};
 
 /// A part of a flow that is decided by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -166,6 +169,35 @@ impl Policy {
         rules
             .flat_map(|(word, active)| bits(*active).map(move |bit| word * 64 + bit as usize))
             .any(redacts)
+    }
+
+    /// What is done to the findings of categories that a flow is redacted of from their first finding
+    /// on, whatever else the payload holds: what rules without a threshold say.
+    pub fn redactions(&self, flow: &Flow) -> Vec<(CategoryIndex, Transform, Band)> {
+        let categories = self.known().iter().filter(|_| self.may_redact(flow));
+        let of = |category: CategoryIndex, likely: bool| {
+            let one = CategoryCount {
+                count: 1,
+                unique: Unique::Exact(1),
+                max_likelihood: Likelihood::new(65),
+            };
+            let label = Label {
+                categories: likely.then_some((category, one)).into_iter().collect(),
+                possible: (!likely).then_some((category, 1)).into_iter().collect(),
+                sensitivity: Sensitivity::Public,
+                coverage: Coverage::complete(),
+                lineage: Default::default(),
+            };
+            let (items, _) = Judge { policy: self, label: &label, flow }.items();
+            let item = items.into_iter().find(|it| it.item == Item::Category(category))?;
+            let transform = item.transform.unwrap_or((Transform::Mask, Band::Likely));
+            (item.effect == Effect::Redact).then_some((category, transform.0, transform.1))
+        };
+        // Where possible findings alone are treated in another way, the payload decides which.
+        let same = |it: &(CategoryIndex, Transform, Band)| {
+            it.2 >= Band::Likely || of(it.0, false).as_ref() == Some(it)
+        };
+        categories.filter_map(|category| of(category, true)).filter(same).collect()
     }
 
     /// The rules whose conditions on the flow hold.

@@ -58,6 +58,15 @@ fn start(model: &Model, keys: &[Vkey]) -> Result<Ledger, OpenError> {
     Ledger::start(opened, Arc::new(model.clone()), keys.to_vec(), None, recovered)
 }
 
+/// A ledger on a disk on which the operation that comes `after` so many more fails, and what of its
+/// entries would be there after a loss of power.
+pub(crate) fn failing(after: usize) -> (Ledger, impl Fn() -> Vec<Vec<u8>>) {
+    let (model, keys) = empty();
+    let ledger = start(&model, &keys).expect("it opens");
+    model.fail(after, Fault::Error(io::ErrorKind::StorageFull));
+    (ledger, move || entries(&model.after_crash(|| false), &keys).into_values().collect())
+}
+
 fn recovered(sequence: u64, cut: &Cut) -> Vec<u8> {
     format!(
         "{{\"sequence\":{sequence},\"kind\":\"recovered\",\"from\":{},\"cut_bytes\":{}}}",

@@ -21,7 +21,7 @@ mod committer;
 mod entry;
 mod escalation;
 #[cfg(test)]
-mod crash;
+pub(crate) mod crash;
 pub mod files;
 pub mod frame;
 pub mod header;

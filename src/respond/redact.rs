@@ -244,6 +244,11 @@ impl Redactor {
         })
     }
 
+    /// Has other obligations from here on: those of findings that were taken are as they were.
+    pub fn oblige(&mut self, obligations: &Obligations) {
+        self.obligations = obligations.clone();
+    }
+
     /// Takes a finding. It must not touch a byte that was let out.
     pub fn take(&mut self, finding: &Finding) {
         let Some(transform) = self.obligations.of(finding) else { return };

@@ -63,6 +63,8 @@ pub struct Parts {
     pub notifier: Notifier,
     /// The helper that tells paths; none where there is no path.
     pub helper: Option<Helper>,
+    /// Who reads the programs of callers.
+    pub executables: Executables,
     /// Fields of the `start` entry beside what the daemon knows itself.
     pub start: Map<String, Value>,
 }
@@ -127,7 +129,7 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         uid: rustix::process::geteuid().as_raw(),
         messenger,
         cache: Cache::new(cache_key, limits.cache_entries),
-        executables: Executables::new(),
+        executables: parts.executables,
         reloading: std::sync::Mutex::default(),
         tcp_token: parts.tcp_token,
     });
@@ -137,6 +139,7 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         appended.map_err(|error| ServeError::Ledger(error.to_string()))
     };
     record("start", start)?;
+    record("policy_load", policy_fields(&shared.now_in_force(), None))?;
     let recording = Arc::clone(&shared);
     let recorder = std::thread::Builder::new()
         .name("path-failures".to_owned())
@@ -180,6 +183,22 @@ fn start_fields(
     put("mac_epoch", json!(in_force.macs.epoch()));
     put("pid", json!(std::process::id()));
     fields
+}
+
+/// What is recorded of rules and register that come into force.
+fn policy_fields(in_force: &InForce, previous: Option<&str>) -> Map<String, Value> {
+    let policy = &in_force.policy;
+    Map::from_iter([
+        ("file".to_owned(), json!(in_force.file)),
+        ("policy_digest".to_owned(), json!(HEXLOWER.encode(&policy.digest()))),
+        ("rule_digest".to_owned(), json!(HEXLOWER.encode(&in_force.rules.digest))),
+        ("engine_version".to_owned(), json!(env!("CARGO_PKG_VERSION"))),
+        ("destinations".to_owned(), json!(policy.destinations().len())),
+        ("workflows".to_owned(), json!(policy.workflows().len())),
+        ("rules".to_owned(), json!(policy.rules().len())),
+        ("approvers".to_owned(), json!(policy.approvers().len())),
+        ("previous".to_owned(), json!(previous)),
+    ])
 }
 
 /// Serves until it is told to end; the failure of the ledger, if that was why.
@@ -349,17 +368,7 @@ impl Shared {
         let (old, new) = (digest(&before), digest(&next));
         let changed = old != new;
         if changed {
-            let fields = Map::from_iter([
-                ("file".to_owned(), json!(next.file)),
-                ("policy_digest".to_owned(), json!(new.0)),
-                ("rule_digest".to_owned(), json!(new.1)),
-                ("engine_version".to_owned(), json!(env!("CARGO_PKG_VERSION"))),
-                ("destinations".to_owned(), json!(next.policy.destinations().len())),
-                ("workflows".to_owned(), json!(next.policy.workflows().len())),
-                ("rules".to_owned(), json!(next.policy.rules().len())),
-                ("approvers".to_owned(), json!(next.policy.approvers().len())),
-                ("previous".to_owned(), json!(old.0)),
-            ]);
+            let fields = policy_fields(&next, Some(&old.0));
             let at = now();
             let appended = self.ledger.append(|it| event(it, "policy_load", &at, fields));
             appended.map_err(|error| error.to_string())?;

@@ -7,12 +7,14 @@
 
 mod executable;
 mod proc;
+mod readers;
 mod tcp;
 mod tokens;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use nix::sys::socket::sockopt::{PeerCredentials, PeerPidfd};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -24,6 +26,7 @@ use self::executable::FileKey;
 use self::tcp::Holder;
 
 pub use self::executable::Executables;
+pub use self::readers::{Readers, read_programs};
 pub use self::tokens::{Token, TokenError, Tokens, TokensError, read_token_file};
 
 /// The group of a peer whose group nobody says, as the kernel shows groups that it cannot show.
@@ -84,14 +87,16 @@ struct Held {
     handle: Handle,
     /// The program that was attested.
     program: Option<FileKey>,
+    /// Who looks at programs, if not this process itself.
+    readers: Option<Arc<Readers>>,
 }
 
 #[derive(Debug)]
 enum Handle {
     /// A descriptor of the process, ready to read once it has ended, and its number.
     Pidfd(OwnedFd, u32),
-    /// Its directory, where the kernel gives no such descriptor, and when it started.
-    Directory(OwnedFd, u64),
+    /// Its directory, where the kernel gives no such descriptor, its number, and when it started.
+    Directory(OwnedFd, u32, u64),
 }
 
 impl Peer {
@@ -122,16 +127,17 @@ impl Peer {
         }
         let directory = directory.filter(|directory| proc::is_genuine(directory));
         let facts = match &directory {
-            Some(directory) => Facts::read(directory.as_fd(), (uid, gid), executables),
+            Some(directory) => Facts::read(directory.as_fd(), pid, (uid, gid), executables),
             None => Facts::unavailable(PROC_UNSEEN),
         };
         let handle = match (pidfd, directory, facts.start_time) {
             (Some(pidfd), _, _) => Handle::Pidfd(pidfd, pid),
-            (None, Some(directory), Some(start)) => Handle::Directory(directory, start),
+            (None, Some(directory), Some(start)) => Handle::Directory(directory, pid, start),
             (None, Some(_), None) => return Err(PeerError::Gone),
             (None, None, _) => return Err(PeerError::Unwatchable),
         };
-        let held = Held { handle, program: facts.program };
+        let readers = executables.readers();
+        let held = Held { handle, program: facts.program, readers };
         if !held.is_alive() {
             return Err(PeerError::Gone);
         }
@@ -181,8 +187,9 @@ impl Peer {
     /// [`PeerError::Gone`].
     pub fn attested(&self, token: Option<TokenOf>) -> Result<Attested, PeerError> {
         let mut attested = Attested { token_of: token, ..self.attested.clone() };
-        if let Watch::Process(Held { handle, program: Some(program) }) = &self.watch
-            && handle.program() != Some(*program)
+        if let Watch::Process(held) = &self.watch
+            && held.program.is_some()
+            && held.running() != held.program
         {
             attested.executable = Executable::Unavailable(OTHER_PROGRAM);
         }
@@ -246,7 +253,12 @@ impl Facts {
     /// Reads them through the held directory of a process, which is taken for the peer's only if its
     /// user and group are still those of the connection. (The owner of the directory says less: it
     /// is root where a process keeps its memory private.)
-    fn read(directory: BorrowedFd<'_>, connected: (u32, u32), executables: &Executables) -> Facts {
+    fn read(
+        directory: BorrowedFd<'_>,
+        pid: u32,
+        connected: (u32, u32),
+        executables: &Executables,
+    ) -> Facts {
         let Some(start) = start_time(directory) else {
             return Facts::unavailable(PROC_UNSEEN);
         };
@@ -262,7 +274,7 @@ impl Facts {
             None => return Facts::unavailable(PROC_UNSEEN),
         };
         let cgroup = proc::file(directory, "cgroup").unwrap_or_default();
-        let (executable, program) = executables.of(directory, connected.0);
+        let (executable, program) = executables.of(directory, pid, connected.0);
         // Again, since any of this may have changed in between.
         match same() {
             Some(Some(again)) if again == groups => {}
@@ -296,17 +308,16 @@ impl Held {
     fn is_alive(&self) -> bool {
         match &self.handle {
             Handle::Pidfd(pidfd, _) => !has_ended(pidfd),
-            Handle::Directory(directory, start) => start_time(directory.as_fd()) == Some(*start),
+            Handle::Directory(directory, _, start) => start_time(directory.as_fd()) == Some(*start),
         }
     }
-}
 
-impl Handle {
     /// The program that runs now; of the peer, if it is alive after this.
-    fn program(&self) -> Option<FileKey> {
-        match self {
-            Handle::Pidfd(_, pid) => FileKey::running(proc::open(*pid).ok()?),
-            Handle::Directory(directory, _) => FileKey::running(directory),
+    fn running(&self) -> Option<FileKey> {
+        let (Handle::Pidfd(_, pid) | Handle::Directory(_, pid, _)) = &self.handle;
+        match &self.readers {
+            Some(readers) => readers.running(*pid),
+            None => FileKey::running(proc::open(*pid).ok()?),
         }
     }
 }
@@ -385,7 +396,7 @@ mod tests {
             Ok("pass on") => {
                 let _ = stream.read(&mut [0]);
                 sleep.stdin(Stdio::from(OwnedFd::from(stream)));
-                // It outlives this one on purpose; who started the test ends it by closing the socket.
+                // It outlives this one on purpose, by a minute.
                 drop(sleep.spawn().expect("it starts"));
             }
             _ => {
@@ -546,9 +557,13 @@ mod tests {
         let mut other = start("stay", None);
         let directory = proc::open(other.child.id()).expect("proc is there");
         let start = start_time(directory.as_fd()).expect("it runs");
-        let held = Held { handle: Handle::Directory(directory, start), program: None };
+        let held = Held {
+            handle: Handle::Directory(directory, other.child.id(), start),
+            program: None,
+            readers: None,
+        };
         assert!(held.is_alive());
-        assert!(held.handle.program().is_some());
+        assert!(held.running().is_some());
         other.child.kill().expect("it is killed");
         soon(|| !held.is_alive());
         other.child.wait().expect("it ends");
@@ -577,7 +592,7 @@ mod tests {
     #[test]
     fn a_number_that_was_given_to_another_process_is_noticed() {
         let (folder, open) = folder(777, 1000);
-        let held = Held { handle: Handle::Directory(open, 777), program: None };
+        let held = Held { handle: Handle::Directory(open, 7, 777), program: None, readers: None };
         assert!(held.is_alive());
         rewrite(folder.path(), 778, 1000);
         assert!(!held.is_alive());
@@ -591,7 +606,11 @@ mod tests {
         let (folder, open) = folder(777, 1000);
         let executables = Executables::new();
         let read = |connected| {
-            Facts::read(open.as_fd(), connected, &executables).attested(connected.0, connected.1, 7)
+            Facts::read(open.as_fd(), 7, connected, &executables).attested(
+                connected.0,
+                connected.1,
+                7,
+            )
         };
         let same = read((1000, 5));
         assert_eq!((same.start_time, same.groups), (777, BTreeSet::from([8, 9])));

@@ -4,6 +4,10 @@ mod admin;
 mod classify;
 mod decide;
 mod duplex;
+mod json_body;
+mod litellm;
+mod openapi;
+mod presidio;
 mod stream;
 
 pub use decide::cause_of;
@@ -46,7 +50,13 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(admin::healthz))
         .route("/readyz", get(admin::readyz))
         .route("/metrics", get(admin::metrics))
-        .fallback(|| async { refuse(Limit::NoRoute, "nothing is there; see docs/PROTOCOL.md") })
+        .route("/openapi.json", get(openapi::openapi))
+        .route("/analyze", post(presidio::analyze))
+        .route("/health", get(presidio::health))
+        .route("/recognizers", get(presidio::recognizers))
+        .route("/supportedentities", get(presidio::supported_entities))
+        .route("/beta/litellm_basic_guardrail_api", post(litellm::guardrail))
+        .fallback(|| async { no_route() })
         .method_not_allowed_fallback(|| async {
             refuse(Limit::Method, "this route is asked with another method")
         })
@@ -67,8 +77,11 @@ async fn around(
     let id = format!("{:08x}-{number:x}", u32::from_be_bytes(id_bytes(&shared.run_key)));
     // A path that is no route may hold anything.
     let route = known(route.as_ref().map_or("", |route| route.as_str()));
-    let limits = shared.in_force.load().settings.limits;
-    let mut response = if head_bytes(&request) > limits.header_bytes {
+    let in_force = shared.now_in_force();
+    let limits = in_force.settings.limits;
+    let mut response = if !is_on(route, &in_force.settings) {
+        no_route()
+    } else if head_bytes(&request) > limits.header_bytes {
         shared.refused(Limit::HeaderBytes, &caller);
         refuse(Limit::HeaderBytes, "the head of the request is too large")
     } else if caller.tcp && !shared.is_token(request.headers()) {
@@ -98,6 +111,19 @@ async fn around(
     response
 }
 
+fn no_route() -> Response<Body> {
+    refuse(Limit::NoRoute, "nothing is there; see docs/PROTOCOL.md")
+}
+
+/// Whether a route is there as it is configured: those of other programs are off until asked for.
+fn is_on(route: &str, settings: &crate::config::Serve) -> bool {
+    match route {
+        "/analyze" | "/health" | "/recognizers" | "/supportedentities" => settings.presidio,
+        "/beta/litellm_basic_guardrail_api" => settings.litellm.is_some(),
+        _ => true,
+    }
+}
+
 fn id_bytes(key: &[u8; 32]) -> [u8; 4] {
     // The key itself is a secret: a digest of it tells runs apart as well.
     use sha2::Digest;
@@ -109,7 +135,7 @@ fn id_bytes(key: &[u8; 32]) -> [u8; 4] {
 
 /// The route as metrics and logs name it.
 fn known(route: &str) -> &'static str {
-    const ROUTES: [&str; 7] = [
+    const ROUTES: [&str; 13] = [
         "/v1/classify",
         "/v1/decide",
         "/v1/stream",
@@ -117,6 +143,12 @@ fn known(route: &str) -> &'static str {
         "/healthz",
         "/readyz",
         "/metrics",
+        "/openapi.json",
+        "/analyze",
+        "/health",
+        "/recognizers",
+        "/supportedentities",
+        "/beta/litellm_basic_guardrail_api",
     ];
     ROUTES.into_iter().find(|it| *it == route).unwrap_or("other")
 }

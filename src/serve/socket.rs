@@ -53,6 +53,15 @@ pub enum Group {
 }
 
 impl Access {
+    /// What a configured group means, by name or number; none: the owner alone.
+    pub fn of(group: Option<&str>) -> Access {
+        match group.map(|group| (group, group.parse())) {
+            None => Access::Owner,
+            Some((_, Ok(gid))) => Access::Group(Group::Id(gid)),
+            Some((name, Err(_))) => Access::Group(Group::Name(name.to_owned())),
+        }
+    }
+
     /// The permission bits of the socket.
     pub fn mode(&self) -> u32 {
         match self {
@@ -414,9 +423,12 @@ mod tests {
 
     #[test]
     fn groups_go_by_name_and_unknown_ones_are_refused() {
-        let root = Access::Group(Group::Name("root".to_owned()));
-        assert_eq!(root.gid().expect("it is known"), Some(0));
-        let none = Access::Group(Group::Name("no-such-group-here".to_owned()));
+        let gid = |group| Access::of(group).gid().expect("it is known");
+        assert_eq!(
+            (gid(None), gid(Some("root")), gid(Some("61234"))),
+            (None, Some(0), Some(61_234))
+        );
+        let none = Access::of(Some("no-such-group-here"));
         let folder = tempfile::tempdir().expect("a folder");
         let error = listen(&folder.path().join("s"), &none).expect_err("no group");
         assert!(error.to_string().contains("groupadd --system no-such-group-here"), "{error}");

@@ -20,6 +20,7 @@ mod messenger;
 mod names;
 mod output;
 mod policy;
+mod programs;
 mod progress;
 mod register;
 mod rules;
@@ -63,6 +64,8 @@ enum Command {
     Man,
     #[command(hide = true)]
     Messenger(messenger::Arguments),
+    #[command(hide = true, name = programs::COMMAND)]
+    ReadPrograms,
 }
 
 /// Exit code of a wrong call or configuration.
@@ -110,6 +113,7 @@ fn run() -> ExitCode {
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => completions::man(),
         Command::Messenger(arguments) => messenger::run(&arguments),
+        Command::ReadPrograms => programs::run(),
     };
     match result {
         Ok(code) => code,

@@ -1,6 +1,7 @@
 //! `sluice serve`: the daemon on a Unix socket.
 
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use sluicegate::config::{Sandbox, Serve};
 use sluicegate::record::pending::Pending;
 use sluicegate::record::{Macs, Options, State, StateError};
 use sluicegate::serve::messenger::{Helper, Launch, OWN_PROGRAM};
-use sluicegate::serve::peer::{Token, Tokens};
+use sluicegate::serve::peer::{Executables, Readers, Token, Tokens};
 use sluicegate::serve::sandbox::{self, Enforced, Minimum, Paths};
 use sluicegate::serve::socket::{self, Access, Group, Listening, Notifier, SocketError, inherited};
 use sluicegate::serve::{self, Loaded, Loader, Parts};
@@ -78,27 +79,45 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let state = open_state(&arguments)?;
     let path = socket_path(arguments.socket.as_deref(), &settings)?;
     let listening = listen(&path, &settings)?;
-    let (tcp, tcp_token) = listen_tcp(&settings)?;
-    let notifier = Notifier::from_environment().context("cannot reach systemd")?;
     let path = listening.path().to_owned();
+    let (unix, remains) = listening.split();
+    let served = serve_on(unix, &path, &arguments, loaded, &settings, &state);
+    if let Err(error) = remains.remove() {
+        tracing::warn!(%error, "the socket is not removed");
+    }
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+/// Serves on a socket until the daemon is told to end.
+fn serve_on(
+    unix: UnixListener,
+    path: &Path,
+    arguments: &Arguments,
+    loaded: Loaded,
+    settings: &Serve,
+    state: &State,
+) -> anyhow::Result<()> {
+    let (tcp, tcp_token) = listen_tcp(settings)?;
+    let notifier = Notifier::from_environment().context("cannot reach systemd")?;
     let (config, rules) = (absolute(loaded.path.clone())?, absolute_all(&arguments.rules)?);
     // Everything outside is opened, the helper runs, and no thread does yet: now the sandbox closes.
-    let helper = helper(config.as_deref(), &rules, &state)?;
-    let enforced = close_sandbox(&settings, config.as_deref(), &rules, &state, &path)?;
-    let ledger = crate::ledger::open_with(&state, Options::daemon())?;
+    let helper = helper(config.as_deref(), &rules, state)?;
+    let executables = executables(settings)?;
+    let enforced = close_sandbox(settings, config.as_deref(), &rules, state, path)?;
+    let ledger = crate::ledger::open_with(state, Options::daemon())?;
+    crate::decide::told::forget_policy(state);
     let (epoch, key) = state.mac_key().map_err(refused)?;
     let macs = Macs::new(epoch, *key.as_bytes());
     let pending = Pending::open(state.path())?;
-    let vaults = crate::state::vaults(&state)?;
+    let vaults = crate::state::vaults(state)?;
     let mut run_key = [0; 32];
     getrandom::fill(&mut run_key).map_err(|_| anyhow::anyhow!("no random numbers"))?;
     let loader: Loader =
         Box::new(move || load(config.as_deref(), &rules).map_err(|error| format!("{error:#}")));
     let start = Map::from_iter([
-        ("socket".to_owned(), json!(shown(&path))),
+        ("socket".to_owned(), json!(shown(path))),
         ("sandbox".to_owned(), serde_json::to_value(&enforced)?),
     ]);
-    let (unix, remains) = listening.split();
     let parts = Parts {
         loader,
         loaded,
@@ -112,14 +131,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         tcp_token,
         notifier,
         helper,
+        executables,
         start,
     };
-    let served = serve::run(parts, || tracing::info!(socket = shown(&path), "ready"));
-    if let Err(error) = remains.remove() {
-        tracing::warn!(%error, "the socket is not removed");
-    }
-    served?;
-    Ok(ExitCode::SUCCESS)
+    serve::run(parts, || tracing::info!(socket = shown(path), "ready"))?;
+    Ok(())
 }
 
 /// The helper that tells paths.
@@ -135,6 +151,15 @@ fn helper(
     let counts = std::path::absolute(state.path().join("pending"))?;
     let launch = Launch { program: Path::new(OWN_PROGRAM), config, rules, counts: &counts };
     Ok(Some(Helper::start(&launch)?))
+}
+
+/// Who reads the programs of callers: inside the sandbox the daemon may not.
+fn executables(settings: &Serve) -> anyhow::Result<Executables> {
+    if settings.sandbox == Sandbox::Off {
+        return Ok(Executables::new());
+    }
+    let readers = Readers::start(Path::new(OWN_PROGRAM), &[crate::programs::COMMAND]);
+    Ok(Executables::read_by(readers.context("cannot start the helpers that read programs")?))
 }
 
 /// Closes the sandbox as far as the settings want it; none where they want none.

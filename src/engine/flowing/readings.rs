@@ -18,8 +18,6 @@ pub(super) struct Readings {
     looks: Option<Format>,
     /// Bytes so far, as far as they matter for what it looks like.
     head: usize,
-    /// Findings of either reading that were taken.
-    taken: [usize; 2],
 }
 
 impl Readings {
@@ -30,7 +28,6 @@ impl Readings {
             second: declared.map(|_| scanner.stream_as(None)),
             looks: None,
             head: 0,
-            taken: [0; 2],
         }
     }
 
@@ -83,22 +80,39 @@ impl Readings {
         self.looks.or_else(|| reading.format())
     }
 
-    /// Findings that nothing changes any more and that were not taken before, those of one reading
-    /// behind those of the other.
-    pub fn take_findings(&mut self) -> Vec<Finding> {
+    /// Findings that nothing changes any more, and that come behind those that are `seen` of either
+    /// reading; those of one reading behind those of the other. What both find comes one time.
+    pub fn new_findings(&self, seen: &mut [usize; 2]) -> Vec<&Finding> {
         let final_to = self.final_to();
-        let mut new: Vec<Finding> = Vec::new();
-        for (stream, taken) in [Some(&self.first), self.second.as_ref()].iter().zip(&mut self.taken)
-        {
+        let mut new: Vec<&Finding> = Vec::new();
+        for (stream, seen) in [Some(&self.first), self.second.as_ref()].iter().zip(seen) {
             let Some(stream) = stream else { continue };
-            let rest = stream.findings().get(*taken..).unwrap_or_default();
+            let rest = stream.findings().get(*seen..).unwrap_or_default();
             let found = rest.iter().take_while(|it| it.span.start < final_to);
-            *taken += found.clone().count();
+            *seen += found.clone().count();
             let is_second = !std::ptr::eq(*stream, &self.first);
             let known = |it: &&Finding| is_second && is_among(it, self.first.findings());
-            new.extend(found.filter(|it| !known(it)).cloned());
+            new.extend(found.filter(|it| !known(it)));
         }
         new
+    }
+
+    /// The findings of both readings so far, as many of each as are `seen`.
+    pub fn seen(&self, seen: [usize; 2]) -> impl Iterator<Item = &Finding> {
+        let [first, second] = seen;
+        let behind = self.second.iter().flat_map(move |it| it.findings().iter().take(second));
+        self.first.findings().iter().take(first).chain(behind)
+    }
+
+    /// Whether there are findings whose place is not known.
+    pub fn is_truncated(&self) -> bool {
+        self.first.truncated() > 0 || self.second.as_ref().is_some_and(|it| it.truncated() > 0)
+    }
+
+    /// The format that counts for what is rewritten: what it looks like, and what is declared as long
+    /// as that is not known.
+    pub fn format(&self) -> Option<Format> {
+        self.looks().or_else(|| self.first.format())
     }
 
     /// Ends the payload: what all readings found, joined as [`crate::engine::Control::judge`] does.

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Flowing;
+use super::rewrite::Rewriter;
 use crate::engine::control::{inherit, reason_of};
 use crate::engine::desk::Slot;
-use crate::engine::{Arriving, Control, Desk, DeskError, Judged, Settled};
-use crate::model::{CategoryIndex, Cause, Effect, Reason};
-use crate::policy::{Carrier, Decision, Determinant, decide, describe};
+use crate::engine::{Arriving, Classified, Control, Desk, DeskError, Judged, Settled};
+use crate::model::{Band, CategoryIndex, Cause, Effect, FlowHeader, Label, Reason};
+use crate::policy::{Carrier, Decision, Determinant, Flow, Transform, decide, describe};
 use crate::record::{
     Macs, Moment, Opened, PayloadMac, Streamed, Window, stream_open, stream_window,
 };
-use crate::respond::escape;
+use crate::respond::{Obligations, Tokens, escape};
 
 /// A payload that has ended, with a durable decision.
 pub struct Ended {
@@ -93,11 +94,15 @@ impl Flowing {
             return told(Err(DeskError::Unrecorded));
         }
         let ready = self.ready().min(self.held.len());
-        if ready == 0 {
-            return told(Ok(Vec::new()));
+        let bytes = match ready {
+            0 => Vec::new(),
+            _ if self.rewriter.is_some() => self.rewrite(desk, at),
+            _ => self.take_held(ready),
+        };
+        if bytes.is_empty() {
+            return told(Ok(bytes));
         }
-        let rest = self.held.split_off(ready);
-        let bytes = std::mem::replace(&mut self.held, rest);
+        self.rewritten = Vec::new();
         self.window_then(desk, at, bytes, told);
     }
 
@@ -111,7 +116,8 @@ impl Flowing {
         if self.gone.is_open() || lost {
             return self.close_then(desk, None, told);
         }
-        let Flowing { header, attested, began, held, readings, .. } = self;
+        let Flowing { header, attested, began, held, rewritten, readings, .. } = self;
+        let held = if rewritten.is_empty() { held } else { [rewritten, held].concat() };
         let arriving = Arriving {
             header,
             attested,
@@ -148,6 +154,64 @@ impl Flowing {
     ) {
         self.unread |= cause.is_none();
         self.close_then(desk, Some(cause), told);
+    }
+
+    /// The first bytes of what is held.
+    fn take_held(&mut self, length: usize) -> Vec<u8> {
+        let rest = self.held.split_off(length.min(self.held.len()));
+        let bytes = std::mem::replace(&mut self.held, rest);
+        self.held_from = self.held_from.saturating_add(bytes.len() as u64);
+        bytes
+    }
+
+    /// Rewrites what is ready, and gives what may go out. What came out so far has to be decided to
+    /// pass as it is; else nothing more goes out.
+    fn rewrite(&mut self, desk: &Desk<'_>, at: &Moment) -> Vec<u8> {
+        let Ok(mut tokens) = self.tokens(desk, at) else {
+            self.stick();
+            return Vec::new();
+        };
+        let Some(rewriter) = &mut self.rewriter else { return Vec::new() };
+        if rewriter.wants_token(&self.readings) && tokens.is_busy() {
+            return Vec::new();
+        }
+        let passed = rewriter.pass(&self.readings, &self.held, &mut *tokens).ok();
+        let passed = passed.filter(|_| tokens.commit().is_ok());
+        let label = rewriter.label();
+        let Some(used) = passed else {
+            self.stick();
+            return Vec::new();
+        };
+        let used = self.take_held(used);
+        if !self.gone.is_open() {
+            self.rewritten.extend_from_slice(&used);
+        }
+        let passes = label.is_none_or(|label| may_pass(desk, &self.header, &self.flow, label, at));
+        match &mut self.rewriter {
+            Some(rewriter) if passes => rewriter.take_out(),
+            _ => {
+                self.stick();
+                Vec::new()
+            }
+        }
+    }
+
+    /// Keeps the tokens of this payload.
+    fn tokens<'t>(
+        &mut self,
+        desk: &'t Desk<'_>,
+        at: &Moment,
+    ) -> Result<Box<dyn Tokens + 't>, std::io::Error> {
+        let alone = match self.alone {
+            Some(alone) => alone,
+            None => {
+                let mut alone = [0; 16];
+                (desk.random)(&mut alone)?;
+                *self.alone.insert(alone)
+            }
+        };
+        let destination = &self.flow.destination_name;
+        Ok(desk.tokens(&self.header, &self.attested, at, destination, &alone))
     }
 
     fn window_then(
@@ -232,38 +296,58 @@ impl Flowing {
     /// Ends a payload of which a part went out, or that was not read to its end. `aborted` with the
     /// cause, if there is one.
     fn close_then(
-        self,
+        mut self,
         desk: &Desk<'_>,
         aborted: Option<Option<Cause>>,
         told: impl FnOnce(Result<Ended, DeskError>) + Send + 'static,
     ) {
-        let Flowing { header, attested, began, mut flow, held, readings, mac, mut gone, .. } = self;
         let Control { scanner, policy, .. } = desk.control;
+        let now = (desk.clock)();
         let unrecorded = self.unrecorded.load(Ordering::Acquire).then_some(Cause::Error);
         let fault = aborted.flatten().or(self.fault).or(unrecorded);
+        let tokens = self.tokens(desk, &now);
+        let obligations = (self.redactions, self.rewriter);
+        let Flowing { header, attested, began, mut flow, held, readings, mac, mut gone, .. } = self;
         let mut classified = readings.finish();
         let label = &mut classified.label;
         inherit(&header, scanner.rules(), label);
         flow.payload = mac.finish();
         flow.bytes = self.bytes;
-        let now = (desk.clock)();
         let mut decision = match fault {
             None => decide(policy, label, &flow, &[], now.seconds()),
             Some(cause) => Decision::failure(cause),
         };
-        if decision.effect == Effect::Redact {
+        let passes = aborted.is_none() && !self.stuck && gone.is_open();
+        let last = match (decision.effect, obligations) {
+            (Effect::Allow, (_, None)) if passes => Some(held),
+            (Effect::Allow | Effect::Redact, (redactions, Some(rewriter))) if passes => {
+                let obligations = (redactions, decision.transforms());
+                let ended = tokens.ok().and_then(|mut tokens| {
+                    end(rewriter, obligations, &classified, &held, &mut *tokens)
+                });
+                ended.and_then(|(bytes, label)| {
+                    may_pass(desk, &header, &flow, label, &now).then_some(bytes)
+                })
+            }
+            _ => None,
+        };
+        if last.is_none() && decision.effect < Effect::Escalate {
             // What went out cannot be redacted any more.
             flow.carrier = Carrier::Fixed;
-            decision = decide(policy, label, &flow, &[], now.seconds());
+            decision = decide(policy, &classified.label, &flow, &[], now.seconds());
+            if decision.effect < Effect::Escalate {
+                decision.raise(Effect::Escalate, Determinant::Redaction);
+            }
         }
         if aborted.is_some() && decision.effect < Effect::Block {
             decision.raise(Effect::Block, Determinant::Failure);
         }
-        label.coverage.reasons.extend(fault.map(reason_of));
+        let reasons = &mut classified.label.coverage.reasons;
+        reasons.extend(fault.map(reason_of));
         if self.unread && fault.is_none() {
-            label.coverage.reasons.insert(Reason::EarlyBlock);
+            reasons.insert(Reason::EarlyBlock);
         }
-        let released = if decision.effect == Effect::Allow { held } else { Vec::new() };
+        let released = last.unwrap_or_default();
         let released_before = gone.bytes;
         gone.add(&released);
         let mut judged = Judged { header, attested, flow, classified, decision, redacted: None };
@@ -278,4 +362,40 @@ impl Flowing {
             told(settled.map(|settled| Ended { settled, released, released_before }));
         });
     }
+}
+
+/// Rewrites what is left of a payload; gives all that is left to go out, with the label of all that
+/// came out. None where that is not possible.
+fn end(
+    mut rewriter: Rewriter,
+    (mut obligations, transforms): (
+        Obligations,
+        impl Iterator<Item = (CategoryIndex, Transform, Band)>,
+    ),
+    classified: &Classified,
+    held: &[u8],
+    tokens: &mut dyn Tokens,
+) -> Option<(Vec<u8>, Label)> {
+    if classified.truncated > 0 || classified.format.opaque.is_some() {
+        return None;
+    }
+    transforms.for_each(|(it, transform, from)| obligations.require(it, transform, from));
+    rewriter.oblige(obligations, classified.findings.iter()).ok()?;
+    let label = rewriter.finish(&classified.findings, classified.format, held, tokens).ok()?;
+    tokens.commit().ok()?;
+    Some((rewriter.take_out(), label))
+}
+
+/// Whether what comes out of redaction, and holds this, may go out as it is. It came from where the
+/// payload came from.
+fn may_pass(
+    desk: &Desk<'_>,
+    header: &FlowHeader,
+    flow: &Flow,
+    mut label: Label,
+    now: &Moment,
+) -> bool {
+    let Control { scanner, policy, .. } = desk.control;
+    inherit(header, scanner.rules(), &mut label);
+    decide(policy, &label, flow, &[], now.seconds()).effect == Effect::Allow
 }

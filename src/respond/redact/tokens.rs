@@ -34,6 +34,11 @@ pub trait Tokens {
     fn commit(&mut self) -> Result<(), TokenFailure> {
         Ok(())
     }
+
+    /// Whether somebody else has the keeper of the tokens just now, so that it is worth to come again.
+    fn is_busy(&mut self) -> bool {
+        false
+    }
 }
 
 /// For where no category is tokenized: has no token for anything.

@@ -46,6 +46,10 @@ pub const MAX_QUEUED_BYTES: usize = 8 << 20;
 /// The most different failures that wait to be recorded; more are counted together.
 const MAX_FAILURES: usize = 256;
 
+/// How long failures are collected before they are given out again: whoever can cause events must
+/// not be able to fill the ledger with failures of them.
+const REPORT_PAUSE: Duration = Duration::from_secs(1);
+
 /// What is said of events that come when the helper is gone.
 const GONE: &str = "the helper that runs commands has ended, and cannot be started again before \
                     the daemon is";
@@ -169,8 +173,9 @@ impl Helper {
         self.child.id()
     }
 
-    /// Begins to send and to listen, with three threads. `on_failure` is called from one of them
-    /// and may wait; failures of one kind are counted together meanwhile.
+    /// Begins to send and to listen, with three threads. `on_failure` is called from one of them,
+    /// once a second for each path and kind of failure at most, and may wait; failures of one kind
+    /// are counted together meanwhile.
     ///
     /// # Errors
     ///
@@ -394,19 +399,31 @@ impl Shared {
 
     /// Gives out failures until there are no more.
     fn report(&self, mut on_failure: impl FnMut(Failure)) {
+        let mut last: Option<Instant> = None;
         loop {
             let mut state = self.lock();
-            while state.failures.is_empty() && !(state.mourned && state.closing) {
-                state = self.failed_one.wait(state).unwrap_or_else(PoisonError::into_inner);
+            loop {
+                let pause = last.and_then(|last| REPORT_PAUSE.checked_sub(last.elapsed()));
+                let pause = pause.filter(|_| !state.closing);
+                match (state.failures.is_empty(), pause) {
+                    (true, _) if state.mourned && state.closing => return,
+                    (true, _) => {
+                        let waited = self.failed_one.wait(state);
+                        state = waited.unwrap_or_else(PoisonError::into_inner);
+                    }
+                    (false, Some(pause)) => {
+                        let waited = self.failed_one.wait_timeout(state, pause);
+                        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                    }
+                    (false, None) => break,
+                }
             }
             let failures = std::mem::take(&mut state.failures);
             drop(state);
-            if failures.is_empty() {
-                return;
-            }
             for ((path, problem), events) in failures {
                 on_failure(Failure { path, events, problem });
             }
+            last = Some(Instant::now());
         }
     }
 }

@@ -29,8 +29,8 @@ const PROGRAMS: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 /// The most bytes of an event.
 pub const MAX_EVENT: usize = 128 * 1024;
 
-/// The longest that a command may run, whatever the register says.
-const MAX_TIMEOUT: Duration = Duration::from_secs(300);
+/// The longest that a command may run, in seconds, whatever the register says.
+const MAX_SECONDS: u64 = 300;
 
 /// How often a command is looked after.
 const STEP: Duration = Duration::from_millis(5);
@@ -116,8 +116,8 @@ pub(super) fn deliver(
     if json.len() > MAX_EVENT {
         return Err(EventError::TooLarge);
     }
-    let seconds = Duration::from_secs(u64::from(path.timeout.max(1)));
-    run(&path.command, json, seconds.min(MAX_TIMEOUT), stop)
+    let seconds = u64::from(path.timeout.max(1)).min(MAX_SECONDS);
+    run(&path.command, json, Duration::from_secs(seconds), stop)
 }
 
 /// Whether an event may be told.

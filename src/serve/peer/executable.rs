@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use data_encoding::HEXLOWER;
@@ -12,6 +12,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
+use super::readers::Readers;
 use crate::model::{Executable, KernelName};
 
 /// The most executables whose digest is remembered; those not asked for longest are forgotten.
@@ -27,10 +28,35 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// `f_type` of file systems whose content is what a user's program says (statfs(2)).
 const FUSE_SUPER_MAGIC: u64 = 0x6573_5546;
 
+/// Why an executable is unavailable. A helper says the place of its reason in this list.
+const REASONS: &[&str] =
+    &[UNREADABLE, NOT_REGULAR, TOO_LARGE, FUSE, BEGAN, CHANGED, FORBIDDEN, NONE, NO_DESCRIPTOR];
+
+pub(super) const UNREADABLE: &str = "it cannot be read";
+const NOT_REGULAR: &str = "it is no regular file";
+const TOO_LARGE: &str = "it is larger than 512 MiB";
+const FUSE: &str = "a program of some user answers for its content (FUSE)";
+const BEGAN: &str = "the process began another program while it was looked at";
+const CHANGED: &str = "it changed while it was read";
+const FORBIDDEN: &str = "the kernel does not let this process read it";
+const NONE: &str = "the process has none, or has ended";
+const NO_DESCRIPTOR: &str = "there was no descriptor left to read it";
+
+/// The place of a reason.
+pub(super) fn reason_number(reason: &str) -> usize {
+    REASONS.iter().position(|known| *known == reason).unwrap_or(0)
+}
+
+/// The reason at a place that a helper named.
+pub(super) fn known_reason(number: &str) -> &'static str {
+    number.parse().ok().and_then(|number: usize| REASONS.get(number)).unwrap_or(&UNREADABLE)
+}
+
 /// Digests of executables, shared by all connections. No lock is held while a file is read, and no
 /// user has two files read at once.
 #[derive(Debug, Default)]
 pub struct Executables {
+    readers: Option<Arc<Readers>>,
     known: Mutex<Known>,
     busy: Mutex<BTreeSet<u32>>,
     freed: Condvar,
@@ -46,10 +72,11 @@ struct Known {
 /// What tells one content of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FileKey {
-    device: u64,
-    inode: u64,
-    size: u64,
-    changed: (i64, u64),
+    pub device: u64,
+    pub inode: u64,
+    pub size: u64,
+    /// Seconds since 1970 and nanoseconds.
+    pub changed: (i64, u64),
 }
 
 impl FileKey {
@@ -83,14 +110,33 @@ impl FileKey {
 }
 
 impl Executables {
-    /// Remembers nothing yet.
+    /// Remembers nothing yet, and reads files itself.
     pub fn new() -> Executables {
         Executables::default()
     }
 
-    /// The program of the process whose `/proc` directory is held open. The file is read through the
-    /// kernel's link to what runs, so that a deleted or replaced path does not matter.
-    pub(super) fn of(&self, directory: impl AsFd, uid: u32) -> (Executable, Option<FileKey>) {
+    /// Has files read by helpers, for a daemon inside a sandbox, which may not.
+    pub fn read_by(readers: Readers) -> Executables {
+        Executables { readers: Some(Arc::new(readers)), ..Executables::default() }
+    }
+
+    /// Who reads files, if not this process itself.
+    pub(super) fn readers(&self) -> Option<Arc<Readers>> {
+        self.readers.clone()
+    }
+
+    /// The program of the process `pid`, whose `/proc` directory is held open. The file is read through
+    /// the kernel's link to what runs, so that a deleted or replaced path does not matter. With
+    /// helpers it is that of the process only if this one still is there afterwards.
+    pub(super) fn of(
+        &self,
+        directory: impl AsFd,
+        pid: u32,
+        uid: u32,
+    ) -> (Executable, Option<FileKey>) {
+        if let Some(readers) = &self.readers {
+            return readers.of(pid, uid);
+        }
         match self.read(directory.as_fd(), uid) {
             Ok((executable, key)) => (executable, Some(key)),
             Err(reason) => (Executable::Unavailable(reason), None),
@@ -103,22 +149,22 @@ impl Executables {
         let file = rustix::fs::openat(&directory, "exe", flags, Mode::empty()).map_err(reason)?;
         let stat = rustix::fs::fstat(&file).map_err(reason)?;
         if !FileType::from_raw_mode(stat.st_mode).is_file() {
-            return Err("it is no regular file");
+            return Err(NOT_REGULAR);
         }
         let key = FileKey::of(&stat);
         if key.size > MAX_EXECUTABLE {
-            return Err("it is larger than 512 MiB");
+            return Err(TOO_LARGE);
         }
         let system = rustix::fs::fstatfs(&file).map_err(reason)?;
         if u64::try_from(system.f_type) == Ok(FUSE_SUPER_MAGIC) {
-            return Err("a program of some user answers for its content (FUSE)");
+            return Err(FUSE);
         }
         let file = File::from(file);
         let sha256 = self.digest(key, &file, uid)?;
         // The process may have begun another program between the link and the file.
         let again = rustix::fs::readlinkat(&directory, "exe", Vec::new()).map_err(reason)?;
         if again != path || FileKey::running(&directory) != Some(key) {
-            return Err("the process began another program while it was looked at");
+            return Err(BEGAN);
         }
         Ok((Executable::Known { path: KernelName::read(path.to_bytes()), sha256 }, key))
     }
@@ -188,7 +234,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn hash(mut file: &File, key: FileKey) -> Result<String, &'static str> {
-    let changed = "it changed while it was read";
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
     let mut total = 0u64;
@@ -197,27 +242,27 @@ fn hash(mut file: &File, key: FileKey) -> Result<String, &'static str> {
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(_) => return Err("it cannot be read"),
+            Err(_) => return Err(UNREADABLE),
         };
         hasher.update(buffer.get(..read).unwrap_or_default());
         total = total.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
         if total > key.size {
-            return Err(changed);
+            return Err(CHANGED);
         }
     }
     let stat = rustix::fs::fstat(file).map_err(reason)?;
     if total != key.size || FileKey::of(&stat) != key {
-        return Err(changed);
+        return Err(CHANGED);
     }
     Ok(HEXLOWER.encode(&hasher.finalize()))
 }
 
 fn reason(error: Errno) -> &'static str {
     match error {
-        Errno::ACCESS | Errno::PERM => "the kernel does not let this process read it",
-        Errno::NOENT | Errno::SRCH => "the process has none, or has ended",
-        Errno::MFILE | Errno::NFILE => "there was no descriptor left to read it",
-        _ => "it cannot be read",
+        Errno::ACCESS | Errno::PERM => FORBIDDEN,
+        Errno::NOENT | Errno::SRCH => NONE,
+        Errno::MFILE | Errno::NFILE => NO_DESCRIPTOR,
+        _ => UNREADABLE,
     }
 }
 
@@ -251,15 +296,15 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let directory = process(folder.path(), b"first");
         let executables = Executables::new();
-        let (found, key) = executables.of(&directory, 0);
+        let (found, key) = executables.of(&directory, 1, 0);
         assert_eq!(sha256(&found), Ok(digest_of(b"first").as_str()));
         assert!(lock(&executables.known).digests.is_empty(), "a fresh file may change unseen");
         // What is remembered is what is given out.
         executables.remember(key.expect("it was read"), "remembered".to_owned());
-        assert_eq!(sha256(&executables.of(&directory, 0).0), Ok("remembered"));
+        assert_eq!(sha256(&executables.of(&directory, 1, 0).0), Ok("remembered"));
         // Another size or time is another content.
         let directory = process(folder.path(), b"second");
-        assert_eq!(sha256(&executables.of(&directory, 0).0), Ok(digest_of(b"second").as_str()));
+        assert_eq!(sha256(&executables.of(&directory, 1, 0).0), Ok(digest_of(b"second").as_str()));
     }
 
     #[test]
@@ -296,12 +341,12 @@ mod tests {
         let directory = process(folder.path(), b"");
         let large = File::create(folder.path().join("program")).expect("a file");
         large.set_len(MAX_EXECUTABLE + 1).expect("a sparse file");
-        assert_eq!(sha256(&executables.of(&directory, 0).0), Err("it is larger than 512 MiB"));
+        assert_eq!(sha256(&executables.of(&directory, 1, 0).0), Err("it is larger than 512 MiB"));
         std::fs::remove_file(folder.path().join("program")).expect("it is there");
-        let gone = sha256(&executables.of(&directory, 0).0).expect_err("no file").to_owned();
+        let gone = sha256(&executables.of(&directory, 1, 0).0).expect_err("no file").to_owned();
         assert_eq!(gone, "the process has none, or has ended");
         std::fs::create_dir(folder.path().join("program")).expect("a folder");
-        assert_eq!(sha256(&executables.of(&directory, 0).0), Err("it is no regular file"));
+        assert_eq!(sha256(&executables.of(&directory, 1, 0).0), Err("it is no regular file"));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub async fn classify(
         None => None,
         Some(Ok(format)) => Some(format),
         Some(Err(())) => {
-            let message = "`format` is none of text, csv, tsv, json, ndjson, utf-16le, utf-16be";
+            let message = "`format` is none of text, csv, tsv, markdown, json, ndjson, utf-16le, utf-16be, opaque";
             return refused(&shared, &caller, Limit::Request, message);
         }
     };

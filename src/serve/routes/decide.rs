@@ -7,12 +7,14 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{HeaderMap, Response, header};
 use tokio::sync::oneshot;
+use tracing::info;
 
 use super::{Daemon, FLOW, attested, expected, hold, pool_refused, refused, token_of};
 use crate::decode::Format;
 use crate::engine::{Arriving, DeskError, Settled, events_of};
-use crate::model::{Cause, Effect, FlowHeader};
+use crate::model::{Cause, Claimed, Effect, FlowHeader};
 use crate::policy::{Carrier, MAX_HEADER, parse_header};
+use crate::respond::{NameCleaner, escape};
 use crate::serve::answer;
 use crate::serve::cache::Purpose;
 use crate::serve::in_force::InForce;
@@ -221,6 +223,7 @@ impl Shared {
         let (effect, cause) = (decision.effect, decision.cause);
         let decided = Decided { effect: effect.as_str(), cause: cause.as_str() };
         self.metrics.decisions.get_or_create(&decided).inc();
+        log(settled, in_force);
         if let Some(messenger) = &self.messenger {
             for (id, event) in events_of(settled, &in_force.policy, &in_force.rules.taxonomy) {
                 messenger.tell(id, &event);
@@ -228,4 +231,36 @@ impl Shared {
         }
         effect
     }
+}
+
+/// Characters of a claim in the log.
+const LOGGED_CHARS: usize = 128;
+
+/// Logs a decision. Claims are cleaned as in records, and have the names of OpenTelemetry's semantic
+/// conventions for generative models where they have one.
+fn log(settled: &Settled, in_force: &InForce) {
+    if !tracing::enabled!(tracing::Level::INFO) {
+        return;
+    }
+    let judged = &settled.judged;
+    let header = &judged.header;
+    let claim = |claimed: &Option<Claimed>| {
+        let cleaned = escape(&in_force.names.clean(claimed.as_ref()?.as_str()));
+        Some(cleaned.chars().take(LOGGED_CHARS).collect::<String>())
+    };
+    let policy = &in_force.policy;
+    info!(
+        sequence = settled.receipt.sequence,
+        effect = judged.decision.effect.as_str(),
+        cause = judged.decision.cause.as_str(),
+        channel = judged.flow.channel.as_str(),
+        workflow = policy.workflow_of(&judged.flow).map(|it| it.id.as_str()),
+        destination = policy.destination_of(&judged.flow).map(|it| it.id.as_str()),
+        uid = judged.attested.uid,
+        bytes = judged.flow.bytes,
+        gen_ai.conversation.id = claim(&header.run),
+        gen_ai.agent.name = claim(&header.agent),
+        gen_ai.tool.name = claim(&header.tool),
+        "decided"
+    );
 }

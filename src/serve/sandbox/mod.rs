@@ -11,7 +11,6 @@
 
 mod calls;
 mod files;
-mod notify;
 
 use std::path::{Path, PathBuf};
 
@@ -20,8 +19,6 @@ use rustix::process::{
     setrlimit,
 };
 use serde::Serialize;
-
-pub use notify::Manager;
 
 /// What the daemon needs of the file system.
 ///

@@ -58,6 +58,12 @@ pub fn policy(
     replace(&path, last.as_bytes()).context("cannot note the policy in the state directory")
 }
 
+/// Forgets what was in force last: a daemon records what it loads itself, so whoever decides after it
+/// has to say again what is.
+pub fn forget_policy(state: &State) {
+    let _ = fs::remove_file(state.path().join(LAST));
+}
+
 /// Writes a file of the state directory whole or not at all.
 fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let beside = path.with_extension("new");
