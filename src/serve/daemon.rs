@@ -29,7 +29,10 @@ use crate::record::vault::Vaults;
 use crate::record::{Failure, Ledger, Macs, event};
 
 /// How long requests may go on once the daemon was told to end.
-const DRAIN: Duration = Duration::from_secs(30);
+const DRAIN: Duration = Duration::from_secs(25);
+
+/// How long what was told to end has for it.
+const LAST: Duration = Duration::from_secs(5);
 
 /// How often refusals are recorded and escalations looked through.
 const TICK: Duration = Duration::from_secs(1);
@@ -125,6 +128,8 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         connections: Connections::default(),
         refusals: Refusals::default(),
         stopping: AtomicBool::new(false),
+        ending: watch::Sender::new(false),
+        looking: AtomicBool::new(false),
         requests: AtomicU64::new(0),
         uid: rustix::process::geteuid().as_raw(),
         messenger,
@@ -161,6 +166,9 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
     ))?;
     // Whoever still holds a connection has had its time.
     runtime.shutdown_timeout(Duration::from_secs(1));
+    if !shared.pool.drain(LAST) {
+        error!("work did not end in time");
+    }
     shared.refusals.record(&shared.ledger, &now());
     if let Some(failure) = failed {
         return Err(ServeError::Ledger(failure.to_string()));
@@ -197,6 +205,7 @@ fn policy_fields(in_force: &InForce, previous: Option<&str>) -> Map<String, Valu
         ("workflows".to_owned(), json!(policy.workflows().len())),
         ("rules".to_owned(), json!(policy.rules().len())),
         ("approvers".to_owned(), json!(policy.approvers().len())),
+        ("tokens".to_owned(), json!(in_force.tokens_mac())),
         ("previous".to_owned(), json!(previous)),
     ])
 }
@@ -271,7 +280,12 @@ async fn event_loop(
     shared.stopping.store(true, Ordering::Relaxed);
     let _ = stop.send(true);
     let all = u32::try_from(connections).unwrap_or(u32::MAX);
-    let drained = tokio::time::timeout(DRAIN, slots.acquire_many(all)).await;
+    let mut drained = tokio::time::timeout(DRAIN, slots.acquire_many(all)).await;
+    if drained.is_err() {
+        // Streams that are still on their way end now, and say so in the ledger.
+        let _ = shared.ending.send(true);
+        drained = tokio::time::timeout(LAST, slots.acquire_many(all)).await;
+    }
     info!(drained = drained.is_ok(), "ended");
     Ok(failed)
 }
@@ -286,6 +300,15 @@ fn told(outcome: std::io::Result<()>) {
 impl Shared {
     /// What has to be done now and then.
     fn look_after(&self, expire: bool) {
+        // Where the ledger is slow, one at a time waits for it.
+        if self.looking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.look(expire);
+        self.looking.store(false, Ordering::Release);
+    }
+
+    fn look(&self, expire: bool) {
         let now = now();
         self.refusals.record(&self.ledger, &now);
         if !expire {
@@ -363,16 +386,16 @@ impl Shared {
             before.generation.saturating_add(1),
         );
         let digest = |it: &InForce| {
-            (HEXLOWER.encode(&it.policy.digest()), HEXLOWER.encode(&it.rules.digest))
+            let tokens = it.tokens_mac();
+            (HEXLOWER.encode(&it.policy.digest()), HEXLOWER.encode(&it.rules.digest), tokens)
         };
         let (old, new) = (digest(&before), digest(&next));
         let changed = old != new;
-        if changed {
-            let fields = policy_fields(&next, Some(&old.0));
-            let at = now();
-            let appended = self.ledger.append(|it| event(it, "policy_load", &at, fields));
-            appended.map_err(|error| error.to_string())?;
-        }
+        // Also where nothing is different: whoever looks later sees that it was tried.
+        let fields = policy_fields(&next, Some(&old.0));
+        let at = now();
+        let appended = self.ledger.append(|it| event(it, "policy_load", &at, fields));
+        appended.map_err(|error| error.to_string())?;
         self.memory.limit(next.settings.limits.memory_bytes);
         let (generation, most) = (next.generation, next.settings.limits.cache_entries);
         self.in_force.store(Arc::new(next));
