@@ -49,6 +49,7 @@ const REGISTER: &str = r#"version = 1
 id = "model"
 trust = "internal"
 url = ["https://model.example/"]
+approved = ["pii.email"]
 release = "prefix"
 [[workflow]]
 id = "support"
@@ -394,6 +395,7 @@ impl Connection {
         let effect = if plan.mode == Mode::Classify { None } else { Some("allow") };
         let released = match (plan.mode, answer.part("released")) {
             (Mode::Stream, Some(bytes)) => {
+                // The letters are in place of the first bytes.
                 bytes.len() == plan.payload.len()
                     && bytes[..LETTERS] == self.letters
                     && bytes[LETTERS..] == plan.payload[LETTERS..]

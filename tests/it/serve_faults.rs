@@ -300,6 +300,7 @@ fn a_daemon_that_is_told_to_end_finishes_what_it_has_begun() {
     let folder = tempfile::tempdir().unwrap();
     let mut daemon = Daemon::start(folder.path());
     let mut slow = Wire::connect(&daemon.socket()).unwrap();
+    assert_eq!(slow.ask(&get("/healthz")).unwrap().status, 200);
     let body = "Answer kindly, and in your own time.";
     let length = body.len().to_string();
     let flow = [("Sluice-Flow", FLOW), ("Content-Length", length.as_str())];
@@ -310,6 +311,8 @@ fn a_daemon_that_is_told_to_end_finishes_what_it_has_begun() {
     stream.send(&frame(BINARY, b"The first half, ")).unwrap();
     let mut idle = Wire::connect(&daemon.socket()).unwrap();
     assert_eq!(idle.ask(&get("/healthz")).unwrap().status, 200);
+    // What is on its way has come in.
+    thread::sleep(Duration::from_millis(500));
     daemon.signal(Signal::TERM);
     assert!(idle.end().unwrap().is_empty(), "who asks nothing is let go");
     thread::sleep(Duration::from_millis(300));

@@ -17,6 +17,7 @@ pub const REGISTER: &str = r#"version = 1
 id = "model"
 trust = "internal"
 url = ["https://model.example/"]
+approved = ["pii.email"]
 release = "prefix"
 [[workflow]]
 id = "support"
