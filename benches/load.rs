@@ -128,8 +128,12 @@ fn main() {
 fn suite(arguments: &Arguments, daemon: &Daemon) {
     let mut ratios = Vec::new();
     for size in [1 << 10, 16 << 10, 1 << 20] {
-        let with = |mode, connections, rate| {
-            Arguments { mode, size, connections, rate, ..arguments.clone() }
+        let with = |mode, connections, rate| Arguments {
+            mode,
+            size,
+            connections,
+            rate,
+            ..arguments.clone()
         };
         for mode in [Mode::Classify, Mode::Decide, Mode::Stream] {
             for connections in [1, 16, 256] {
@@ -322,7 +326,8 @@ fn drive(plan: &Plan, socket: &Path, count: usize, pace: Option<Pace>, seed: u64
         let until = next.filter(|due| *due < end && !free.is_empty()).unwrap_or(now + DRAIN);
         let wait = until.saturating_duration_since(now);
         let wait = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() };
-        let mut polled: Vec<PollFd<'_>> = busy.iter().map(|it| connections[*it].poll(plan)).collect();
+        let mut polled: Vec<PollFd<'_>> =
+            busy.iter().map(|it| connections[*it].poll(plan)).collect();
         poll(&mut polled, Some(&wait)).expect("poll");
         let ready: Vec<bool> = polled.iter().map(|it| !it.revents().is_empty()).collect();
         for (place, _) in busy.into_iter().zip(ready).filter(|(_, ready)| *ready) {
@@ -383,7 +388,8 @@ impl Connection {
         figures.times.push(took);
         if !right {
             figures.wrong += 1;
-            figures.example = answer.map(|it| format!("{} {:?} {}", it.status, it.headers, it.text()));
+            figures.example =
+                answer.map(|it| format!("{} {:?} {}", it.status, it.headers, it.text()));
         }
         true
     }
@@ -513,7 +519,10 @@ fn held(arguments: &Arguments, daemon: &Daemon) {
     };
     let spread = |all: &[u64], unit: f64| {
         let shares = [0.5, 0.9, 0.99, 1.0].map(|share| at(all, share) as f64 / unit);
-        format!("p50 {:.1} p90 {:.1} p99 {:.1} max {:.1}", shares[0], shares[1], shares[2], shares[3])
+        format!(
+            "p50 {:.1} p90 {:.1} p99 {:.1} max {:.1}",
+            shares[0], shares[1], shares[2], shares[3]
+        )
     };
     println!("held, {} streams of {TOKEN} bytes every {BETWEEN:?} for {took:.0} s", streams.len());
     println!("  bytes held back: {}", spread(&bytes, 1.0));

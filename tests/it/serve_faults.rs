@@ -26,7 +26,8 @@ struct Daemon {
 
 impl Daemon {
     fn start(folder: &Path) -> Daemon {
-        let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
+        let log =
+            fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
         let config = folder.join("sluice.toml");
         if !config.exists() {
             configure(folder, REGISTER);
@@ -328,7 +329,10 @@ fn a_daemon_that_is_told_to_end_finishes_what_it_has_begun() {
     stream.send(&frame(BINARY, b"and the second.")).unwrap();
     stream.send(&frame(TEXT, br#"{"end": true}"#)).unwrap();
     let said = stream.said().unwrap();
-    assert_eq!((said.code, said.released.as_slice()), (Some(1000), &b"The first half, and the second."[..]));
+    assert_eq!(
+        (said.code, said.released.as_slice()),
+        (Some(1000), &b"The first half, and the second."[..])
+    );
     assert!(daemon.wait().success(), "{}", daemon.log());
     let entries = entries(&daemon.state());
     assert_eq!(entries.last().unwrap()["kind"], "stop");

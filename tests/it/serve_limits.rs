@@ -279,7 +279,10 @@ fn a_body_that_trickles_is_ended_by_the_deadline() {
         });
         scope.spawn(|| {
             let said = frames(&daemon, &[b"a ".as_slice(); 40], Duration::from_millis(100));
-            assert_eq!((said.code, said.decision["cause"].as_str()), (Some(1008), Some("deadline")));
+            assert_eq!(
+                (said.code, said.decision["cause"].as_str()),
+                (Some(1008), Some("deadline"))
+            );
         });
     });
     is_counted(&daemon, "deadline_ms", 4, 1);
@@ -354,7 +357,8 @@ fn windows_per_second() {
     wire.send(&frame(TEXT, br#"{"end": true}"#)).unwrap();
     let said = wire.said().unwrap();
     assert_eq!((said.code, said.released), (Some(1000), "said, ".repeat(100).into_bytes()));
-    let (windows, seconds) = (metric(&daemon.socket, "sluice_stream_windows_total"), began.elapsed());
+    let (windows, seconds) =
+        (metric(&daemon.socket, "sluice_stream_windows_total"), began.elapsed());
     assert!(windows >= 1 && windows <= 2 + seconds.as_secs(), "{windows} in {seconds:?}");
 }
 

@@ -138,8 +138,7 @@ pub fn post(route: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
 
 /// A request whose body comes in chunks.
 pub fn post_chunked(route: &str, headers: &[(&str, &str)], chunks: &[&[u8]]) -> Vec<u8> {
-    let mut request =
-        head("POST", route, &[headers, &[("Transfer-Encoding", "chunked")]].concat());
+    let mut request = head("POST", route, &[headers, &[("Transfer-Encoding", "chunked")]].concat());
     for piece in chunks {
         request.extend(chunk(piece));
     }
@@ -352,7 +351,8 @@ pub mod socket {
             match kind {
                 BINARY => self.released.extend_from_slice(content),
                 TEXT => {
-                    let text: serde_json::Value = serde_json::from_slice(content).unwrap_or_default();
+                    let text: serde_json::Value =
+                        serde_json::from_slice(content).unwrap_or_default();
                     self.findings += text["findings"].as_array().map_or(0, Vec::len);
                     if let Some(decision) = text.get("decision") {
                         self.decision = decision.clone();
