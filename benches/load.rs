@@ -323,7 +323,8 @@ fn drive(plan: &Plan, socket: &Path, count: usize, pace: Option<Pace>, seed: u64
             figures.unanswered = (busy.len() + waiting.len()) as u64;
             break;
         }
-        let until = next.filter(|due| *due < end && !free.is_empty()).unwrap_or(now + DRAIN);
+        let rest = if now < end { end } else { end + DRAIN };
+        let until = next.filter(|due| *due < end && !free.is_empty()).unwrap_or(rest);
         let wait = until.saturating_duration_since(now);
         let wait = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() };
         let mut polled: Vec<PollFd<'_>> =

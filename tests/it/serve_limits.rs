@@ -318,6 +318,20 @@ fn nothing_that_comes_and_nothing_that_is_taken_is_idle() {
     is_counted(&daemon, "idle_ms", 6, 3);
 }
 
+/// A WebSocket that takes nothing, not even the close, is closed all the same.
+#[test]
+fn who_takes_nothing_keeps_no_connection() {
+    let daemon = daemon("idle_ms = 400");
+    let mut wire = Wire::open(&daemon.socket).unwrap();
+    wire.send(&frame(TEXT, FLOW.as_bytes())).unwrap();
+    let prose = "Several people spoke, and in the end they agreed to meet again. ".repeat(1_000);
+    let began = Instant::now();
+    while wire.send(&frame(BINARY, prose.as_bytes())).is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(40), "it is read for ever");
+    }
+    until("it is closed", || metric(&daemon.socket, "sluice_connections") == 1);
+}
+
 #[test]
 fn memory_bytes() {
     let daemon = daemon("memory_bytes = 1048576");

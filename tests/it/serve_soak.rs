@@ -57,6 +57,8 @@ const PROSE: &str = "The council met on the second evening of the month to hear 
 #[derive(Default)]
 struct Tally {
     answers: AtomicU64,
+    /// Streams that a slow machine did not bring to their end.
+    late: AtomicU64,
     /// Refusals that clients saw, by limit.
     refused: Mutex<BTreeMap<String, u64>>,
     /// Effects that were acknowledged, by the number of their entry.
@@ -257,7 +259,8 @@ fn duplex(socket: &Path, numbers: &mut Numbers, tally: &Tally) {
     let said = wire.said().unwrap();
     tally.answers.fetch_add(1, Ordering::Relaxed);
     if said.decision.is_null() || said.decision["cause"] == "deadline" {
-        // The machine was too slow for the deadline.
+        // The machine was too slow for the deadline, or for the close.
+        tally.late.fetch_add(1, Ordering::Relaxed);
         tally.acknowledge(&said.decision);
         return assert!(said.code != Some(1000), "{said:?}");
     }
@@ -474,6 +477,7 @@ fn mixed_load_for_minutes() {
         tally.answers.load(Ordering::Relaxed),
         acknowledged.len()
     );
+    println!("{} streams late", tally.late.load(Ordering::Relaxed));
     for (limit, seen) in &seen {
         println!("  {limit}: {seen} seen, {} counted", counted(limit));
     }

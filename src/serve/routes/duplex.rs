@@ -90,7 +90,7 @@ async fn one(socket: WebSocket, shared: Arc<Shared>, caller: Arc<Caller>, token:
     let opening = Opening { header, attested, began: now(), findings: true, early: true };
     let mut out = start(Arc::clone(&shared), in_force, caller, opening, source);
     // Reading and writing go on beside each other, so that neither waits for the other.
-    let reading = tokio::spawn(read(frames, pieces));
+    let mut reading = tokio::spawn(read(frames, pieces));
     let mut ending = close(FAILED, "internal error");
     while let Some(next) = out.recv().await {
         let message = match next {
@@ -125,7 +125,10 @@ async fn one(socket: WebSocket, shared: Arc<Shared>, caller: Arc<Caller>, token:
     drop(out);
     let _ = timeout(idle, sink.send(ending)).await;
     // The client answers the close; nothing more is read of it.
-    let _ = timeout(Duration::from_secs(1), reading).await;
+    if timeout(Duration::from_secs(1), &mut reading).await.is_err() {
+        // Who takes no close keeps no connection.
+        reading.abort();
+    }
 }
 
 fn text(parts: &[&[u8]]) -> Message {
