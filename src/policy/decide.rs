@@ -174,7 +174,9 @@ impl Policy {
     /// What is done to the findings of categories that a flow is redacted of from their first finding
     /// on, whatever else the payload holds: what rules without a threshold say.
     pub fn redactions(&self, flow: &Flow) -> Vec<(CategoryIndex, Transform, Band)> {
-        let categories = self.known().iter().filter(|_| self.may_redact(flow));
+        if !self.may_redact(flow) {
+            return Vec::new();
+        }
         let of = |category: CategoryIndex, likely: bool| {
             let one = CategoryCount {
                 count: 1,
@@ -197,7 +199,7 @@ impl Policy {
         let same = |it: &(CategoryIndex, Transform, Band)| {
             it.2 >= Band::Likely || of(it.0, false).as_ref() == Some(it)
         };
-        categories.filter_map(|category| of(category, true)).filter(same).collect()
+        self.known().iter().filter_map(|category| of(category, true)).filter(same).collect()
     }
 
     /// The rules whose conditions on the flow hold.
@@ -809,6 +811,40 @@ mod tests {
         assert_eq!((decision.effect, decision.shadows), (Effect::Allow, vec![(0, Effect::Block)]));
         let all = Policy::compile(parts(vec![shadow]), &taxonomy(), [7; 32]);
         assert_eq!(all.map(drop), Err(vec![Fault::AllShadow]));
+    }
+
+    #[test]
+    fn what_is_redacted_whatever_a_payload_holds_is_known_before() {
+        let rule = |categories: &[CategoryIndex], count, possible, transform| Rule {
+            id: "r".to_owned(),
+            when: When {
+                count,
+                possible,
+                ..When::any(Subject::Categories(categories.iter().copied().collect()))
+            },
+            effect: Effect::Redact,
+            transform: Some(transform),
+            reason: String::new(),
+            shadow: false,
+        };
+        let of = |rules: Vec<Rule>, destination: &str| {
+            let policy = policy(rules);
+            let flow = flow(policy.destinations().iter().position(|it| it.id == destination));
+            assert_eq!(policy.may_redact(&flow), !policy.rules().is_empty());
+            policy.redactions(&flow)
+        };
+        assert_eq!(of(vec![], "inside"), []);
+        let mask = rule(&[EMAIL, PAN], 1, false, Transform::Mask);
+        let all = [(EMAIL, Transform::Mask, Band::Likely), (PAN, Transform::Mask, Band::Likely)];
+        assert_eq!(of(vec![mask.clone()], "inside"), all);
+        // Thresholds depend on the payload, and so does what two rules make of possible findings.
+        assert_eq!(of(vec![rule(&[PAN], 2, false, Transform::Drop)], "inside"), []);
+        let possible = rule(&[PAN], 1, true, Transform::Generalise);
+        assert_eq!(
+            of(vec![possible.clone()], "inside"),
+            [(PAN, Transform::Generalise, Band::Possible)]
+        );
+        assert_eq!(of(vec![possible, mask], "inside"), [all[0]]);
     }
 
     #[test]

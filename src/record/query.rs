@@ -350,5 +350,15 @@ mod tests {
             gaps.next(&at(4, "2026-01-03T00:00:00Z", "b", "recovered")),
             [Gap::Restart, Gap::Recovered]
         );
+        // A window of a stream has no time.
+        let window = json!({"v": 1, "sequence": 5, "kind": "stream_window", "open": 2, "to": 9});
+        assert_eq!(gaps.next(&window), []);
+        assert_eq!(
+            gaps.next(&at(6, "2026-01-02T00:00:00Z", "b", "stream_close")),
+            [Gap::ClockBack]
+        );
+        let until = Filter { until: Some("2027".to_owned()), ..Filter::default() };
+        assert!(!until.matches(&window, &[]) && Filter::default().matches(&window, &[]));
+        assert!(is_decision(&json!({"kind": "stream_close"})) && !is_decision(&window));
     }
 }

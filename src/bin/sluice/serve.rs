@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde_json::{Map, json};
 use sluicegate::config::{Sandbox, Serve};
+use sluicegate::policy::Policy;
 use sluicegate::record::pending::Pending;
 use sluicegate::record::{Macs, Options, State, StateError};
 use sluicegate::serve::messenger::{Helper, Launch, OWN_PROGRAM};
@@ -17,6 +18,7 @@ use sluicegate::serve::sandbox::{self, Enforced, Minimum, Paths};
 use sluicegate::serve::socket::{self, Access, Group, Listening, Notifier, SocketError, inherited};
 use sluicegate::serve::{self, Loaded, Loader, Parts};
 
+use crate::daemon::Announced;
 use crate::names::shown;
 use crate::state::{StateDir, refused};
 use crate::{UsageError, register};
@@ -103,7 +105,8 @@ fn serve_on(
     // Everything outside is opened, the helper runs, and no thread does yet: now the sandbox closes.
     let helper = helper(config.as_deref(), &rules, state)?;
     let executables = executables(settings)?;
-    let enforced = close_sandbox(settings, config.as_deref(), &rules, state, path)?;
+    let enforced =
+        close_sandbox(settings, &loaded.config.policy, config.as_deref(), &rules, state, path)?;
     let ledger = crate::ledger::open_with(state, Options::daemon())?;
     crate::decide::told::forget_policy(state);
     let (epoch, key) = state.mac_key().map_err(refused)?;
@@ -134,7 +137,16 @@ fn serve_on(
         executables,
         start,
     };
-    serve::run(parts, || tracing::info!(socket = shown(path), "ready"))?;
+    let run = serve::run_id(&run_key);
+    let mut announced = None;
+    serve::run(parts, || {
+        // Without it the other commands wait for the ledger in vain; the daemon decides all the same.
+        match Announced::write(state.path(), path, run) {
+            Ok(note) => announced = Some(note),
+            Err(error) => tracing::warn!(%error, "the state directory does not say where I am"),
+        }
+        tracing::info!(socket = shown(path), "ready");
+    })?;
     Ok(())
 }
 
@@ -165,6 +177,7 @@ fn executables(settings: &Serve) -> anyhow::Result<Executables> {
 /// Closes the sandbox as far as the settings want it; none where they want none.
 fn close_sandbox(
     settings: &Serve,
+    policy: &Policy,
     config: Option<&Path>,
     rules: &[PathBuf],
     state: &State,
@@ -181,6 +194,11 @@ fn close_sandbox(
     paths.write.extend(socket.parent().map(Path::to_owned));
     paths.read.extend(rules.iter().cloned());
     config.into_iter().for_each(|config| paths.read_beside(config));
+    // Tokens are read again with each reload.
+    for workflow in policy.workflows() {
+        let file = workflow.binding.token_file.as_deref();
+        file.into_iter().for_each(|file| paths.read_beside(Path::new(file)));
+    }
     let enforced = sandbox::enter(&paths, minimum)?;
     for missing in &enforced.missing {
         tracing::warn!(missing, "the sandbox is not all that it could be");
