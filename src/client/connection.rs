@@ -117,9 +117,9 @@ impl Client {
             }
         };
         let stream = timeout(within, connecting).await.map_err(|_| ClientError::Timeout(within))?;
-        stream.map_err(|source| {
+        stream.map_err(|problem| {
             let path = escape(&self.path.to_string_lossy());
-            ClientError::NoDaemon { path, source }
+            ClientError::NoDaemon { path, problem }
         })
     }
 }

@@ -78,12 +78,12 @@ pub struct Reloaded {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody listens on the socket.
-    #[error("nobody answers on `{path}`: {source}; is `sluice serve` running?")]
+    #[error("nobody answers on `{path}` ({problem}); is `sluice serve` running?")]
     NoDaemon {
         /// The socket.
         path: String,
         /// What the system said.
-        source: io::Error,
+        problem: io::Error,
     },
     /// The daemon refused the request.
     #[error("the daemon refused it: {message} (status {status}, {cause} `{limit}`)")]
@@ -118,16 +118,16 @@ pub enum ClientError {
     Timeout(Duration),
     /// The flow header is none.
     #[error("the flow header cannot be sent: {0}")]
-    Flow(#[from] HeaderError),
+    Flow(HeaderError),
     /// The token is none.
     #[error("the token has to be printable ASCII without spaces, and not empty")]
     Token,
     /// The payload could not be read to its end.
-    #[error("the payload cannot be read: {0}; the daemon has recorded block")]
-    Payload(#[source] io::Error),
+    #[error("the payload cannot be read to its end: {0}; what the daemon has seen of it is block")]
+    Payload(io::Error),
     /// Released bytes could not be written.
     #[error("released bytes cannot be written: {0}")]
-    Release(#[source] io::Error),
+    Release(io::Error),
 }
 
 impl ClientError {
@@ -261,7 +261,7 @@ impl Client {
             let mut released = Vec::new();
             let answer = reply::decision(response, &mut released).await?;
             self.keep(sender);
-            Ok(answer.with_bytes(released))
+            Ok(if release { answer.with_bytes(released) } else { answer })
         };
         timeout(within, asked).await.map_err(|_| ClientError::Timeout(within))?
     }

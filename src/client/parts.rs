@@ -214,7 +214,9 @@ mod tests {
     }
 
     /// Released bytes, the decision, and whether all was there.
-    fn read(body: &[u8], size: usize) -> Result<(Vec<u8>, Option<Vec<u8>>, bool), &'static str> {
+    type Seen = (Vec<u8>, Option<Vec<u8>>, bool);
+
+    fn read(body: &[u8], size: usize) -> Result<Seen, &'static str> {
         let mut parts = Parts::new(TYPE)?;
         let mut released = Vec::new();
         for piece in body.chunks(size.max(1)) {

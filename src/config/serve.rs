@@ -56,6 +56,9 @@ pub struct LiteLlm {
     pub response_destination: Option<String>,
     /// What for.
     pub purpose: Option<String>,
+    /// Whether texts of responses may be redacted: LiteLLM drops that on streamed ones, unless it is
+    /// told otherwise.
+    pub rewrite_responses: bool,
 }
 
 /// The limits of the daemon. Each has a metric, and an answer past it.
@@ -79,7 +82,7 @@ pub struct Limits {
     pub idle_ms: u64,
     /// Bytes of payloads in memory, of all requests: 503.
     pub memory_bytes: usize,
-    /// Bytes that one stream holds back.
+    /// Bytes that one stream holds back: 413.
     pub held_bytes: u64,
     /// Windows that one stream records a second.
     pub windows_per_second: u64,
@@ -140,7 +143,8 @@ pub(super) fn serve(table: &mut Table<'_, '_, '_>) -> Serve {
         let destination = table.required_text("destination", MAX_PATH)?.value;
         let response_destination = table.text("response_destination", MAX_PATH).map(|it| it.value);
         let purpose = table.text("purpose", MAX_ID).map(|it| it.value);
-        Some(LiteLlm { workflow, destination, response_destination, purpose })
+        let rewrite_responses = table.boolean("rewrite_responses").unwrap_or(false);
+        Some(LiteLlm { workflow, destination, response_destination, purpose, rewrite_responses })
     });
     let limits = table.table("limits", limits).unwrap_or_default();
     Serve {

@@ -179,6 +179,11 @@ impl Flowing {
         }
     }
 
+    /// Whether more came, or had to be held, than may.
+    pub fn is_past_limit(&self) -> bool {
+        self.fault == Some(Cause::Limit)
+    }
+
     /// The effect so far. It only rises.
     pub fn effect(&self) -> Effect {
         let broken = self.fault.is_some() || self.unrecorded.load(Ordering::Acquire);

@@ -126,3 +126,54 @@ impl<'de> Deserialize<'de> for TextId {
         deserializer.deserialize_any(IdVisitor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(bytes: &[u8]) -> String {
+        TextRequest::parse(bytes).expect_err("a bad line")
+    }
+
+    #[test]
+    fn requests_are_read() {
+        let request = TextRequest::parse(br#" {"id":"a","text":"b"}"#).expect("good").expect("one");
+        assert_eq!((request.id, request.text), (TextId::Text("a".into()), "b".into()));
+        let request = TextRequest::parse(br#"{"text":"","id":-5}"#).expect("good").expect("one");
+        assert_eq!(request.id, TextId::Signed(-5));
+        assert!(TextRequest::parse(b" \r").expect("blank").is_none());
+    }
+
+    #[test]
+    fn errors_quote_nothing_of_the_line() {
+        let cases: [(&[u8], &str); 12] = [
+            (br#"{"id":"219-09-9998"}"#, "`text` is missing"),
+            (br#"{"text":"219-09-9998"}"#, "`id` is missing"),
+            (
+                br#"{"id":1,"text":"","219-09-9998":1}"#,
+                "there is a field other than `id` and `text`",
+            ),
+            (br#"{"id":1,"text":"219-09-9998","text":""}"#, "`text` is there twice"),
+            (br#"{"id":21909.9998,"text":""}"#, "`id` is neither a string nor an integer"),
+            (
+                br#"{"id":219099998219099998219,"text":""}"#,
+                "`id` is neither a string nor an integer",
+            ),
+            (br#"{"id":null,"text":""}"#, "`id` is neither a string nor an integer"),
+            (
+                br#"{"id":1,"text":219099998}"#,
+                "line is no JSON object {\"id\", \"text\"}: wrong at column 24",
+            ),
+            (br#"{"id":["219-09-9998"],"text":""}"#, "`id` is neither a string nor an integer"),
+            (
+                br#"{"id":1,"text":"219-09-9998""#,
+                "line is no JSON object {\"id\", \"text\"}: wrong at column 28",
+            ),
+            (b"219-09-9998", "line is no JSON object {\"id\", \"text\"}: wrong at column 3"),
+            (b"\xff219-09-9998", "line is not UTF-8"),
+        ];
+        for (bytes, error) in cases {
+            assert_eq!(refused(bytes), error, "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+}

@@ -827,21 +827,24 @@ mod tests {
             reason: String::new(),
             shadow: false,
         };
-        let of = |rules: Vec<Rule>| {
+        let of = |rules: Vec<Rule>, destination: &str| {
             let policy = policy(rules);
-            let flow = flow(Some(0));
+            let flow = flow(policy.destinations().iter().position(|it| it.id == destination));
             assert_eq!(policy.may_redact(&flow), !policy.rules().is_empty());
             policy.redactions(&flow)
         };
-        assert_eq!(of(vec![]), []);
+        assert_eq!(of(vec![], "inside"), []);
         let mask = rule(&[EMAIL, PAN], 1, false, Transform::Mask);
         let all = [(EMAIL, Transform::Mask, Band::Likely), (PAN, Transform::Mask, Band::Likely)];
-        assert_eq!(of(vec![mask.clone()]), all);
+        assert_eq!(of(vec![mask.clone()], "inside"), all);
         // Thresholds depend on the payload, and so does what two rules make of possible findings.
-        assert_eq!(of(vec![rule(&[PAN], 2, false, Transform::Drop)]), []);
+        assert_eq!(of(vec![rule(&[PAN], 2, false, Transform::Drop)], "inside"), []);
         let possible = rule(&[PAN], 1, true, Transform::Generalise);
-        assert_eq!(of(vec![possible.clone()]), [(PAN, Transform::Generalise, Band::Possible)]);
-        assert_eq!(of(vec![possible, mask]), [all[0]]);
+        assert_eq!(
+            of(vec![possible.clone()], "inside"),
+            [(PAN, Transform::Generalise, Band::Possible)]
+        );
+        assert_eq!(of(vec![possible, mask], "inside"), [all[0]]);
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub const VERSION: u32 = 1;
 /// The most fingerprints of one category in an entry.
 const MAX_FINGERPRINTS: usize = 64;
 
+/// The most characters of a path that the kernel gives.
+const MAX_NAME: usize = 4096;
+
 /// The most characters of a claim in an entry.
 const MAX_CLAIM: usize = 256;
 
@@ -324,7 +327,10 @@ pub(super) fn asked(
             ("bound", json!(flow.identity == Identity::Bound)),
         ],
     );
-    put("workload", json!({"attested": attested, "claimed": {"workflow": workflow}}));
+    put(
+        "workload",
+        json!({"attested": attested_shape(attested, clean), "claimed": {"workflow": workflow}}),
+    );
     for (field, text) in [
         ("agent", &header.agent),
         ("run", &header.run),
@@ -345,6 +351,17 @@ pub(super) fn asked(
     let listed = json!(flow.purpose_listed);
     put("purpose", with(claim("purpose", &header.purpose), [("listed", listed)]));
     entry
+}
+
+/// What the kernel attests. Who starts a program names it, so that names are cleaned as claims are.
+fn attested_shape(attested: &Attested, clean: &Cleaner<'_>) -> Value {
+    let mut shape = json!(attested);
+    for name in ["/cgroup", "/unit", "/executable/known/path"] {
+        if let Some(Value::String(text)) = shape.pointer_mut(name) {
+            *text = clean(text).chars().take(MAX_NAME).collect();
+        }
+    }
+    shape
 }
 
 /// A claim, or nothing, with more that is known of it.

@@ -1,14 +1,16 @@
 //! Connections are accepted, counted and served, each on a task of its own.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{Response, header};
+use axum::http::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -16,9 +18,11 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tracing::{debug, warn};
 
+use super::automatic::{Formed, Requests};
 use super::budget::Counted;
+use super::patient::Patient;
 use super::peer::Peer;
-use super::refusal::{Limit, refuse};
+use super::refusal::{Limit, refuse_bytes};
 use super::shared::{Caller, Shared};
 
 /// How long accepting rests after it failed, for want of descriptors say.
@@ -122,16 +126,15 @@ async fn admit(
     let counted = shared.connections.enter(caller.peer.uid(), limit);
     match (accepted, counted) {
         (Accepted::Unix(stream), Some(counted)) => {
-            serve(stream, caller, shared, router, stop, counted).await;
+            serve(stream, caller, shared, router, stop, (slot, counted)).await;
         }
         (Accepted::Tcp(stream), Some(counted)) => {
             let _ = stream.set_nodelay(true);
-            serve(stream, caller, shared, router, stop, counted).await;
+            serve(stream, caller, shared, router, stop, (slot, counted)).await;
         }
         (Accepted::Unix(stream), None) => turn_away(stream, &caller, &shared).await,
         (Accepted::Tcp(stream), None) => turn_away(stream, &caller, &shared).await,
     }
-    drop(slot);
 }
 
 async fn serve(
@@ -140,10 +143,19 @@ async fn serve(
     shared: Arc<Shared>,
     router: Router,
     mut stop: watch::Receiver<bool>,
-    counted: Counted,
+    held: (OwnedSemaphorePermit, Counted),
 ) {
     let limits = shared.in_force.load().settings.limits;
-    let service = tower_service(router, Arc::clone(&caller));
+    let requests = Requests::default();
+    let stream = Patient::new(stream, Duration::from_millis(limits.idle_ms));
+    let stream = Formed::new(stream, requests.clone(), held);
+    let routes = tower_service(router, Arc::clone(&caller));
+    let entering = requests.clone();
+    let service = service_fn(move |request| {
+        let answering = entering.enter();
+        let answer = routes.call(request);
+        async move { answer.await.map(|response| answering.keep(response)) }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(limits.idle_ms))
@@ -163,12 +175,19 @@ async fn serve(
     };
     if let Err(error) = ended {
         if error.is_parse() {
-            shared.refused(Limit::Request, &caller);
+            shared.refused(requests.refused().unwrap_or(Limit::Request), &caller);
+        } else if error.is_timeout() && requests.is_begun() || is_given_up(&error) {
+            shared.refused(Limit::Idle, &caller);
         }
         // Its words are about the protocol, never about content.
         debug!(uid = caller.peer.uid(), parse = error.is_parse(), "a connection ended early");
     }
-    drop(counted);
+}
+
+/// Whether the other end did not take its answer.
+fn is_given_up(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|it| it.downcast_ref::<io::Error>());
+    source.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 fn tower_service(
@@ -191,19 +210,6 @@ fn tower_service(
 async fn turn_away(mut stream: impl AsyncWrite + Unpin, caller: &Caller, shared: &Shared) {
     shared.refused(Limit::ConnectionsPerUid, caller);
     let message = "this user has as many connections as may be; close some";
-    let response = refuse(Limit::ConnectionsPerUid, message);
-    let (head, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
-    let mut text = format!("HTTP/1.1 {}\r\n", head.status);
-    for (name, value) in &head.headers {
-        let value = value.to_str().unwrap_or_default();
-        text.push_str(&format!("{name}: {value}\r\n"));
-    }
-    text.push_str(&format!(
-        "{}: {}\r\nconnection: close\r\n\r\n",
-        header::CONTENT_LENGTH,
-        body.len()
-    ));
-    let whole = [text.as_bytes(), &body].concat();
-    let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(&whole)).await;
+    let answer = refuse_bytes(Limit::ConnectionsPerUid, message);
+    let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(&answer)).await;
 }

@@ -97,6 +97,7 @@ pub fn start(
         flowing: Arc::default(),
         ready: 0,
         decided: false,
+        past_limit: false,
         out,
         share,
         shared,
@@ -123,6 +124,8 @@ struct Driver {
     /// Bytes that may go out with the next window.
     ready: usize,
     decided: bool,
+    /// Whether more had to be held than may.
+    past_limit: bool,
 }
 
 /// A window that becomes durable.
@@ -194,7 +197,8 @@ impl Driver {
         let mut window: Option<Window> = None;
         loop {
             if self.decided && window.is_none() {
-                return Err(Stop::Decided);
+                let held = Stop::Broken(Broken::Limit(Limit::Held));
+                return Err(if self.past_limit { held } else { Stop::Decided });
             }
             let may_release = window.is_none() && self.ready > 0;
             let next_window = self.next_window;
@@ -240,10 +244,11 @@ impl Driver {
             flowing.push(&in_force.control(), &piece);
             let findings = if wants_findings { flowing.take_findings() } else { Vec::new() };
             let findings = (!findings.is_empty()).then(|| answer::findings(findings, &shaping));
-            (flowing.ready(), flowing.is_decided(), flowing.held(), findings)
+            let (decided, past_limit) = (flowing.is_decided(), flowing.is_past_limit());
+            (flowing.ready(), decided, past_limit, flowing.held(), findings)
         };
-        let (ready, decided, held, findings) = self.work(work, deadline).await?;
-        (self.ready, self.decided) = (ready, decided);
+        let (ready, decided, past_limit, held, findings) = self.work(work, deadline).await?;
+        (self.ready, self.decided, self.past_limit) = (ready, decided, past_limit);
         if !self.share.resize(held) {
             return Err(Stop::Broken(Broken::Limit(Limit::Memory)));
         }

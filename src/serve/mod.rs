@@ -7,6 +7,7 @@
 //! refused is counted and recorded.
 
 mod answer;
+mod automatic;
 mod budget;
 mod cache;
 pub mod clock;
@@ -16,6 +17,7 @@ mod flow_stream;
 mod in_force;
 pub mod messenger;
 mod metrics;
+mod patient;
 mod payload;
 pub mod peer;
 mod pool;
@@ -28,3 +30,4 @@ pub mod socket;
 pub use daemon::{Parts, Reloaded, ServeError, run};
 pub use in_force::{InForce, Loaded, Loader};
 pub use refusal::Limit;
+pub use routes::run_id;

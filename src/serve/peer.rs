@@ -396,7 +396,7 @@ mod tests {
             Ok("pass on") => {
                 let _ = stream.read(&mut [0]);
                 sleep.stdin(Stdio::from(OwnedFd::from(stream)));
-                // It outlives this one on purpose; who started the test ends it by closing the socket.
+                // It outlives this one on purpose, by a minute.
                 drop(sleep.spawn().expect("it starts"));
             }
             _ => {

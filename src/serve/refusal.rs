@@ -42,6 +42,8 @@ pub enum Limit {
     Idle,
     /// The batch has too many texts.
     BatchTexts,
+    /// A stream holds back more than it may.
+    Held,
     /// The ledger takes no entries.
     Ledger,
     /// The daemon ends.
@@ -66,6 +68,7 @@ impl Limit {
             Limit::Deadline => "deadline_ms",
             Limit::Idle => "idle_ms",
             Limit::BatchTexts => "batch_texts",
+            Limit::Held => "held_bytes",
             Limit::Ledger => "ledger",
             Limit::Stopping => "stopping",
             Limit::Internal => "internal",
@@ -79,7 +82,7 @@ impl Limit {
             Limit::Forbidden => StatusCode::FORBIDDEN,
             Limit::NoRoute => StatusCode::NOT_FOUND,
             Limit::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Limit::PayloadBytes | Limit::BatchTexts => StatusCode::PAYLOAD_TOO_LARGE,
+            Limit::PayloadBytes | Limit::BatchTexts | Limit::Held => StatusCode::PAYLOAD_TOO_LARGE,
             Limit::HeaderBytes => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Limit::ConnectionsPerUid => StatusCode::TOO_MANY_REQUESTS,
             Limit::Queue | Limit::Memory | Limit::Ledger | Limit::Stopping => {
@@ -100,7 +103,8 @@ impl Limit {
             | Limit::ConnectionsPerUid
             | Limit::Queue
             | Limit::Memory
-            | Limit::BatchTexts => "limit",
+            | Limit::BatchTexts
+            | Limit::Held => "limit",
             _ => "error",
         }
     }
@@ -108,13 +112,28 @@ impl Limit {
 
 /// The answer to what is refused. `message` says what to do next, and holds nothing of a payload.
 pub fn refuse(limit: Limit, message: &str) -> Response<Body> {
+    refusal(limit, message).map(Body::from)
+}
+
+/// The same as bytes, for where no route is asked; the connection is closed behind it.
+pub fn refuse_bytes(limit: Limit, message: &str) -> Vec<u8> {
+    let (head, body) = refusal(limit, message).into_parts();
+    let mut text = format!("HTTP/1.1 {}\r\n", head.status);
+    for (name, value) in &head.headers {
+        text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
+    }
+    text.push_str(&format!("content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()));
+    text.into_bytes()
+}
+
+fn refusal(limit: Limit, message: &str) -> Response<String> {
     let body = json!({
         "effect": "block",
         "cause": limit.cause(),
         "limit": limit.as_str(),
         "error": message,
     });
-    let mut response = Response::new(Body::from(format!("{body}\n")));
+    let mut response = Response::new(format!("{body}\n"));
     *response.status_mut() = limit.status();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -129,8 +148,11 @@ pub fn refuse(limit: Limit, message: &str) -> Response<Body> {
 /// being refused.
 #[derive(Clone, Debug, Default)]
 pub struct Refusals {
-    waiting: Arc<Mutex<HashMap<(Limit, Option<u32>), u64>>>,
+    waiting: Arc<Mutex<Counts>>,
 }
+
+/// How often somebody was refused for a reason; nobody in particular where many are.
+type Counts = HashMap<(Limit, Option<u32>), u64>;
 
 impl Refusals {
     /// Takes a refusal of somebody.

@@ -74,7 +74,7 @@ async fn around(
 ) -> Response<Body> {
     let began = Instant::now();
     let number = shared.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let id = format!("{:08x}-{number:x}", u32::from_be_bytes(id_bytes(&shared.run_key)));
+    let id = format!("{}-{number:x}", run_id(&shared.run_key));
     // A path that is no route may hold anything.
     let route = known(route.as_ref().map_or("", |route| route.as_str()));
     let in_force = shared.now_in_force();
@@ -124,13 +124,12 @@ fn is_on(route: &str, settings: &crate::config::Serve) -> bool {
     }
 }
 
-fn id_bytes(key: &[u8; 32]) -> [u8; 4] {
+/// The name of the run of a daemon with this key, with which the ids of its requests begin.
+pub fn run_id(run_key: &[u8; 32]) -> String {
     // The key itself is a secret: a digest of it tells runs apart as well.
     use sha2::Digest;
-    let digest = sha2::Sha256::digest(key);
-    let mut bytes = [0; 4];
-    bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-    bytes
+    let digest = sha2::Sha256::digest(run_key);
+    data_encoding::HEXLOWER.encode(digest.get(..4).unwrap_or_default())
 }
 
 /// The route as metrics and logs name it.

@@ -19,6 +19,8 @@ use sluicegate::serve::messenger::{Helper, Launch};
 use sluicegate::serve::sandbox::{Minimum, Paths, SandboxError, enter, enter_with_threads};
 use tempfile::TempDir;
 
+use crate::daemon::Daemon;
+
 /// What the process that runs again is to do, and where.
 const TASK: &str = "SLUICE_TEST_SANDBOX";
 const FOLDER: &str = "SLUICE_TEST_SANDBOX_FOLDER";
@@ -248,7 +250,6 @@ fn nothing_but_its_own_is_open_to_the_daemon() {
         let done = before[name] == "done" || name == "unix_datagram";
         assert!(done, "{name}: {before:?}");
     }
-    eprintln!("{enforced}");
 }
 
 /// Does what a daemon does.
@@ -393,4 +394,100 @@ fn folders_of_links_are_read_too() {
     paths.read_beside(&link);
     paths.read_beside(Path::new("relative.toml"));
     assert_eq!(paths, known);
+}
+
+const REGISTER: &str = r#"version = 1
+[[destination]]
+id = "outside"
+trust = "external"
+url = ["https://api.example.net"]
+approved = ["pii"]
+[[workflow]]
+id = "letters"
+owner = "anna"
+purposes = ["treatment"]
+approved = ["pii"]
+destinations = ["outside"]
+monitoring = "file"
+[workflow.bind]
+anyone = true
+"#;
+
+fn register(folder: &Path, name: &str) -> String {
+    let told = folder.join(name);
+    let command = json!(["/usr/bin/tee", "-a", told]);
+    format!("{REGISTER}[[path]]\nid = \"file\"\ncommand = {command}\n")
+}
+
+/// Has a daemon decide a harmless payload; the reply.
+fn decide(socket: &Path) -> String {
+    let flow = json!({
+        "channel": "prompt", "workflow": "letters", "purpose": "treatment", "run": "r1",
+        "destination": "https://api.example.net", "trigger": "dr.meyer",
+    });
+    let mut stream = UnixStream::connect(socket).unwrap();
+    let head = "POST /v1/decide HTTP/1.1\r\nHost: sluice\r\nConnection: close\r\n";
+    write!(stream, "{head}Sluice-Flow: {flow}\r\nContent-Length: 5\r\n\r\nhello").unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+fn until(what: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !what() {
+        assert!(began.elapsed() < Duration::from_secs(30), "waited too long");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn the_real_daemon_decides_tells_and_reloads_inside() {
+    let mut daemon = Daemon::start(Some("version = 1\n"));
+    let folder = daemon.folder.path().to_owned();
+    // Where the kernel has the filter, every thread is under both programs of it.
+    let tasks = fs::read_dir(format!("/proc/{}/task", daemon.pid())).unwrap();
+    let statuses: Vec<String> = tasks
+        .filter_map(|task| fs::read_to_string(task.unwrap().path().join("status")).ok())
+        .collect();
+    assert!(statuses.len() > 3, "{}", statuses.len());
+    let outer = fs::read_to_string("/proc/self/status").unwrap();
+    let filters = |status: &str| -> Option<u32> {
+        status.lines().find_map(|it| it.strip_prefix("Seccomp_filters:")?.trim().parse().ok())
+    };
+    if let Some(before) = filters(&outer) {
+        assert!(statuses.iter().all(|it| filters(it) == Some(before + 2)), "{statuses:?}");
+    }
+    let limits = fs::read_to_string(format!("/proc/{}/limits", daemon.pid())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+
+    // A register that is renamed over the old one is in force after a reload, for both processes.
+    for name in ["told", "told-later"] {
+        let new = folder.join("new.toml");
+        fs::write(&new, register(&folder, name)).unwrap();
+        fs::rename(&new, folder.join("sluice.toml")).unwrap();
+        let pid = Pid::from_raw(i32::try_from(daemon.pid()).unwrap()).unwrap();
+        let reloads = daemon.log().matches("reloaded").count();
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+        until(|| daemon.log().matches("reloaded").count() > reloads);
+        let reply = decide(&daemon.socket);
+        assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+        until(|| fs::read_to_string(folder.join(name)).is_ok_and(|told| told.ends_with('\n')));
+        let told = fs::read_to_string(folder.join(name)).unwrap();
+        let event: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!((&event["event"], &event["effect"]), (&json!("decision"), &json!("allow")));
+    }
+    assert!(daemon.stop(), "{}", daemon.log());
+    let entries = Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .args(["ledger", "query", "--format", "json", "--state-dir"])
+        .arg(&daemon.state)
+        .output()
+        .unwrap();
+    let entries = String::from_utf8(entries.stdout).unwrap();
+    let entries: Vec<Value> =
+        entries.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let start = entries.iter().find(|entry| entry["kind"] == "start").unwrap();
+    assert_eq!(start["sandbox"]["dumpable"], false, "{start}");
+    assert!(entries.iter().all(|entry| entry["kind"] != "path_failed"), "{entries:?}");
 }

@@ -1,25 +1,27 @@
 //! `sluice decide`: one payload with its flow header to a recorded decision.
 
+pub mod targets;
 pub mod told;
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
-use sluicegate::engine::{self, Arriving, Desk, Options, ScannedNames, Settled};
-use sluicegate::model::{Cause, Effect};
+use bytes::Bytes;
+use sluicegate::client::Client;
+use sluicegate::engine::{self, Arriving, Desk, Options, ScannedNames};
+use sluicegate::model::{Cause, Effect, FlowHeader};
 use sluicegate::policy::{Carrier, parse_header};
 use sluicegate::record::pending::{Pending, PendingError};
 use sluicegate::record::{Macs, State, StateError};
 use sluicegate::respond::{Filter, Shaper};
 use sluicegate::serve::{clock, peer};
 
+use crate::decide::targets::{Format, Targets};
 use crate::names::shown;
-use crate::output::Output;
 use crate::state::{StateDir, refused};
-use crate::{UsageError, register};
+use crate::{UsageError, daemon, register};
 
 /// The most bytes of a payload: 64 MiB.
 const MAX_PAYLOAD: u64 = 64 << 20;
@@ -32,7 +34,8 @@ const MAX_FINDINGS: usize = 200_000;
 /// The decision is durable in the ledger before anything is printed or released. Exits 0 for allow:
 /// the payload may pass; 5 for redact: only what --release writes may, never the payload itself; 1
 /// for block and 3 for escalate: nothing may. 2 is a wrong call or configuration, 4 a decision that
-/// cannot be recorded: nothing may pass either.
+/// cannot be recorded: nothing may pass either. Where a daemon keeps the ledger it decides, with its
+/// own register and rules.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The flow header: JSON with `channel` and, as far as they are known, `workflow`,
@@ -61,29 +64,18 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     rules: Vec<PathBuf>,
 
-    /// Write what may be released, and nothing else: the payload for allow, the redacted payload
-    /// for redact; for `-` to standard output, and the decision to standard error
-    #[arg(long, value_name = "FILE|-")]
-    release: Option<PathBuf>,
-
-    /// Write the decision to this file
-    #[arg(long, value_name = "FILE")]
-    decision: Option<PathBuf>,
-
-    /// Form of the decision
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Human,
-    Json,
+    #[command(flatten)]
+    targets: Targets,
 }
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let header = crate::flow::read_header(&arguments.flow, parse_header)?;
+    let state = arguments.state.path()?;
+    if let Some(socket) = daemon::keeper(&state) {
+        let payload = payload(arguments.file.as_deref())?;
+        return through(&arguments, &socket, &header, payload);
+    }
     let rules = crate::load::load_rules(&arguments.rules)?;
     // What is in force, and what time it is, is asked once the payload is here: it may take long.
     let payload = payload(arguments.file.as_deref())?;
@@ -91,7 +83,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let loaded = register::load(arguments.config.as_deref(), &rules.taxonomy)?;
     let policy = &loaded.config.policy;
     let state = open_state(&arguments)?;
-    let ledger = crate::ledger::open(&state)?;
+    let ledger = match crate::ledger::open(&state) {
+        Ok(ledger) => ledger,
+        Err(error) => match daemon::keeper(state.path()).filter(|_| is_locked(&error)) {
+            // It has started meanwhile.
+            Some(socket) => return through(&arguments, &socket, &header, payload),
+            None => return Err(error),
+        },
+    };
     let (epoch, key) = state.mac_key().map_err(refused)?;
     let macs = Macs::new(epoch, *key.as_bytes());
     let options = Options {
@@ -139,17 +138,49 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     let settled = desk.settle(&arriving)?;
     let shaper = Shaper::new(&rules, &names, Filter::all());
-    print(&arguments, &settled, policy, &shaper)?;
+    let mut text = Vec::new();
+    engine::report(&settled, policy, |report| match arguments.targets.format {
+        Format::Human => report.human(&mut text, &shaper),
+        Format::Json => report.json(&mut text, &shaper),
+    })?;
+    arguments.targets.print(&text)?;
     let effect = settled.judged.decision.effect;
-    let released = match &arguments.release {
-        Some(target) => release(target, &settled, &payload.bytes),
-        None => Ok(()),
+    let released = match (effect, &settled.judged.redacted) {
+        (Effect::Allow, _) => arguments.targets.release(&payload.bytes),
+        (Effect::Redact, Some(redacted)) => arguments.targets.release(redacted),
+        _ => Ok(()),
     };
     // Nobody waits for the ledger, or for the payload, while a command runs.
     drop(ledger);
     told::paths(&state, &settled, policy, &rules.taxonomy);
     released?;
     Ok(ExitCode::from(effect.exit_code()))
+}
+
+fn is_locked(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<StateError>(), Some(StateError::Locked(_)))
+}
+
+/// Has the daemon that keeps the ledger decide.
+fn through(
+    arguments: &Arguments,
+    socket: &Path,
+    header: &FlowHeader,
+    payload: Payload,
+) -> anyhow::Result<ExitCode> {
+    if arguments.config.is_some() || !arguments.rules.is_empty() {
+        let message = "a daemon keeps this ledger, and decides with its own register and rules: \
+                       leave `--config` and `--rules` out, or end it";
+        return Err(UsageError(message.to_owned()).into());
+    }
+    if payload.failed == Some(Cause::Error) {
+        anyhow::bail!("the payload cannot be read to its end, so nothing was sent to the daemon");
+    }
+    let ask = async {
+        let client = Client::connect(socket).await?;
+        crate::send::whole(&client, header, Bytes::from(payload.bytes), &arguments.targets).await
+    };
+    daemon::wait_for(ask)?
 }
 
 struct Payload {
@@ -189,46 +220,4 @@ fn open_state(arguments: &Arguments) -> anyhow::Result<State> {
         Err(StateError::Missing(_)) if arguments.init => crate::ledger::create(&path, None),
         other => other.map_err(refused),
     }
-}
-
-/// Prints the decision where it is wanted: to a file, else to standard output, or to standard error
-/// where that is for released bytes.
-fn print(
-    arguments: &Arguments,
-    settled: &Settled,
-    policy: &sluicegate::policy::Policy,
-    shaper: &Shaper<'_>,
-) -> anyhow::Result<()> {
-    let mut text = Vec::new();
-    engine::report(settled, policy, |report| match arguments.format {
-        Format::Human => report.human(&mut text, shaper),
-        Format::Json => report.json(&mut text, shaper),
-    })?;
-    if let Some(path) = &arguments.decision {
-        let mut out = Output::file(path)?;
-        out.write_all(&text)?;
-        out.commit()?;
-    } else if arguments.release.as_ref().is_some_and(|path| path.as_os_str() == "-") {
-        io::stderr().lock().write_all(&text)?;
-    } else {
-        let mut out = io::stdout().lock();
-        out.write_all(&text).and_then(|()| out.flush()).context("cannot write the decision")?;
-    }
-    Ok(())
-}
-
-/// Writes what the decision releases; for block and escalate nothing, and no file.
-fn release(target: &Path, settled: &Settled, payload: &[u8]) -> anyhow::Result<()> {
-    let bytes = match (settled.judged.decision.effect, &settled.judged.redacted) {
-        (Effect::Allow, _) => payload,
-        (Effect::Redact, Some(redacted)) => redacted,
-        _ => return Ok(()),
-    };
-    if target.as_os_str() == "-" {
-        let mut out = io::stdout().lock();
-        return out.write_all(bytes).and_then(|()| out.flush()).context("cannot release");
-    }
-    let mut out = Output::file(target)?;
-    out.write_all(bytes)?;
-    Ok(out.commit()?)
 }

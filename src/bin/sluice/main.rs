@@ -9,6 +9,7 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
 mod approvals;
 mod classify;
 mod completions;
+mod daemon;
 mod decide;
 mod flow;
 mod init;
@@ -25,8 +26,10 @@ mod progress;
 mod register;
 mod rules;
 mod scan;
+mod send;
 mod serve;
 mod state;
+mod top;
 mod verify_manifest;
 
 /// Finds regulated data, secrets and classification marks in data that is about to leave.
@@ -46,6 +49,8 @@ enum Command {
     Classify(classify::Arguments),
     Decide(decide::Arguments),
     Serve(serve::Arguments),
+    Send(send::Arguments),
+    Top(top::Arguments),
     /// List, check, test and explain rules
     Rules(rules::Arguments),
     /// Check, explain and compare registers of destinations, workflows and rules
@@ -103,6 +108,8 @@ fn run() -> ExitCode {
         Command::Classify(arguments) => classify::run(arguments),
         Command::Decide(arguments) => decide::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Send(arguments) => send::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
         Command::Rules(arguments) => rules::run(arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Init(arguments) => init::run(&arguments),

@@ -15,6 +15,16 @@ pub fn bar() -> ProgressBar {
     bar
 }
 
+/// A bar for a payload that is sent, of this length where it is known.
+pub fn payload(length: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+    bar.set_style(style(match length {
+        Some(_) => "{bar:30} {bytes} of {total_bytes} {bytes_per_sec} {eta} left",
+        None => "{spinner} {bytes} {bytes_per_sec}",
+    }));
+    bar
+}
+
 /// Shows `progress` on the bar until the sender of `end` is dropped.
 pub fn follow(bar: &ProgressBar, progress: &Progress, end: &crossbeam_channel::Receiver<()>) {
     let mut total_is_known = false;

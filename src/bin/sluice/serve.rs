@@ -1,6 +1,7 @@
 //! `sluice serve`: the daemon on a Unix socket.
 
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde_json::{Map, json};
 use sluicegate::config::{Sandbox, Serve};
+use sluicegate::policy::Policy;
 use sluicegate::record::pending::Pending;
 use sluicegate::record::{Macs, Options, State, StateError};
 use sluicegate::serve::messenger::{Helper, Launch, OWN_PROGRAM};
@@ -16,6 +18,7 @@ use sluicegate::serve::sandbox::{self, Enforced, Minimum, Paths};
 use sluicegate::serve::socket::{self, Access, Group, Listening, Notifier, SocketError, inherited};
 use sluicegate::serve::{self, Loaded, Loader, Parts};
 
+use crate::daemon::Announced;
 use crate::names::shown;
 use crate::state::{StateDir, refused};
 use crate::{UsageError, register};
@@ -78,29 +81,46 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let state = open_state(&arguments)?;
     let path = socket_path(arguments.socket.as_deref(), &settings)?;
     let listening = listen(&path, &settings)?;
-    let (tcp, tcp_token) = listen_tcp(&settings)?;
-    let notifier = Notifier::from_environment().context("cannot reach systemd")?;
     let path = listening.path().to_owned();
+    let (unix, remains) = listening.split();
+    let served = serve_on(unix, &path, &arguments, loaded, &settings, &state);
+    if let Err(error) = remains.remove() {
+        tracing::warn!(%error, "the socket is not removed");
+    }
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+/// Serves on a socket until the daemon is told to end.
+fn serve_on(
+    unix: UnixListener,
+    path: &Path,
+    arguments: &Arguments,
+    loaded: Loaded,
+    settings: &Serve,
+    state: &State,
+) -> anyhow::Result<()> {
+    let (tcp, tcp_token) = listen_tcp(settings)?;
+    let notifier = Notifier::from_environment().context("cannot reach systemd")?;
     let (config, rules) = (absolute(loaded.path.clone())?, absolute_all(&arguments.rules)?);
     // Everything outside is opened, the helper runs, and no thread does yet: now the sandbox closes.
-    let helper = helper(config.as_deref(), &rules, &state)?;
-    let executables = executables(&settings)?;
-    let enforced = close_sandbox(&settings, config.as_deref(), &rules, &state, &path)?;
-    let ledger = crate::ledger::open_with(&state, Options::daemon())?;
-    crate::decide::told::forget_policy(&state);
+    let helper = helper(config.as_deref(), &rules, state)?;
+    let executables = executables(settings)?;
+    let enforced =
+        close_sandbox(settings, &loaded.config.policy, config.as_deref(), &rules, state, path)?;
+    let ledger = crate::ledger::open_with(state, Options::daemon())?;
+    crate::decide::told::forget_policy(state);
     let (epoch, key) = state.mac_key().map_err(refused)?;
     let macs = Macs::new(epoch, *key.as_bytes());
     let pending = Pending::open(state.path())?;
-    let vaults = crate::state::vaults(&state)?;
+    let vaults = crate::state::vaults(state)?;
     let mut run_key = [0; 32];
     getrandom::fill(&mut run_key).map_err(|_| anyhow::anyhow!("no random numbers"))?;
     let loader: Loader =
         Box::new(move || load(config.as_deref(), &rules).map_err(|error| format!("{error:#}")));
     let start = Map::from_iter([
-        ("socket".to_owned(), json!(shown(&path))),
+        ("socket".to_owned(), json!(shown(path))),
         ("sandbox".to_owned(), serde_json::to_value(&enforced)?),
     ]);
-    let (unix, remains) = listening.split();
     let parts = Parts {
         loader,
         loaded,
@@ -117,12 +137,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         executables,
         start,
     };
-    let served = serve::run(parts, || tracing::info!(socket = shown(&path), "ready"));
-    if let Err(error) = remains.remove() {
-        tracing::warn!(%error, "the socket is not removed");
-    }
-    served?;
-    Ok(ExitCode::SUCCESS)
+    let run = serve::run_id(&run_key);
+    let mut announced = None;
+    serve::run(parts, || {
+        // Without it the other commands wait for the ledger in vain; the daemon decides all the same.
+        match Announced::write(state.path(), path, run) {
+            Ok(note) => announced = Some(note),
+            Err(error) => tracing::warn!(%error, "the state directory does not say where I am"),
+        }
+        tracing::info!(socket = shown(path), "ready");
+    })?;
+    Ok(())
 }
 
 /// The helper that tells paths.
@@ -152,6 +177,7 @@ fn executables(settings: &Serve) -> anyhow::Result<Executables> {
 /// Closes the sandbox as far as the settings want it; none where they want none.
 fn close_sandbox(
     settings: &Serve,
+    policy: &Policy,
     config: Option<&Path>,
     rules: &[PathBuf],
     state: &State,
@@ -168,6 +194,11 @@ fn close_sandbox(
     paths.write.extend(socket.parent().map(Path::to_owned));
     paths.read.extend(rules.iter().cloned());
     config.into_iter().for_each(|config| paths.read_beside(config));
+    // Tokens are read again with each reload.
+    for workflow in policy.workflows() {
+        let file = workflow.binding.token_file.as_deref();
+        file.into_iter().for_each(|file| paths.read_beside(Path::new(file)));
+    }
     let enforced = sandbox::enter(&paths, minimum)?;
     for missing in &enforced.missing {
         tracing::warn!(missing, "the sandbox is not all that it could be");

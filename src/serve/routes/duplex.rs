@@ -135,7 +135,7 @@ fn text(parts: &[&[u8]]) -> Message {
 
 fn code_of(limit: Limit) -> u16 {
     match limit {
-        Limit::PayloadBytes | Limit::Memory | Limit::Queue => TOO_LARGE,
+        Limit::PayloadBytes | Limit::Held | Limit::Memory | Limit::Queue => TOO_LARGE,
         Limit::Request => NOT_UNDERSTOOD,
         Limit::Ledger | Limit::Internal => FAILED,
         _ => NOT_ALLOWED,

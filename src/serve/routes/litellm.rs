@@ -189,9 +189,13 @@ impl Deciding<'_> {
         }
         let header = self.header(&asked)?;
         let of = |format: &str| FlowHeader { format: Some(Claimed::new(format)), ..header.clone() };
+        let carrier = match asked.input_type {
+            InputType::Response if !self.settings.rewrite_responses => Carrier::Fixed,
+            _ => Carrier::Rewritable,
+        };
         let mut payloads = Vec::with_capacity(texts.len() + images.len() + 1);
         for (number, text) in (1..).zip(&texts) {
-            let settled = self.settle(header.clone(), Carrier::Rewritable, text.as_bytes())?;
+            let settled = self.settle(header.clone(), carrier, text.as_bytes())?;
             payloads.push((format!("text {number}"), settled));
         }
         // LiteLLM writes back texts alone, so nothing else can be redacted.
@@ -241,7 +245,7 @@ impl Deciding<'_> {
         let trace = asked.litellm_trace_id.as_deref().and_then(text);
         let params = asked.additional_provider_specific_params.as_ref();
         let grant = params.and_then(|it| it.get("sluice_grant"));
-        let LiteLlm { workflow, destination, response_destination, purpose } = self.settings;
+        let LiteLlm { workflow, destination, response_destination, purpose, .. } = self.settings;
         let (channel, source, destination) = match asked.input_type {
             InputType::Request => (Channel::Prompt, None, Some(destination)),
             InputType::Response => {

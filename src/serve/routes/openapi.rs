@@ -10,7 +10,7 @@ use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, ComponentsBuilder, ObjectBuilder, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ComponentsBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{
     ContentBuilder, HeaderBuilder, InfoBuilder, OneOfBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
     Required, ResponseBuilder, Schema,
@@ -46,25 +46,24 @@ pub fn description(settings: &Serve) -> OpenApi {
             "The daemon of sluice on its Unix socket. Every 4xx and 5xx is effect block.",
         ))
         .build();
-    let components = ComponentsBuilder::new()
-        .schema_from::<wire::Flow>()
-        .schema_from::<wire::Refusal>()
-        .schema_from::<wire::Classified>()
-        .schema_from::<wire::BatchLine>()
-        .schema_from::<wire::Decision>()
-        .schema_from::<wire::Reloaded>()
-        .schema_from::<wire::NotReloaded>()
-        .schema_from::<wire::Status>();
-    let components = match settings.presidio {
-        true => components.schema_from::<wire::AnalyzeRequest>().schema_from::<wire::Analyzed>(),
-        false => components,
-    };
-    let components = match settings.litellm {
-        Some(_) => components
-            .schema_from::<wire::GuardrailRequest>()
-            .schema_from::<wire::GuardrailAnswer>(),
-        None => components,
-    };
+    let mut schemas = Vec::new();
+    add::<wire::Flow>(&mut schemas);
+    add::<wire::Refusal>(&mut schemas);
+    add::<wire::Classified>(&mut schemas);
+    add::<wire::BatchLine>(&mut schemas);
+    add::<wire::Decision>(&mut schemas);
+    add::<wire::Reloaded>(&mut schemas);
+    add::<wire::NotReloaded>(&mut schemas);
+    add::<wire::Status>(&mut schemas);
+    if settings.presidio {
+        add::<wire::AnalyzeRequest>(&mut schemas);
+        add::<wire::Entity>(&mut schemas);
+    }
+    if settings.litellm.is_some() {
+        add::<wire::GuardrailRequest>(&mut schemas);
+        add::<wire::GuardrailAnswer>(&mut schemas);
+    }
+    let components = ComponentsBuilder::new().schemas_from_iter(schemas);
     OpenApiBuilder::new()
         .info(info)
         .paths(paths.build())
@@ -172,12 +171,16 @@ fn this() -> OperationBuilder {
 }
 
 fn analyze() -> OperationBuilder {
+    let each = || ArrayBuilder::new().items(of::<wire::Entity>());
+    let lists = ArrayBuilder::new().items(each());
+    // The empty list is both.
+    let either = AnyOfBuilder::new().item(Schema::from(each())).item(Schema::from(lists));
     operation(
         "analyze",
         "Entities of texts, for Presidio's clients; nothing is decided or recorded",
     )
     .request_body(Some(asked(of::<wire::AnalyzeRequest>())))
-    .response("200", answered("Entities", of::<wire::Analyzed>()))
+    .response("200", answered("Entities of the text, or of each text", Schema::from(either)))
 }
 
 fn health() -> OperationBuilder {
@@ -243,6 +246,12 @@ fn asked(schema: impl Into<RefOr<Schema>>) -> utoipa::openapi::request_body::Req
     RequestBodyBuilder::new().required(Some(Required::True)).content(JSON, content(schema)).build()
 }
 
+/// Adds the schema of a type, and those that it refers to.
+fn add<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+    schemas.push((T::name().into_owned(), T::schema()));
+    T::schemas(schemas);
+}
+
 fn of<T: ToSchema>() -> Ref {
     Ref::from_schema_name(T::name())
 }
@@ -282,6 +291,7 @@ mod tests {
             destination: "d".to_owned(),
             response_destination: None,
             purpose: None,
+            rewrite_responses: false,
         };
         let all = Serve { presidio: true, litellm: Some(litellm), ..Serve::default() };
         assert_eq!(paths(&all), routes);

@@ -52,10 +52,9 @@ pub enum Minimum {
     /// Whatever the kernel has.
     #[default]
     None,
-    /// Landlock at any version, so that files are closed.
+    /// Landlock with all that is asked of it (version 6, Linux 6.12).
     Landlock,
-    /// Landlock with all that is asked of it (version 6, Linux 6.12), the filter of system calls,
-    /// and no dumps.
+    /// That, the filter of system calls, and no dumps.
     All,
 }
 
@@ -180,7 +179,7 @@ pub fn enter_with_threads(paths: &Paths, minimum: Minimum) -> Result<Enforced, S
     };
     let enough = match minimum {
         Minimum::None => true,
-        Minimum::Landlock => landlock.extent != Extent::None,
+        Minimum::Landlock => landlock.extent == Extent::Full,
         Minimum::All => landlock.extent == Extent::Full && seccomp && !dumpable,
     };
     if !enough {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// What may happen, the weakest first.
@@ -98,8 +99,9 @@ pub struct Flow {
     run: Option<String>,
     #[schema(min_length = 1, max_length = 2048)]
     step: Option<String>,
+    #[serde(default)]
     #[schema(max_items = 256)]
-    parents: Option<Vec<String>>,
+    parents: Vec<Name>,
     #[schema(min_length = 1, max_length = 2048)]
     workflow: Option<String>,
     #[schema(min_length = 1, max_length = 2048)]
@@ -115,8 +117,9 @@ pub struct Flow {
     #[schema(min_length = 1, max_length = 2048)]
     purpose: Option<String>,
     /// Ids of categories.
+    #[serde(default)]
     #[schema(max_items = 256)]
-    labels: Option<Vec<String>>,
+    labels: Vec<Name>,
     #[schema(min_length = 1, max_length = 2048)]
     format: Option<String>,
     #[schema(min_length = 1, max_length = 2048)]
@@ -124,6 +127,11 @@ pub struct Flow {
     #[schema(min_length = 1, max_length = 2048)]
     escalation: Option<String>,
 }
+
+/// A name without control characters.
+#[derive(Deserialize, ToSchema)]
+#[schema(min_length = 1, max_length = 2048)]
+pub struct Name(String);
 
 /// Why nothing was decided. It is block.
 #[derive(Deserialize, ToSchema)]
@@ -410,10 +418,14 @@ pub struct AnalyzeRequest {
     score_threshold: Option<f64>,
     /// Names that `GET /supportedentities` lists.
     entities: Option<Vec<String>>,
-    correlation_id: Option<String>,
+    #[schema(value_type = Value, required = false)]
+    correlation_id: Option<Value>,
+    #[schema(value_type = Value, required = false)]
+    regex_flags: Option<Value>,
     return_decision_process: Option<bool>,
     allow_list: Option<Vec<String>>,
-    allow_list_match: Option<AllowListMatch>,
+    /// `exact`; anything else is refused where there is an `allow_list`.
+    allow_list_match: Option<String>,
     /// Refused unless empty.
     #[schema(max_items = 0)]
     ad_hoc_recognizers: Option<Vec<String>>,
@@ -436,20 +448,6 @@ pub struct NonEmptyText(String);
 #[derive(Deserialize, ToSchema)]
 #[schema(min_items = 1)]
 pub struct NonEmptyList(Vec<String>);
-
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AllowListMatch {
-    Exact,
-}
-
-/// Entities of a text, or of each of a list of texts.
-#[derive(Deserialize, ToSchema)]
-#[serde(untagged)]
-pub enum Analyzed {
-    One(Vec<Entity>),
-    Many(Vec<Vec<Entity>>),
-}
 
 /// One entity. `start` and `end` count Unicode code points.
 #[derive(Deserialize, ToSchema)]
