@@ -95,7 +95,9 @@ fn refused(state: &Path, socket: &Path, config: &Path, rules: Option<&Path>) -> 
     let mut command = Command::new(BINARY);
     command.args(["serve", "--init", "--state-dir"]).arg(state);
     command.arg("--socket").arg(socket).arg("--config").arg(config);
-    rules.into_iter().for_each(|rules| drop(command.arg("--rules").arg(rules)));
+    if let Some(rules) = rules {
+        command.arg("--rules").arg(rules);
+    }
     command.output().unwrap()
 }
 
