@@ -270,39 +270,3 @@ fn top_prints_one_sample() {
     let measured = sample["requests_per_second"].as_f64().unwrap();
     assert!(measured > 0.0, "the first sample is a request of its own: {sample}");
 }
-
-#[test]
-fn top_gives_the_terminal_back() {
-    let daemon = Daemon::start(Some(REGISTER));
-    let top = format!("{} top --socket s.sock --interval 100ms", env!("CARGO_BIN_EXE_sluice"));
-    // util-linux; it runs a command on a terminal of its own.
-    let child = Command::new("script")
-        .args(["--quiet", "--flush", "--return", "--command", &top, "/dev/null"])
-        .current_dir(daemon.folder.path())
-        .env("TERM", "xterm")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn();
-    let Ok(mut child) = child else {
-        eprintln!("not run: there is no `script`");
-        return;
-    };
-    let (mut keys, mut drawn) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-    let mut screen = Vec::new();
-    let shows = |screen: &[u8], what: &[u8]| screen.windows(what.len()).any(|it| it == what);
-    let mut until = |screen: &mut Vec<u8>, what: &[u8]| {
-        let mut piece = [0; 4096];
-        while !shows(screen, what) {
-            let read = drawn.read(&mut piece).unwrap();
-            assert!(read > 0, "{}", String::from_utf8_lossy(screen));
-            screen.extend_from_slice(&piece[..read]);
-        }
-    };
-    until(&mut screen, b"latency");
-    keys.write_all(b"p").unwrap();
-    until(&mut screen, b"paused");
-    assert!(!shows(&screen, b"\x1b[?1049l"));
-    keys.write_all(b"q").unwrap();
-    until(&mut screen, b"\x1b[?1049l");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-}
