@@ -574,7 +574,7 @@ impl Daemon {
             .arg("--state-dir")
             .arg(folder.path().join("state"))
             .arg("--socket")
-            .arg(folder.path().join("s.sock"))
+            .arg(folder.path().join("run/s.sock"))
             .arg("--config")
             .arg(config)
             .stdin(Stdio::null())
@@ -592,7 +592,7 @@ impl Daemon {
     }
 
     fn socket(&self) -> PathBuf {
-        self.folder.path().join("s.sock")
+        self.folder.path().join("run/s.sock")
     }
 
     fn pid(&self) -> u32 {

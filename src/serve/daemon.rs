@@ -95,12 +95,12 @@ pub struct Reloaded {
 }
 
 /// Runs the daemon until it is told to end (SIGTERM, SIGINT), or the ledger fails. `ready` is called once
-/// requests are taken.
+/// requests are taken; what it gives is dropped before anybody else can have the ledger.
 ///
 /// # Errors
 ///
 /// [`ServeError`].
-pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
+pub fn run<T>(parts: Parts, ready: impl FnOnce() -> T) -> Result<(), ServeError> {
     let settings = parts.loaded.config.settings.serve.clone();
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = settings.threads.unwrap_or(processors);
@@ -156,7 +156,8 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         .enable_all()
         .build()
         .map_err(io("start the event loop"))?;
-    let failed = runtime.block_on(event_loop(
+    // INVARIANT: dropped before `shared`, and so before the lock of the ledger.
+    let (failed, _while_kept) = runtime.block_on(event_loop(
         Arc::clone(&shared),
         parts.unix,
         parts.tcp,
@@ -210,15 +211,15 @@ fn policy_fields(in_force: &InForce, previous: Option<&str>) -> Map<String, Valu
     ])
 }
 
-/// Serves until it is told to end; the failure of the ledger, if that was why.
-async fn event_loop(
+/// Serves until it is told to end; the failure of the ledger, if that was why, and what `ready` gave.
+async fn event_loop<T>(
     shared: Arc<Shared>,
     unix: std::os::unix::net::UnixListener,
     tcp: Option<std::net::TcpListener>,
     connections: usize,
     notifier: Arc<Notifier>,
-    ready: impl FnOnce(),
-) -> Result<Option<Failure>, ServeError> {
+    ready: impl FnOnce() -> T,
+) -> Result<(Option<Failure>, T), ServeError> {
     let io = |what| move |error| ServeError::Io(what, error);
     let mut listeners = Vec::new();
     unix.set_nonblocking(true).map_err(io("prepare the socket"))?;
@@ -239,7 +240,7 @@ async fn event_loop(
         let (shared, router) = (Arc::clone(&shared), router.clone());
         tokio::spawn(accept(listener, shared, router, Arc::clone(&slots), stopped.clone()));
     }
-    ready();
+    let made = ready();
     told(notifier.ready("payloads are decided"));
     let mut watchdog = tokio::time::interval(notifier.watchdog_interval().unwrap_or(TICK));
     let mut tick = tokio::time::interval(TICK);
@@ -287,7 +288,7 @@ async fn event_loop(
         drained = tokio::time::timeout(LAST, slots.acquire_many(all)).await;
     }
     info!(drained = drained.is_ok(), "ended");
-    Ok(failed)
+    Ok((failed, made))
 }
 
 /// That systemd cannot be told is no reason to stop.

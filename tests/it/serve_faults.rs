@@ -36,7 +36,7 @@ impl Daemon {
             .args(["serve", "--init", "--state-dir"])
             .arg(folder.join("state"))
             .arg("--socket")
-            .arg(folder.join("s.sock"))
+            .arg(folder.join("run/s.sock"))
             .arg("--config")
             .arg(config)
             .stdin(Stdio::null())
@@ -54,7 +54,7 @@ impl Daemon {
     }
 
     fn socket(&self) -> PathBuf {
-        self.folder.join("s.sock")
+        self.folder.join("run/s.sock")
     }
 
     fn state(&self) -> PathBuf {
@@ -158,7 +158,7 @@ fn what_was_answered_is_recorded_when_the_daemon_is_killed() {
             let all = &all;
             scope.spawn(move || {
                 let end = Instant::now() + Duration::from_secs(20);
-                while all.lock().unwrap().len() == before && Instant::now() < end {
+                while all.lock().unwrap().len() <= before + 4 && Instant::now() < end {
                     thread::sleep(Duration::from_millis(1));
                 }
                 thread::sleep(Duration::from_micros(20_000 + round * 79_190 % 280_000));
@@ -201,12 +201,15 @@ fn when_the_ledger_fails_everything_is_block_and_the_daemon_ends() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let status = format!("/proc/{}/status", daemon.child.id());
-        until("strace attaches", || {
-            !fs::read_to_string(&status).unwrap().contains("TracerPid:\t0\n")
-        });
         // Threads are attached one after the other; the one that commits is among them.
-        thread::sleep(Duration::from_millis(300));
+        let threads = format!("/proc/{}/task", daemon.child.id());
+        until("strace attaches to every thread", || {
+            fs::read_dir(&threads).unwrap().all(|thread| {
+                let status = fs::read_to_string(thread.unwrap().path().join("status"));
+                // One that has just ended commits nothing.
+                status.is_ok_and(|it| !it.contains("TracerPid:\t0\n"))
+            })
+        });
         let answers: Vec<Option<Answer>> = thread::scope(|scope| {
             let ask = |number| {
                 let socket = daemon.socket();
