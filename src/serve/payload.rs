@@ -5,7 +5,8 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::budget::Share;
 use super::flow_stream::Source;
@@ -14,11 +15,29 @@ use crate::config::Limits;
 
 /// Reads the pieces of a body, each within the idle deadline and all within the total one.
 pub struct Pieces {
-    body: Body,
+    /// Gone once it has ended.
+    body: Option<Body>,
     deadline: Instant,
     idle: Duration,
     idle_at: Instant,
     left: u64,
+}
+
+/// How long what nobody wants is read all the same.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Where the answer comes before the body has ended, the rest is read and thrown away for a moment: a
+/// connection that is closed on a client which still writes takes the answer with it.
+impl Drop for Pieces {
+    fn drop(&mut self) {
+        let (Some(mut body), Ok(runtime)) = (self.body.take(), Handle::try_current()) else {
+            return;
+        };
+        runtime.spawn(async move {
+            let discard = async { while let Some(Ok(_)) = body.frame().await {} };
+            let _ = timeout(LINGER, discard).await;
+        });
+    }
 }
 
 /// Makes room for more bytes, if the share may grow with them.
@@ -48,7 +67,7 @@ impl Pieces {
     pub fn new(body: Body, limits: &Limits, total_ms: u64) -> Pieces {
         let (now, idle) = (Instant::now(), Duration::from_millis(limits.idle_ms));
         Pieces {
-            body,
+            body: Some(body),
             deadline: now + Duration::from_millis(total_ms),
             idle,
             idle_at: now + idle,
@@ -86,11 +105,18 @@ impl Source for Pieces {
     async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
         loop {
             let until = self.deadline.min(self.idle_at);
-            let frame = match timeout_at(until, self.body.frame()).await {
+            let Some(body) = &mut self.body else { return Ok(None) };
+            let frame = match timeout_at(until, body.frame()).await {
                 Err(_) if until < self.deadline => return Err(Broken::Limit(Limit::Idle)),
                 Err(_) => return Err(Broken::Limit(Limit::Deadline)),
-                Ok(None) => return Ok(None),
-                Ok(Some(Err(_))) => return Err(Broken::Client),
+                Ok(None) => {
+                    self.body = None;
+                    return Ok(None);
+                }
+                Ok(Some(Err(_))) => {
+                    self.body = None;
+                    return Err(Broken::Client);
+                }
                 Ok(Some(Ok(frame))) => frame,
             };
             let Ok(piece) = frame.into_data() else { continue };
