@@ -39,7 +39,7 @@ pub enum Format {
 pub enum Release {
     Nowhere,
     Stdout,
-    File(Place),
+    File(Box<Place>),
 }
 
 impl Targets {
@@ -59,7 +59,7 @@ impl Targets {
             [Some(flow), payload].into_iter().flatten().filter_map(|it| fs::metadata(it).ok());
         inputs.extend(named.map(|metadata| FileId::from_metadata(&metadata)));
         place.clear(&inputs)?;
-        Ok(Release::File(place))
+        Ok(Release::File(Box::new(place)))
     }
 
     /// Whether released bytes go to standard output.
