@@ -141,6 +141,18 @@ impl Answer {
         })
     }
 
+    /// The answer, where it may be about a payload of which `sent` bytes have gone out: none where it
+    /// has not gone out to its end. What was not read lets nothing pass.
+    pub(super) fn about(self, sent: Option<u64>) -> Result<Answer, ClientError> {
+        let read = self.rest.get("bytes").and_then(Value::as_u64);
+        match (self.effect, sent) {
+            (Effect::Escalate | Effect::Block, _) => Ok(self),
+            (_, None) => Err(ClientError::Unreadable("it came before the payload was sent")),
+            (_, sent) if sent == read => Ok(self),
+            _ => Err(ClientError::Unreadable("it is not about as many bytes as were sent")),
+        }
+    }
+
     /// With the bytes that came with it, where it was about all of them.
     pub(super) fn with_bytes(mut self, bytes: Vec<u8>) -> Answer {
         self.bytes = Some(bytes).filter(|_| self.effect == Effect::Redact);
@@ -364,6 +376,23 @@ pub(super) mod tests {
             assert_eq!(answer.is_ok(), reads, "{effect} {recorded}");
         }
         assert!(Answer::parse(b"{}".to_vec()).is_err() && Answer::parse(Vec::new()).is_err());
+    }
+
+    #[test]
+    fn what_was_not_read_lets_nothing_pass() {
+        for (effect, passes) in
+            [("allow", false), ("redact", false), ("escalate", true), ("block", true)]
+        {
+            let about = |sent| Answer::parse(decision(effect, ENTRY)).unwrap().about(sent).is_ok();
+            assert!(about(Some(7)), "{effect}");
+            for sent in [None, Some(6), Some(8)] {
+                assert_eq!(about(sent), passes, "{effect} {sent:?}");
+            }
+            let text = String::from_utf8(decision(effect, ENTRY)).unwrap();
+            let text = text.replace("\"bytes\":7,\"label\"", "\"label\"");
+            let answer = Answer::parse(text.into_bytes()).unwrap();
+            assert_eq!(answer.about(Some(7)).is_ok(), passes, "{effect}");
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,7 +22,27 @@ use super::{Client, ClientError};
 use crate::respond::escape;
 
 /// Sends requests over one connection.
-pub(super) type Requests = http1::SendRequest<Body>;
+#[derive(Debug)]
+pub(super) struct Requests {
+    sender: http1::SendRequest<Body>,
+    unread: Arc<AtomicBool>,
+}
+
+impl Requests {
+    /// Sends a request, and gives the answer as far as its head.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, ClientError> {
+        self.sender.ready().await.map_err(broken)?;
+        self.sender.send_request(request).await.map_err(broken)
+    }
+
+    /// Whether nothing that was sent has been dropped because the other end no longer reads.
+    pub(super) fn is_read(&self) -> bool {
+        !self.unread.load(Ordering::SeqCst)
+    }
+}
 
 /// Connections that are kept for later.
 const KEPT: usize = 64;
@@ -65,10 +86,10 @@ impl Client {
         mut request: Request<Body>,
     ) -> Result<(Requests, Response<Incoming>), ClientError> {
         while let Some(mut sender) = self.kept() {
-            if sender.ready().await.is_err() {
+            if sender.sender.ready().await.is_err() {
                 continue;
             }
-            match sender.try_send_request(request).await {
+            match sender.sender.try_send_request(request).await {
                 Ok(response) => return Ok((sender, response)),
                 Err(mut error) => match error.take_message() {
                     Some(back) => request = back,
@@ -77,39 +98,42 @@ impl Client {
             }
         }
         let mut sender = self.open().await?;
-        let response = sender.send_request(request).await.map_err(broken)?;
+        let response = sender.send(request).await?;
         Ok((sender, response))
     }
 
     /// Keeps a connection whose answer was read to its end.
     pub(super) fn keep(&self, sender: Requests) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if !sender.is_closed() && idle.len() < KEPT {
+        if !sender.sender.is_closed() && idle.len() < KEPT {
             idle.push(sender);
         }
     }
 
     fn kept(&self) -> Option<Requests> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|sender| !sender.is_closed());
+        idle.retain(|sender| !sender.sender.is_closed());
         idle.pop()
     }
 
-    /// A new connection.
+    /// A connection that nobody else uses: a new one, or the only one that this client may use.
     pub(super) async fn open(&self) -> Result<Requests, ClientError> {
-        let stream = Lenient { stream: self.socket().await?, unread: false };
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        // Whoever waits for an answer is told how the connection ended.
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(sender)
+        let only = if self.path.is_none() { self.kept() } else { None };
+        match only {
+            Some(only) => Ok(only),
+            None => over(self.socket().await?).await,
+        }
     }
 
     /// A connected socket.
     pub(super) async fn socket(&self) -> Result<UnixStream, ClientError> {
+        let Some(path) = &self.path else {
+            return Err(ClientError::BrokenOff("the only connection is closed".to_owned()));
+        };
         let within = self.timeouts.connect;
         let connecting = async {
             loop {
-                match UnixStream::connect(&self.path).await {
+                match UnixStream::connect(path).await {
                     // As many wait to be accepted as may.
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(AGAIN).await,
                     other => return other,
@@ -118,10 +142,20 @@ impl Client {
         };
         let stream = timeout(within, connecting).await.map_err(|_| ClientError::Timeout(within))?;
         stream.map_err(|problem| {
-            let path = escape(&self.path.to_string_lossy());
+            let path = escape(&path.to_string_lossy());
             ClientError::NoDaemon { path, problem }
         })
     }
+}
+
+/// Requests over a connected socket.
+pub(super) async fn over(stream: UnixStream) -> Result<Requests, ClientError> {
+    let unread = Arc::new(AtomicBool::new(false));
+    let stream = Lenient { stream, unread: Arc::clone(&unread) };
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    // Whoever waits for an answer is told how the connection ended.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(Requests { sender, unread })
 }
 
 /// An error of the connection. What hyper says of it holds nothing of a payload.
@@ -133,7 +167,7 @@ pub(super) fn broken(error: hyper::Error) -> ClientError {
 /// early: what it no longer reads is dropped, and its answer is read.
 struct Lenient {
     stream: UnixStream,
-    unread: bool,
+    unread: Arc<AtomicBool>,
 }
 
 impl Lenient {
@@ -144,7 +178,7 @@ impl Lenient {
     ) -> Poll<io::Result<usize>> {
         match outcome {
             Poll::Ready(Err(error)) if is_gone(&error) => {
-                self.unread = true;
+                self.unread.store(true, Ordering::SeqCst);
                 Poll::Ready(Ok(length))
             }
             other => other,
@@ -172,7 +206,7 @@ impl AsyncWrite for Lenient {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.unread {
+        if self.unread.load(Ordering::SeqCst) {
             return Poll::Ready(Ok(bytes.len()));
         }
         let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
@@ -197,7 +231,7 @@ impl AsyncWrite for Lenient {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let length = pieces.iter().map(|piece| piece.len()).sum();
-        if self.unread {
+        if self.unread.load(Ordering::SeqCst) {
             return Poll::Ready(Ok(length));
         }
         let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);

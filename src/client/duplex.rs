@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use super::payload::flow_text;
+use super::payload::{Progress, flow_text};
 use super::{Answer, ClientError, Found, parts, reply};
 use crate::model::{Effect, FlowHeader};
 use crate::respond::escape;
@@ -33,6 +33,7 @@ const NORMAL: u16 = 1000;
 /// Takes the pieces of the payload.
 pub struct Sender {
     sink: SplitSink<Socket, Message>,
+    progress: Progress,
 }
 
 /// Gives what comes back.
@@ -42,6 +43,7 @@ pub struct Receiver {
     within: Duration,
     released: u64,
     ended: bool,
+    progress: Progress,
 }
 
 /// What comes back. `Debug` shows how many bytes were released, not which.
@@ -94,7 +96,9 @@ pub(super) async fn open(
     let (mut sink, frames) = socket.split();
     sink.send(Message::text(flow)).await.map_err(|error| broken(&error))?;
     let deadline = Instant::now() + within;
-    Ok((Sender { sink }, Receiver { frames, deadline, within, released: 0, ended: false }))
+    let progress = Progress::default();
+    let sender = Sender { sink, progress: progress.clone() };
+    Ok((sender, Receiver { frames, deadline, within, released: 0, ended: false, progress }))
 }
 
 /// An error of the connection. Of messages it holds a kind alone.
@@ -119,6 +123,7 @@ impl Sender {
         let mut piece = piece.into();
         while !piece.is_empty() {
             let frame = piece.split_to(piece.len().min(FRAME));
+            self.progress.add(frame.len());
             let sent = self.sink.send(Message::Binary(frame)).await;
             sent.map_err(|error| broken(&error))?;
         }
@@ -132,6 +137,7 @@ impl Sender {
     ///
     /// [`ClientError::BrokenOff`].
     pub async fn end(mut self) -> Result<(), ClientError> {
+        self.progress.end();
         let sent = self.sink.send(Message::text("{\"end\":true}")).await;
         sent.map_err(|error| broken(&error))
     }
@@ -212,6 +218,7 @@ impl Receiver {
         if passes && said != self.released {
             return Err(ClientError::Unreadable("the number of released bytes"));
         }
+        let answer = answer.about(self.progress.all())?;
         let broken_off = !passes && self.released > 0;
         Ok(Event::Decision(Box::new(answer.broken_off(broken_off))))
     }

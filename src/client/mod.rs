@@ -3,7 +3,7 @@
 //!
 //! [`Client`] asks for one thing at a time or, cloned, for many at once. Promised: what is not, whole,
 //! an answer of the protocol (`docs/PROTOCOL.md`) is a [`ClientError`], whose effect is block; an
-//! [`Answer`] that lets something pass has been recorded by the daemon. No byte of a payload is in an
+//! [`Answer`] that lets something pass is about the whole payload, and recorded by the daemon. No byte of a payload is in an
 //! error or in `Debug` output.
 
 mod answer;
@@ -30,6 +30,7 @@ use hyper::Method;
 use hyper::header::HeaderValue;
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::model::{Effect, FlowHeader};
@@ -57,7 +58,8 @@ impl Default for Timeouts {
 /// runtime with its I/O and time.
 #[derive(Clone, Debug)]
 pub struct Client {
-    path: PathBuf,
+    /// None where it may open no connection.
+    path: Option<PathBuf>,
     timeouts: Timeouts,
     token: Option<HeaderValue>,
     idle: Arc<Mutex<Vec<connection::Requests>>>,
@@ -164,10 +166,22 @@ impl Client {
         path: impl AsRef<Path>,
         timeouts: Timeouts,
     ) -> Result<Client, ClientError> {
-        let path = path.as_ref().to_owned();
+        let path = Some(path.as_ref().to_owned());
         let client = Client { path, timeouts, token: None, idle: Arc::default() };
         let first = client.open().await?;
         client.keep(first);
+        Ok(client)
+    }
+
+    /// A client over one connection, which the caller has looked at before: it opens no other, and
+    /// fails where that one is closed or in use.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::BrokenOff`].
+    pub async fn over(stream: UnixStream, timeouts: Timeouts) -> Result<Client, ClientError> {
+        let client = Client { path: None, timeouts, token: None, idle: Arc::default() };
+        client.keep(connection::over(stream).await?);
         Ok(client)
     }
 
@@ -253,13 +267,16 @@ impl Client {
         payload: Bytes,
         release: bool,
     ) -> Result<Answer, ClientError> {
-        let mut request = self.request(Method::POST, "/v1/decide", payload)?;
+        let progress = payload::Progress::default();
+        let body = payload::counted(payload, &progress);
+        let mut request = self.request_of(Method::POST, "/v1/decide", body)?;
         payload::about(&mut request, flow, release)?;
         let within = self.timeouts.request;
         let asked = async {
             let (sender, response) = self.exchange(request).await?;
             let mut released = Vec::new();
             let answer = reply::decision(response, &mut released).await?;
+            let answer = answer.about(progress.all().filter(|_| sender.is_read()))?;
             self.keep(sender);
             Ok(if release { answer.with_bytes(released) } else { answer })
         };
@@ -301,7 +318,8 @@ impl Client {
         released: &mut (impl AsyncWrite + Unpin),
         release: bool,
     ) -> Result<Answer, ClientError> {
-        let (pieces, body) = payload::pieces();
+        let progress = payload::Progress::default();
+        let (pieces, body) = payload::pieces(&progress);
         let mut request = self.request_of(Method::POST, "/v1/stream", body)?;
         payload::about(&mut request, flow, release)?;
         let within = self.timeouts.stream;
@@ -309,8 +327,9 @@ impl Client {
             // A stream may end with its connection, so it has one of its own.
             let mut sender = self.open().await?;
             let answer = async {
-                let response = sender.send_request(request).await;
-                reply::decision(response.map_err(connection::broken)?, released).await
+                let response = sender.send(request).await?;
+                let answer = reply::decision(response, released).await?;
+                answer.about(progress.all().filter(|_| sender.is_read()))
             };
             tokio::pin!(answer);
             tokio::select! {

@@ -204,17 +204,21 @@ fn a_payload_that_cannot_be_read_is_block() {
         let error = answer.unwrap_err();
         assert!(matches!(error, ClientError::Payload(_)), "{error}");
         assert!(released.is_empty(), "the first half may go out only if the second one does");
-        // The daemon has recorded it as what it was.
-        let until = std::time::Instant::now() + Duration::from_secs(20);
-        loop {
-            let decisions = client.metrics().await.unwrap().by("sluice_decisions_total", "effect");
-            if decisions.get("block") == Some(&1.0) {
-                break;
-            }
-            assert!(std::time::Instant::now() < until, "{decisions:?}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        blocks(&client, 1.0).await;
     });
+}
+
+/// Waits until the daemon has recorded so many decisions to block.
+async fn blocks(client: &Client, expected: f64) {
+    let until = std::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        let decisions = client.metrics().await.unwrap().by("sluice_decisions_total", "effect");
+        if decisions.get("block") == Some(&expected) {
+            break;
+        }
+        assert!(std::time::Instant::now() < until, "{decisions:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[test]
@@ -258,10 +262,16 @@ fn payloads_go_both_ways_at_once() {
         let (mut sender, mut receiver) = client.duplex(&flow(OUTSIDE)).await.unwrap();
         sender.send("half of").await.unwrap();
         drop(sender);
-        let quick = tokio::time::timeout(Duration::from_millis(300), receiver.next()).await;
-        assert!(
-            !matches!(quick, Ok(Ok(Some(Event::Decision(answer)))) if answer.effect <= Effect::Redact)
-        );
+        let early = async {
+            let event = receiver.next().await;
+            panic!("nothing is decided before the payload has ended: {event:?}");
+        };
+        tokio::select! {
+            () = early => {}
+            () = tokio::time::sleep(Duration::from_millis(300)) => {}
+        }
+        drop(receiver);
+        blocks(&client, 2.0).await;
     });
 }
 
@@ -301,15 +311,19 @@ fn without_a_daemon_there_is_no_answer() {
     });
 }
 
-/// A server that answers each connection with these bytes, whatever is asked.
+/// A server that reads a payload to its end, and answers with these bytes whatever it was.
 async fn serve(path: &Path, answer: Vec<u8>) {
     let listener = UnixListener::bind(path).unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let answer = answer.clone();
             tokio::spawn(async move {
-                let mut asked = vec![0; 64 << 10];
-                let _ = stream.read(&mut asked).await;
+                let mut asked = Vec::new();
+                while !asked.ends_with(b"\r\n0\r\n\r\n") {
+                    if !matches!(stream.read_buf(&mut asked).await, Ok(1..)) {
+                        return;
+                    }
+                }
                 let _ = stream.write_all(&answer).await;
             });
         }
@@ -321,7 +335,7 @@ fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n{body}").into_bytes()
 }
 
-const DECISION: &str = r#"{"effect":"allow","cause":"default","reason":"Because.","determining":[],"obligations":{},"shadows":[],"grant":null,"escalation":null,"released":{"bytes":4,"mac":"00"},"recorded":{"sequence":4,"leaf":"ab"}}"#;
+const DECISION: &str = r#"{"effect":"allow","cause":"default","reason":"Because.","determining":[],"obligations":{},"shadows":[],"grant":null,"escalation":null,"bytes":4,"released":{"bytes":4,"mac":"00"},"recorded":{"sequence":4,"leaf":"ab"}}"#;
 
 fn parts(released: &str, decision: &str) -> String {
     let head = |name| format!("--b\r\nContent-Disposition: attachment; name=\"{name}\"\r\n\r\n");
@@ -351,6 +365,15 @@ fn what_is_no_answer_of_the_protocol_is_block() {
         ("another status", http("202 Accepted", &with(json, "allow"), DECISION), None),
         ("an error", http("503 Busy", &with(json, "allow"), DECISION), None),
         ("no effect", http("200 OK", json, DECISION), None),
+        (
+            "of another payload",
+            http(
+                "200 OK",
+                &with(json, "allow"),
+                &DECISION.replace("\"bytes\":4,\"r", "\"bytes\":5,\"r"),
+            ),
+            None,
+        ),
         ("another effect", http("200 OK", &with(json, "redact"), DECISION), None),
         ("two effects", http("200 OK", &with(&with(json, "allow"), "allow"), DECISION), None),
         ("no such effect", http("200 OK", &with(json, "pass"), DECISION), None),
@@ -393,14 +416,83 @@ fn what_is_no_answer_of_the_protocol_is_block() {
     });
 }
 
+/// A server that reads the head of a request and answers at once.
+async fn serve_early(path: &Path, answer: Vec<u8>) {
+    let listener = UnixListener::bind(path).unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut asked = Vec::new();
+            while !asked.windows(4).any(|it| it == b"\r\n\r\n") {
+                if !matches!(stream.read_buf(&mut asked).await, Ok(1..)) {
+                    break;
+                }
+            }
+            let _ = stream.write_all(&answer).await;
+            // The answer is there to be read, and nobody reads what is sent.
+            std::mem::forget(stream);
+        }
+    });
+}
+
+#[test]
+fn what_nobody_read_is_not_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        let payload = vec![b' '; 8 << 20];
+        for (at, bytes) in [5, payload.len()].into_iter().enumerate() {
+            let path = folder.path().join(format!("{at}.sock"));
+            let decision = DECISION.replace("\"bytes\":4,\"r", &format!("\"bytes\":{bytes},\"r"));
+            let headers = "Content-Type: application/json\r\nSluice-Effect: allow\r\n";
+            serve_early(&path, http("200 OK", headers, &decision)).await;
+            let client = Client::connect(&path).await.unwrap();
+            let whole = client.decide(&flow(OUTSIDE), payload.clone()).await;
+            assert!(matches!(whole, Err(ClientError::Unreadable(_))), "{whole:?}");
+            let streamed = client.stream_only(&flow(OUTSIDE), &payload[..]).await;
+            assert!(matches!(streamed, Err(ClientError::Unreadable(_))), "{streamed:?}");
+            // Block needs nothing to have been read.
+            let path = folder.path().join(format!("{at}-block.sock"));
+            let answer = http(
+                "200 OK",
+                &headers.replace("allow", "block"),
+                &decision.replace("allow", "block"),
+            );
+            serve_early(&path, answer).await;
+            let client = Client::connect(&path).await.unwrap();
+            assert_eq!(
+                client.decide(&flow(OUTSIDE), payload.clone()).await.unwrap().effect,
+                Effect::Block
+            );
+        }
+    });
+}
+
+/// A client of one connection opens no other.
+#[test]
+fn one_connection_is_all_that_is_used() {
+    let mut daemon = Daemon::start(Some(REGISTER));
+    run(async {
+        let stream = tokio::net::UnixStream::connect(&daemon.socket).await.unwrap();
+        let client = Client::over(stream, Timeouts::default()).await.unwrap();
+        assert_eq!(client.run_id().await.unwrap().len(), 8);
+        assert_eq!(client.decide(&flow(OUTSIDE), CARD).await.unwrap().effect, Effect::Redact);
+        assert_eq!(client.stream_only(&flow(OUTSIDE), CARD).await.unwrap().effect, Effect::Redact);
+        let error = client.decide(&flow(OUTSIDE), CARD).await.unwrap_err();
+        assert!(matches!(error, ClientError::BrokenOff(_)), "{error}");
+        assert!(client.duplex(&flow(OUTSIDE)).await.is_err());
+    });
+    assert!(daemon.stop());
+}
+
 #[test]
 fn a_daemon_that_says_nothing_is_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s.sock");
     run(async {
         let listener = UnixListener::bind(&path).unwrap();
-        let second = Duration::from_millis(200);
-        let timeouts = Timeouts { connect: second, request: second, stream: second };
+        let short = Duration::from_millis(200);
+        // The system connects; how long that takes is not what is tried here.
+        let connect = Duration::from_secs(60);
+        let timeouts = Timeouts { connect, request: short, stream: short };
         let client = Client::connect_with(&path, timeouts).await.unwrap();
         let error = client.decide(&flow(OUTSIDE), CARD).await.unwrap_err();
         assert!(matches!(error, ClientError::Timeout(_)), "{error}");

@@ -3,8 +3,12 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -156,12 +160,15 @@ fn a_payload_past_the_limit_is_block() {
 fn a_call_without_an_answer_says_what_to_do() {
     let mut daemon = Daemon::start(Some(REGISTER));
     let folder = daemon.folder.path().to_owned();
-    fs::write(folder.join("token"), "open-to-all\n").unwrap();
+    fs::write(folder.join("token"), "open-to-all-who-read\n").unwrap();
     fs::set_permissions(folder.join("token"), fs::Permissions::from_mode(0o644)).unwrap();
     let output = send(&daemon, OUTSIDE, &["--token-file", "token"], CARD);
-    assert!(code(&output) == 2 && errors(&output).contains("mode 0600"), "{}", errors(&output));
+    assert!(code(&output) == 2 && errors(&output).contains("chmod 0600"), "{}", errors(&output));
     fs::set_permissions(folder.join("token"), fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(code(&send(&daemon, OUTSIDE, &["--token-file", "token"], CARD)), 5);
+    std::os::unix::fs::symlink("token", folder.join("link")).unwrap();
+    let output = send(&daemon, OUTSIDE, &["--token-file", "link"], CARD);
+    assert!(code(&output) == 2 && errors(&output).contains("symbolic link"), "{}", errors(&output));
     assert_eq!(code(&send(&daemon, OUTSIDE, &["no-such-file"], CARD)), 2);
     assert_eq!(code(&send(&daemon, OUTSIDE, &["--timeout", "soon"], CARD)), 2);
     assert_eq!(code(&send(&daemon, OUTSIDE, &["."], CARD)), 2);
@@ -249,6 +256,180 @@ fn decide_asks_no_daemon_of_another_ledger() {
     assert_eq!(code(&output), 5, "{}", errors(&output));
     let decision: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(decision["recorded"]["sequence"], 2);
+}
+
+/// Promise 3: what lies behind the limit of the command was not read, whatever the daemon may take.
+#[test]
+fn a_payload_past_the_limit_of_decide_is_block_beside_a_daemon_too() {
+    let mut payload = "nothing in here. ".repeat((64 << 20) / 17 + 1);
+    payload.push_str("My SSN is 219-09-9998, they said. ");
+    // The daemon holds back less than was read, and says so, or takes all of it and waits for more.
+    for held in [64 << 20, 128 << 20] {
+        let limits = format!("payload_bytes = 268435456\nheld_bytes = {held}");
+        let daemon = Daemon::start(Some(&format!("{REGISTER}\n[serve.limits]\n{limits}\n")));
+        let folder = daemon.folder.path();
+        write_flow(folder, OUTSIDE);
+        fs::write(folder.join("payload"), &payload).unwrap();
+        let decide = ["decide", "--flow", "flow.json", "--state-dir", "state", "--format", "json"];
+        let decide = [&decide[..], &["--release", "released", "payload"]].concat();
+        let output = run(folder, &decide, b"");
+        assert!(code(&output) == 1 && !is_there(&daemon, "released"), "{}", errors(&output));
+        match serde_json::from_slice::<Value>(&output.stdout) {
+            Ok(decision) => {
+                assert_eq!(
+                    (&decision["effect"], &decision["cause"]),
+                    (&json!("block"), &json!("limit"))
+                );
+            }
+            Err(_) => {
+                let said = errors(&output);
+                assert!(output.stdout.is_empty() && said.contains("longer than 64 MiB"), "{said}");
+            }
+        }
+        let until = Instant::now() + Duration::from_secs(60);
+        let query = ["ledger", "query", "--kind", "decision", "--state-dir", "state"];
+        let query = [&query[..], &["--format", "json"]].concat();
+        loop {
+            let entries = String::from_utf8(run(folder, &query, b"").stdout).unwrap();
+            if entries.contains("\"effect\":\"block\"") {
+                break;
+            }
+            assert!(Instant::now() < until && !entries.contains("\"effect\""), "{entries}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// A socket that says it is the daemon of the run `00000000`; the requests that it gets.
+fn pretend(path: &Path) -> Arc<Mutex<Vec<u8>>> {
+    let (listener, asked) = (UnixListener::bind(path).unwrap(), Arc::<Mutex<Vec<u8>>>::default());
+    let all = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut piece) = (stream.unwrap(), [0; 4096]);
+            while let Ok(read @ 1..) = stream.read(&mut piece) {
+                all.lock().unwrap().extend_from_slice(&piece[..read]);
+                let answer = "HTTP/1.1 200 OK\r\nSluice-Request-Id: 00000000-1\r\n\
+                    Content-Length: 0\r\n\r\n";
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        }
+    });
+    asked
+}
+
+/// Who may write in a state directory, or in what it says of its daemon, does not get payloads by it.
+#[test]
+fn decide_sends_to_no_socket_that_others_may_have_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_flow(path, OUTSIDE);
+    fs::write(path.join("sluice.toml"), REGISTER).unwrap();
+    fs::set_permissions(path.join("sluice.toml"), fs::Permissions::from_mode(0o600)).unwrap();
+    let decide = ["decide", "--flow", "flow.json", "--state-dir", "state"];
+    let decide_here = || run(path, &[&decide[..], &["--config", "sluice.toml"]].concat(), CARD);
+    let made = [&decide[..], &["--config", "sluice.toml", "--init"]].concat();
+    assert_eq!(code(&run(path, &made, CARD)), 5);
+    let asked = pretend(&path.join("pretended"));
+    let note = json!({"socket": path.join("pretended"), "pid": 1, "run": "00000000"}).to_string();
+    let (named, mode) = (path.join("state/daemon"), fs::Permissions::from_mode);
+
+    // As a daemon writes it: that it is asked shows that this test can fail.
+    fs::write(&named, &note).unwrap();
+    fs::set_permissions(&named, mode(0o600)).unwrap();
+    assert_eq!(code(&run(path, &decide, CARD)), 4);
+    assert!(!asked.lock().unwrap().is_empty());
+    asked.lock().unwrap().clear();
+
+    fs::set_permissions(&named, mode(0o666)).unwrap();
+    assert_eq!(code(&decide_here()), 5);
+    fs::rename(&named, path.join("elsewhere")).unwrap();
+    fs::set_permissions(path.join("elsewhere"), mode(0o600)).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", &named).unwrap();
+    assert_eq!(code(&decide_here()), 5);
+    fs::remove_file(&named).unwrap();
+    // A pipe that nobody writes to holds nothing up.
+    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&named).status().unwrap().success());
+    assert_eq!(code(&decide_here()), 5);
+    fs::remove_file(&named).unwrap();
+    fs::rename(path.join("elsewhere"), &named).unwrap();
+    fs::set_permissions(path.join("state"), mode(0o777)).unwrap();
+    let output = decide_here();
+    assert!(
+        code(&output) == 2 && errors(&output).contains("open to others"),
+        "{}",
+        errors(&output)
+    );
+    fs::set_permissions(path.join("state"), mode(0o710)).unwrap();
+    assert!(asked.lock().unwrap().is_empty(), "somebody else's socket was asked");
+
+    // A socket of the right name that another user listens on.
+    if !rustix::process::geteuid().is_root() || Command::new("python3").arg("-V").output().is_err()
+    {
+        eprintln!("NOT RUN: without root and python3 there is no socket of another user");
+        return;
+    }
+    fs::set_permissions(path, mode(0o777)).unwrap();
+    let foreign = path.join("foreign");
+    let script = "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\n\
+        s.listen()\nprint(flush=True)\nc = s.accept()[0]\nsys.exit(len(c.recv(1)))";
+    // Neither does it keep the groups of root.
+    let mut child = Command::new("python3")
+        .args(["-c", script])
+        .arg(&foreign)
+        .uid(65_534)
+        .gid(65_534)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+    fs::write(&named, note.replace("pretended", "foreign")).unwrap();
+    fs::set_permissions(&named, mode(0o600)).unwrap();
+    assert_eq!(code(&decide_here()), 5);
+    assert_eq!(child.wait().unwrap().code(), Some(0), "the socket of another user was asked");
+}
+
+/// What stands under the name of `--release` has passed, in this call.
+#[test]
+fn no_older_file_stands_for_what_was_blocked() {
+    let mut daemon = Daemon::start(Some(REGISTER));
+    let folder = daemon.folder.path().to_owned();
+    let (released, more) = (folder.join("released"), ["--release", "released"]);
+    let decide = ["decide", "--flow", "flow.json", "--state-dir", "state"];
+    let alone = [&decide[..], &["--config", "sluice.toml"]].concat();
+    let (streamed, whole) = (SEND.to_vec(), [&SEND[..], &["--whole"]].concat());
+    let tried = |command: &[&str]| {
+        for (destination, expected) in [("elsewhere", 1), (INSIDE, 3), (OUTSIDE, 5)] {
+            write_flow(&folder, destination);
+            fs::write(&released, "older").unwrap();
+            fs::set_permissions(&released, fs::Permissions::from_mode(0o640)).unwrap();
+            let output = run(&folder, &[command, &more].concat(), CARD);
+            assert_eq!(code(&output), expected, "{command:?} {}", errors(&output));
+            assert_eq!(released.exists(), expected == 5, "{command:?}");
+        }
+        let mode = fs::metadata(&released).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+        // What is read would be lost.
+        fs::write(folder.join("card"), CARD).unwrap();
+        for name in ["card", "flow.json"] {
+            let output = run(&folder, &[command, &["--release", name, "card"]].concat(), b"");
+            assert!(
+                code(&output) == 2 && errors(&output).contains("is read"),
+                "{}",
+                errors(&output)
+            );
+            assert!(folder.join(name).exists());
+        }
+    };
+    for command in [&streamed[..], &whole, &decide] {
+        tried(command);
+    }
+    assert!(daemon.stop());
+    tried(&alone);
+    // No daemon is no answer, and no older one either.
+    fs::write(&released, "older").unwrap();
+    assert_eq!(code(&run(&folder, &[&SEND[..], &more].concat(), CARD)), 4);
+    assert!(!released.exists());
 }
 
 #[test]

@@ -2,14 +2,17 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use sluicegate::client::{Client, ClientError, Timeouts};
 use sluicegate::config::Serve;
+use sluicegate::record::State;
+use tokio::net::UnixStream;
 
 use crate::{UsageError, register};
 
@@ -61,18 +64,55 @@ impl Drop for Announced {
     }
 }
 
-/// The socket of the daemon that keeps this state directory, if one does and answers.
-pub fn keeper(state: &Path) -> Option<PathBuf> {
+/// The daemon that keeps a state directory, as that says itself.
+pub struct Keeper {
+    note: Note,
+    /// Who wrote the note.
+    owner: u32,
+}
+
+/// The daemon that keeps this state directory, if one does and answers. A directory or a note in which
+/// somebody else could write names no daemon: payloads would go to whoever did.
+pub fn keeper(state: &Path) -> Option<Keeper> {
+    let state = State::open(state).ok()?;
+    let (note, owner) = note(state.path())?;
+    let keeper = Keeper { note, owner };
+    wait_for(keeper.client()).ok()?.ok()?;
+    Some(keeper)
+}
+
+fn note(state: &Path) -> Option<(Note, u32)> {
+    // Without waiting for a writer, should it be a pipe.
+    let flags =
+        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(state.join(FILE), flags, Mode::empty()).ok()?);
+    let metadata = file.metadata().ok()?;
+    let own = rustix::process::geteuid().as_raw();
+    let is_trusted = metadata.uid() == own || metadata.uid() == 0;
+    if !metadata.is_file() || !is_trusted || metadata.mode() & 0o022 != 0 {
+        return None;
+    }
     let mut text = Vec::new();
-    File::open(state.join(FILE)).ok()?.take(MAX_FILE).read_to_end(&mut text).ok()?;
-    let note: Note = serde_json::from_slice(&text).ok()?;
-    let timeouts = Timeouts { connect: PROBE, request: PROBE, stream: PROBE };
-    let probe = async {
-        let client = Client::connect_with(&note.socket, timeouts).await?;
-        client.run_id().await
-    };
-    let run = wait_for(probe).ok()?.ok()?;
-    (run == note.run).then_some(note.socket)
+    file.take(MAX_FILE).read_to_end(&mut text).ok()?;
+    Some((serde_json::from_slice(&text).ok()?, metadata.uid()))
+}
+
+impl Keeper {
+    /// A client over one connection, at whose other end the daemon has said that it is the one.
+    pub async fn client(&self) -> anyhow::Result<Client> {
+        let gone = || "the daemon that keeps the ledger does not answer; call again";
+        tokio::time::timeout(PROBE, self.probed()).await.with_context(gone)?.with_context(gone)
+    }
+
+    async fn probed(&self) -> anyhow::Result<Client> {
+        let stream = UnixStream::connect(&self.note.socket).await?;
+        // A socket that systemd made is root's.
+        let listener = stream.peer_cred()?.uid();
+        anyhow::ensure!(listener == self.owner || listener == 0, "its socket is somebody else's");
+        let client = Client::over(stream, Timeouts::default()).await?;
+        anyhow::ensure!(client.run_id().await? == self.note.run, "another one has its socket");
+        Ok(client)
+    }
 }
 
 /// The socket that is given, or that the configuration and the environment say.

@@ -6,10 +6,13 @@ pub mod told;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::ExitCode;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use sluicegate::client::Client;
+use sluicegate::client::ClientError;
 use sluicegate::engine::{self, Arriving, Desk, Options, ScannedNames};
 use sluicegate::model::{Cause, Effect, FlowHeader};
 use sluicegate::policy::{Carrier, parse_header};
@@ -17,8 +20,11 @@ use sluicegate::record::pending::{Pending, PendingError};
 use sluicegate::record::{Macs, State, StateError};
 use sluicegate::respond::{Filter, Shaper};
 use sluicegate::serve::{clock, peer};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
-use crate::decide::targets::{Format, Targets};
+use crate::daemon::Keeper;
+use crate::decide::targets::{Format, Release, Targets};
 use crate::names::shown;
 use crate::state::{StateDir, refused};
 use crate::{UsageError, daemon, register};
@@ -28,6 +34,9 @@ const MAX_PAYLOAD: u64 = 64 << 20;
 
 /// The most findings that are kept of a payload, so that all of them can be redacted.
 const MAX_FINDINGS: usize = 200_000;
+
+/// How long a daemon that has a payload past the limit may take to say that it is past its own too.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Decide one payload with its flow header, and record the decision
 ///
@@ -70,11 +79,12 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let release = arguments.targets.release(&arguments.flow, arguments.file.as_deref())?;
     let header = crate::flow::read_header(&arguments.flow, parse_header)?;
     let state = arguments.state.path()?;
-    if let Some(socket) = daemon::keeper(&state) {
+    if let Some(keeper) = daemon::keeper(&state) {
         let payload = payload(arguments.file.as_deref())?;
-        return through(&arguments, &socket, &header, payload);
+        return through(&arguments, &keeper, &header, payload, &release);
     }
     let rules = crate::load::load_rules(&arguments.rules)?;
     // What is in force, and what time it is, is asked once the payload is here: it may take long.
@@ -87,7 +97,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Ok(ledger) => ledger,
         Err(error) => match daemon::keeper(state.path()).filter(|_| is_locked(&error)) {
             // It has started meanwhile.
-            Some(socket) => return through(&arguments, &socket, &header, payload),
+            Some(keeper) => return through(&arguments, &keeper, &header, payload, &release),
             None => return Err(error),
         },
     };
@@ -146,8 +156,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     arguments.targets.print(&text)?;
     let effect = settled.judged.decision.effect;
     let released = match (effect, &settled.judged.redacted) {
-        (Effect::Allow, _) => arguments.targets.release(&payload.bytes),
-        (Effect::Redact, Some(redacted)) => arguments.targets.release(redacted),
+        (Effect::Allow, _) => release.write(&payload.bytes),
+        (Effect::Redact, Some(redacted)) => release.write(redacted),
         _ => Ok(()),
     };
     // Nobody waits for the ledger, or for the payload, while a command runs.
@@ -164,23 +174,82 @@ fn is_locked(error: &anyhow::Error) -> bool {
 /// Has the daemon that keeps the ledger decide.
 fn through(
     arguments: &Arguments,
-    socket: &Path,
+    keeper: &Keeper,
     header: &FlowHeader,
     payload: Payload,
+    release: &Release,
 ) -> anyhow::Result<ExitCode> {
     if arguments.config.is_some() || !arguments.rules.is_empty() {
         let message = "a daemon keeps this ledger, and decides with its own register and rules: \
                        leave `--config` and `--rules` out, or end it";
         return Err(UsageError(message.to_owned()).into());
     }
-    if payload.failed == Some(Cause::Error) {
-        anyhow::bail!("the payload cannot be read to its end, so nothing was sent to the daemon");
+    let targets = &arguments.targets;
+    match payload.failed {
+        None => daemon::wait_for(async {
+            let client = keeper.client().await?;
+            crate::send::whole(&client, header, Bytes::from(payload.bytes), targets, release).await
+        })?,
+        Some(Cause::Limit) => daemon::wait_for(cut(keeper, header, &payload.bytes, targets))?,
+        Some(_) => {
+            anyhow::bail!(
+                "the payload cannot be read to its end, so nothing was sent to the daemon"
+            )
+        }
     }
-    let ask = async {
-        let client = Client::connect(socket).await?;
-        crate::send::whole(&client, header, Bytes::from(payload.bytes), &arguments.targets).await
+}
+
+/// A payload past the limit is block. So that the daemon records it, it gets what was read, without an
+/// end.
+async fn cut(
+    keeper: &Keeper,
+    header: &FlowHeader,
+    read: &[u8],
+    targets: &Targets,
+) -> anyhow::Result<ExitCode> {
+    let answer = match keeper.client().await {
+        Err(error) => Err(format!("the daemon has not recorded it: {error:#}")),
+        Ok(client) => match client.stream_only(header, Cut { read, patience: None }).await {
+            Ok(answer) if answer.effect == Effect::Block => Ok(answer),
+            Err(ClientError::Refused { answer: Some(answer), .. }) => Ok(*answer),
+            Ok(_) | Err(ClientError::Payload(_)) => {
+                Err("the daemon records what it has seen of it as block".to_owned())
+            }
+            Err(error) => Err(format!("the daemon may not have recorded it: {error}")),
+        },
     };
-    daemon::wait_for(ask)?
+    match answer {
+        Ok(answer) => crate::send::print(&answer, targets)?,
+        Err(told) => anstream::eprintln!(
+            "sluice: the payload is longer than 64 MiB, which is block (cause limit): nothing of it may \
+             pass; {told}"
+        ),
+    }
+    Ok(ExitCode::from(Effect::Block.exit_code()))
+}
+
+/// A payload that was not read to its end: what was read, and then no end but an error.
+struct Cut<'a> {
+    read: &'a [u8],
+    /// Runs once all of it is sent.
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl AsyncRead for Cut<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (now, rest) = self.read.split_at(self.read.len().min(buffer.remaining()));
+        if now.is_empty() {
+            let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+            return patience.as_mut().poll(task).map(|()| Err(io::ErrorKind::FileTooLarge.into()));
+        }
+        buffer.put_slice(now);
+        self.read = rest;
+        Poll::Ready(Ok(()))
+    }
 }
 
 struct Payload {

@@ -1,6 +1,6 @@
 //! Where a report goes: standard output, or a file that is replaced only once the report is whole.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -37,49 +37,9 @@ impl Output {
         Output { name: "standard output".to_owned(), out, replaces: None, files }
     }
 
-    /// A file. A device or FIFO is written to directly; anything else is written beside `path` and
-    /// takes its place in [`Output::commit`].
+    /// A file: see [`Place::open`].
     pub fn file(path: &Path) -> anyhow::Result<Output> {
-        let name = format!("`{}`", crate::names::shown(path));
-        // A link keeps pointing where it does; what it points to is replaced.
-        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let existing = fs::metadata(&target).ok();
-        let kind = existing.as_ref().map(|metadata| metadata.file_type());
-        if kind.is_some_and(|kind| kind.is_dir()) {
-            return Err(crate::UsageError(format!("{name} is a directory")).into());
-        }
-        let is_special =
-            kind.is_some_and(|k| k.is_char_device() || k.is_fifo() || k.is_block_device());
-        let cannot = || format!("cannot write {name}");
-        if is_special {
-            let file = OpenOptions::new().write(true).open(&target).with_context(cannot)?;
-            return Ok(Output {
-                name,
-                out: Some(buffered(file)),
-                replaces: None,
-                files: Vec::new(),
-            });
-        }
-        let temporary = beside(&target).with_context(cannot)?;
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&temporary)
-            .with_context(cannot)?;
-        let mut files = regular(rustix::fs::fstat(&file));
-        let mut output = Output {
-            name,
-            out: Some(buffered(file)),
-            replaces: Some((temporary.clone(), target)),
-            files: Vec::new(),
-        };
-        if let Some(metadata) = &existing {
-            files.push(FileId::from_metadata(metadata));
-            fs::set_permissions(&temporary, metadata.permissions())
-                .with_context(|| format!("cannot write {}", output.name))?;
-        }
-        output.files = files;
-        Ok(output)
+        Place::of(path)?.open()
     }
 
     /// The files that this is and that it replaces: no part of what a scan is to see.
@@ -104,6 +64,72 @@ impl Output {
 
     fn named(&self, error: io::Error) -> io::Error {
         io::Error::new(error.kind(), format!("cannot write {}: {error}", self.name))
+    }
+}
+
+/// Where a file is to be, and what was there.
+pub struct Place {
+    name: String,
+    target: PathBuf,
+    existing: Option<Metadata>,
+}
+
+impl Place {
+    /// Where `path` leads. A link keeps pointing where it does; what it points to is replaced.
+    pub fn of(path: &Path) -> anyhow::Result<Place> {
+        let name = format!("`{}`", crate::names::shown(path));
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let existing = fs::metadata(&target).ok();
+        if existing.as_ref().is_some_and(Metadata::is_dir) {
+            return Err(crate::UsageError(format!("{name} is a directory")).into());
+        }
+        Ok(Place { name, target, existing })
+    }
+
+    /// Takes an older file away. Refuses where that is one of `inputs`, which would be lost.
+    pub fn clear(&self, inputs: &[FileId]) -> anyhow::Result<()> {
+        let Some(existing) = self.existing.as_ref().filter(|it| it.is_file()) else {
+            return Ok(());
+        };
+        if inputs.contains(&FileId::from_metadata(existing)) {
+            let message = format!("{} is read, and cannot be written too", self.name);
+            return Err(crate::UsageError(message).into());
+        }
+        fs::remove_file(&self.target).with_context(|| format!("cannot remove {}", self.name))
+    }
+
+    /// Opens it. A device or FIFO is written to directly; anything else is written beside it, with
+    /// the mode of an older file, and takes its place in [`Output::commit`].
+    pub fn open(&self) -> anyhow::Result<Output> {
+        let Place { name, target, existing } = self;
+        let cannot = || format!("cannot write {name}");
+        let kind = existing.as_ref().map(Metadata::file_type);
+        let is_special =
+            kind.is_some_and(|k| k.is_char_device() || k.is_fifo() || k.is_block_device());
+        if is_special {
+            let file = OpenOptions::new().write(true).open(target).with_context(cannot)?;
+            let out = Some(buffered(file));
+            return Ok(Output { name: name.clone(), out, replaces: None, files: Vec::new() });
+        }
+        let temporary = beside(target).with_context(cannot)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&temporary)
+            .with_context(cannot)?;
+        let mut files = regular(rustix::fs::fstat(&file));
+        let mut output = Output {
+            name: name.clone(),
+            out: Some(buffered(file)),
+            replaces: Some((temporary.clone(), target.clone())),
+            files: Vec::new(),
+        };
+        if let Some(metadata) = existing {
+            files.push(FileId::from_metadata(metadata));
+            fs::set_permissions(&temporary, metadata.permissions()).with_context(cannot)?;
+        }
+        output.files = files;
+        Ok(output)
     }
 }
 
@@ -173,6 +199,11 @@ fn regular(stat: rustix::io::Result<rustix::fs::Stat>) -> Vec<FileId> {
         .map(|stat| FileId { device: stat.st_dev, inode: stat.st_ino })
         .into_iter()
         .collect()
+}
+
+/// The file that standard input is read from, if it is one.
+pub fn stdin_files() -> Vec<FileId> {
+    regular(rustix::fs::fstat(io::stdin()))
 }
 
 /// The files that standard error is written to.

@@ -1,7 +1,6 @@
 //! `sluice send`: a payload to the daemon, decided while it is sent.
 
-use std::io::{self, IsTerminal, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -13,16 +12,15 @@ use indicatif::ProgressBar;
 use sluicegate::client::{Answer, Client, ClientError, Timeouts};
 use sluicegate::model::{Effect, FlowHeader};
 use sluicegate::policy::parse_header;
+use sluicegate::serve::peer::read_token_file;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::signal::unix::{SignalKind, signal};
+use zeroize::Zeroizing;
 
-use crate::decide::targets::{Format, Targets};
+use crate::decide::targets::{Format, Release, Targets};
 use crate::names::shown;
 use crate::output::Output;
 use crate::{UsageError, daemon, progress};
-
-/// Bytes of a token file.
-const MAX_TOKEN: u64 = 4_096;
 
 /// Send one payload with its flow header through the socket of `sluice serve`
 ///
@@ -48,7 +46,8 @@ pub struct Arguments {
     #[arg(long)]
     whole: bool,
 
-    /// Show the workflow's token in this file, which nobody else may read
+    /// Show the workflow's token in this file, which has to be the caller's own or root's, of mode
+    /// 0600, and no link
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 
@@ -62,6 +61,7 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let release = arguments.targets.release(&arguments.flow, arguments.file.as_deref())?;
     let header = crate::flow::read_header(&arguments.flow, parse_header)?;
     let token = arguments.token_file.as_deref().map(token).transpose()?;
     let socket = daemon::socket(arguments.socket.as_deref())?;
@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let (mut interrupted, mut ended) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         tokio::select! {
-            code = sent(arguments, &socket, &header, token) => code,
+            code = sent(arguments, &socket, &header, token, &release) => code,
             // What is half written is taken away.
             _ = interrupted.recv() => anyhow::bail!("interrupted: what the daemon has seen of the payload is block"),
             _ = ended.recv() => anyhow::bail!("ended: what the daemon has seen of the payload is block"),
@@ -81,7 +81,8 @@ async fn sent(
     arguments: &Arguments,
     socket: &Path,
     header: &FlowHeader,
-    token: Option<Vec<u8>>,
+    token: Option<Zeroizing<Vec<u8>>>,
+    release: &Release,
 ) -> anyhow::Result<ExitCode> {
     let timeouts =
         Timeouts { request: arguments.timeout, stream: arguments.timeout, ..Timeouts::default() };
@@ -96,14 +97,10 @@ async fn sent(
         let read = payload.read_to_end(&mut bytes).await;
         payload.bar.finish_and_clear();
         read.map_err(|error| daemon::failed(ClientError::Payload(error)))?;
-        return whole(&client, header, Bytes::from(bytes), targets).await;
+        return whole(&client, header, Bytes::from(bytes), targets, release).await;
     }
     let bar = payload.bar.clone();
-    let mut out = match targets.release.as_deref() {
-        None => None,
-        Some(_) if targets.is_released_to_stdout() => Some(Output::stdout(Some(&bar))),
-        Some(path) => Some(Output::file(path)?),
-    };
+    let mut out = release.open(&bar)?;
     let outcome = match &mut out {
         Some(out) => client.stream(header, &mut payload, &mut Blocking(out)).await,
         None => client.stream_only(header, &mut payload).await,
@@ -122,14 +119,15 @@ pub async fn whole(
     header: &FlowHeader,
     payload: Bytes,
     targets: &Targets,
+    release: &Release,
 ) -> anyhow::Result<ExitCode> {
-    let outcome = match targets.release {
-        Some(_) => client.decide(header, payload.clone()).await,
-        None => client.decide_only(header, payload.clone()).await,
+    let outcome = match release {
+        Release::Nowhere => client.decide_only(header, payload.clone()).await,
+        _ => client.decide(header, payload.clone()).await,
     };
     let answer = decided(outcome, targets)?;
     if let Some(bytes) = answer.may_pass(&payload) {
-        targets.release(bytes)?;
+        release.write(bytes)?;
     }
     Ok(ExitCode::from(answer.effect.exit_code()))
 }
@@ -140,26 +138,22 @@ fn decided(outcome: Result<Answer, ClientError>, targets: &Targets) -> anyhow::R
         Err(ClientError::Refused { answer: Some(answer), .. }) => *answer,
         other => other.map_err(daemon::failed)?,
     };
-    match targets.format {
-        Format::Human => targets.print(answer.human().as_bytes())?,
-        Format::Json => targets.print(answer.text())?,
-    }
+    print(&answer, targets)?;
     Ok(answer)
 }
 
-/// The token of a workflow, from a file that is its owner's alone.
-fn token(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let name = shown(path);
-    let cannot = |error: io::Error| UsageError(format!("cannot read `{name}`: {error}"));
-    let file = std::fs::File::open(path).map_err(cannot)?;
-    let metadata = file.metadata().map_err(cannot)?;
-    if !metadata.is_file() || metadata.mode() & 0o077 != 0 {
-        let message = format!("`{name}` is no file of mode 0600; others could read the token");
-        return Err(UsageError(message).into());
+/// Prints a decision of the daemon.
+pub fn print(answer: &Answer, targets: &Targets) -> anyhow::Result<()> {
+    match targets.format {
+        Format::Human => targets.print(answer.human().as_bytes()),
+        Format::Json => targets.print(answer.text()),
     }
-    let mut token = Vec::new();
-    file.take(MAX_TOKEN).read_to_end(&mut token).map_err(cannot)?;
-    Ok(token.trim_ascii().to_vec())
+}
+
+/// The token of a workflow, from a file that is its owner's alone.
+fn token(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    let refused = |error| UsageError(format!("token file `{}`: {error}", shown(path)));
+    Ok(read_token_file(path).map_err(refused)?)
 }
 
 /// The payload, with a bar that shows how much of it was read.
