@@ -437,7 +437,8 @@ mod tests {
         drop(helper);
         assert_eq!(lanes.ask("running 1\n"), None);
         assert_eq!(lanes.ask("running 1\n"), None, "at once");
-        assert_eq!((lanes.lock().alive, lanes.lock().lost), (0, 2));
+        let free = lanes.lock();
+        assert_eq!((free.alive, free.lost), (0, 2));
     }
 
     #[test]
