@@ -184,7 +184,7 @@ fn values_behind_escapes_are_found() {
     for more in [
         json!({"tools": [{"function": {"description": "SSN:\n536-22-8145"}}]}),
         json!({"tools": [{"function": {"description": "SSN:\t536-22-8145"}}]}),
-        json!({"tools": [{"function": {"description": "card:\n4111111111111111"}}]}),
+        json!({"tools": [{"function": {"description": "card:\n4556737586899855"}}]}),
         json!({"tools": [{"SSN:\n536-22-8145": null}]}),
         json!({"structured_messages": [{"role": "user", "content": "SSN:\n536-22-8145"}]}),
         arguments(r#"{"note": "SSN:\n536-22-8145"}"#),
