@@ -176,6 +176,50 @@ fn what_cannot_be_read_or_rewritten_is_held() {
     assert_eq!(ask(covered).json()["action"], "NONE");
 }
 
+/// An escape would hide a value from the scan: its letters are none of the text.
+#[test]
+fn values_behind_escapes_are_found() {
+    let daemon = Daemon::start(Some(REGISTER));
+    let arguments = |text: &str| json!({"tool_calls": [{"function": {"arguments": text}}]});
+    for more in [
+        json!({"tools": [{"function": {"description": "SSN:\n536-22-8145"}}]}),
+        json!({"tools": [{"function": {"description": "SSN:\t536-22-8145"}}]}),
+        json!({"tools": [{"function": {"description": "card:\n4556737586899855"}}]}),
+        json!({"tools": [{"SSN:\n536-22-8145": null}]}),
+        json!({"structured_messages": [{"role": "user", "content": "SSN:\n536-22-8145"}]}),
+        arguments(r#"{"note": "SSN:\n536-22-8145"}"#),
+        arguments(r#"{"note": "SSN:\t536-22-8145"}"#),
+        arguments(r#"{"note": "SSN \u0035\u0033\u0036-22-8145"#),
+        arguments(r#"{"note": "mail ada.lovelace\u0040hospital.org"}"#),
+        arguments(r#"{"ssn": ["536228145"]}"#),
+    ] {
+        let mut body = json!({"input_type": "request", "texts": ["Hello"]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = post(&daemon.socket, PATH, &body).json();
+        assert_eq!(answer["action"], "BLOCKED", "{more}");
+    }
+}
+
+/// Files reach the model as pictures do.
+#[test]
+fn files_outside_of_images_are_held() {
+    let daemon = Daemon::start(Some(REGISTER));
+    let uri = "data:image/png;base64,iVBORw0KGgo=";
+    for part in [
+        json!({"type": "file", "file": {"file_data": "JVBERi0xLjQK"}}),
+        json!({"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}),
+        json!({"type": "image_url", "image_url": {"url": uri}}),
+        json!({"type": "of_a_later_version", "x": "JVBERi0x".repeat(32)}),
+    ] {
+        let messages = json!([{"role": "user", "content": [part]}]);
+        let body =
+            json!({"input_type": "request", "texts": ["Hello"], "structured_messages": messages});
+        let reason = blocked(&post(&daemon.socket, PATH, &body));
+        let what = "what stands beside texts and images waits for approval";
+        assert!(reason.contains(what), "{reason}");
+    }
+}
+
 /// LiteLLM drops redactions of streamed responses, unless it is told otherwise.
 #[test]
 fn responses_are_rewritten_only_where_that_is_asked_for() {

@@ -25,7 +25,7 @@ pub struct JsonBody {
 }
 
 impl JsonBody {
-    /// Reads a body.
+    /// Reads a body, of which `copies` may be in memory at once, itself among them.
     ///
     /// # Errors
     ///
@@ -35,6 +35,7 @@ impl JsonBody {
         headers: &HeaderMap,
         body: Body,
         limits: &Limits,
+        copies: usize,
     ) -> Result<JsonBody, (Limit, &'static str)> {
         let mut share = shared.memory.share();
         let mut pieces = Pieces::new(body, limits, limits.deadline_ms);
@@ -48,7 +49,8 @@ impl JsonBody {
         let count = |byte| memchr::memchr_iter(byte, &bytes).count();
         let elements = (count(b',') + count(b'[')).saturating_mul(ELEMENT);
         let objects = count(b'{').saturating_mul(OBJECT);
-        let needed = bytes.len().saturating_mul(3).saturating_add(elements).saturating_add(objects);
+        let needed =
+            bytes.len().saturating_mul(copies).saturating_add(elements).saturating_add(objects);
         if !share.resize(needed) {
             return Err((Limit::Memory, "too much of payloads is in memory; try again later"));
         }

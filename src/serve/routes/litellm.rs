@@ -1,8 +1,8 @@
 //! LiteLLM's generic guardrail: every text of a request or response is decided and recorded.
 //!
 //! Shapes are those of litellm 1.110.2 (`GenericGuardrailAPIRequest`, `GenericGuardrailAPIResponse`).
-//! Promised: every answer has an `action`, and it is `BLOCKED` for whatever was not decided. Such an
-//! answer has status 200, since LiteLLM lets requests pass on other ones where it is told to
+//! Promised: every answer to a `POST` of this route has an `action`, and it is `BLOCKED` for whatever
+//! was not decided. Such an answer has status 200, since LiteLLM lets requests pass on other ones where it is told to
 //! (`unreachable_fallback`, `fail_on_error`). docs/DROP-IN.md says what becomes of each field.
 
 mod rest;
@@ -29,6 +29,10 @@ use crate::serve::in_force::InForce;
 use crate::serve::pool::PoolError;
 use crate::serve::refusal::Limit;
 use crate::serve::shared::{Caller, Shared, now};
+
+/// Copies of a body: itself, what it holds, the rest with and without its escapes in room that
+/// doubles as it grows, and a string of it.
+const COPIES: usize = 7;
 
 /// Reasons that an answer holds.
 const REASONS: usize = 10;
@@ -107,7 +111,7 @@ pub async fn guardrail(
     let Some(settings) = in_force.settings.litellm.clone() else {
         return undecided(&shared, &caller, Limit::NoRoute, "it is not configured");
     };
-    let body = match JsonBody::read(&shared, &headers, body, &limits).await {
+    let body = match JsonBody::read(&shared, &headers, body, &limits, COPIES).await {
         Ok(body) => body,
         Err((limit, message)) => return undecided(&shared, &caller, limit, message),
     };
@@ -200,7 +204,8 @@ impl Deciding<'_> {
             payloads.push((format!("image {number}"), settled));
         }
         if let Some(rest) = rest {
-            let settled = self.settle(of("json"), Carrier::Fixed, &rest)?;
+            let format = if rest.is_opaque { "opaque" } else { "text" };
+            let settled = self.settle(of(format), Carrier::Fixed, rest.text.as_bytes())?;
             payloads.push(("what stands beside texts and images".to_owned(), settled));
         }
         Ok(Started { texts, payloads })

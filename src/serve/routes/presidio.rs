@@ -77,6 +77,9 @@ struct Metadata {
     recognizer_identifier: String,
 }
 
+/// Copies of a body: itself, what it holds, and what is answered.
+const COPIES: usize = 3;
+
 /// What the pool gives back.
 struct Analyzed {
     body: Vec<u8>,
@@ -92,7 +95,7 @@ pub async fn analyze(
 ) -> Response<Body> {
     let in_force = shared.now_in_force();
     let limits = in_force.settings.limits;
-    let body = match JsonBody::read(&shared, &headers, body, &limits).await {
+    let body = match JsonBody::read(&shared, &headers, body, &limits, COPIES).await {
         Ok(body) => body,
         Err((limit, message)) => return refused(&shared, &caller, limit, message),
     };
