@@ -30,6 +30,7 @@ use sluicegate::scan::structure::Tracker;
 use sluicegate::scan::sweep::Kernel;
 use sluicegate::{RuleSet, Scanner};
 
+pub use crate::fuzz_request::request;
 use crate::support::{rules, segmented};
 
 /// A target: its name, which is that of its folders under `fuzz/`, and its check.
@@ -42,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     ("journal", journal),
     ("names", names),
     ("proof", proof),
+    ("request", request),
     ("rule_pack", rule_pack),
     ("scanner", scanner),
     ("sniff", sniffed),
@@ -511,7 +513,7 @@ fn assert_seen(text: &str) {
 }
 
 /// Reads back what `escape` wrote.
-fn unescape(shown: &str) -> Cow<'_, str> {
+pub fn unescape(shown: &str) -> Cow<'_, str> {
     let mut name = String::new();
     let mut rest = shown;
     while let Some((before, behind)) = rest.split_once('\\') {

@@ -26,6 +26,7 @@ mod exact;
 mod flowing;
 mod fuzz_bodies;
 mod fuzz_regressions;
+mod fuzz_request;
 mod generated;
 mod http;
 mod ledger_cli;
