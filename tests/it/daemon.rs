@@ -22,6 +22,11 @@ pub struct Daemon {
 impl Daemon {
     /// A daemon with this register, or with the defaults.
     pub fn start(config_text: Option<&str>) -> Daemon {
+        Daemon::start_with(config_text, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(config_text: Option<&str>, arguments: &[&str]) -> Daemon {
         let folder = tempfile::tempdir().unwrap();
         let (socket, state) = (folder.path().join("s.sock"), folder.path().join("state"));
         let config = folder.path().join("sluice.toml");
@@ -34,6 +39,7 @@ impl Daemon {
             .arg(&socket)
             .arg("--config")
             .arg(&config)
+            .args(arguments)
             .stdin(Stdio::null())
             .stderr(fs::File::create(folder.path().join("log")).unwrap())
             .spawn()
