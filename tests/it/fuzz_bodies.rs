@@ -30,6 +30,7 @@ use sluicegate::scan::structure::Tracker;
 use sluicegate::scan::sweep::Kernel;
 use sluicegate::{RuleSet, Scanner};
 
+use crate::fuzz_flow::resolved;
 pub use crate::fuzz_request::request;
 use crate::support::{rules, segmented};
 
@@ -75,6 +76,8 @@ pub fn flow(data: &[u8]) {
         };
         let flow = policy.resolve(&header, &peer, Carrier::Rewritable);
         assert!(flow.destination.is_none() && !flow.purpose_listed, "nothing is registered");
+        resolved(&header, &peer);
+        resolved(&header, &Attested { uid: 7, ..peer });
     }
     if let Ok(statement) = Statement::parse(data) {
         assert_eq!(statement.to_bytes().as_deref(), Ok(data), "what is signed has one form");

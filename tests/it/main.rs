@@ -25,6 +25,7 @@ mod docs;
 mod exact;
 mod flowing;
 mod fuzz_bodies;
+mod fuzz_flow;
 mod fuzz_regressions;
 mod fuzz_request;
 mod generated;

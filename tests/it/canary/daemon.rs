@@ -361,8 +361,10 @@ impl Drop for Cgroup {
     }
 }
 
-fn nothing_is_written(log: &str) {
-    let mut daemon = Daemon::start_with(Some(REGISTER), &["--log", log, "--log-level", "debug"]);
+/// Records are the same whatever the form of the log, so they are searched with one of them.
+fn nothing_is_written(log_format: &str) {
+    let mut daemon =
+        Daemon::start_with(Some(REGISTER), &["--log", log_format, "--log-level", "debug"]);
     payloads_and_claims(&daemon);
     heads(&daemon);
     drop_ins(&daemon);
@@ -381,6 +383,9 @@ fn nothing_is_written(log: &str) {
         log.matches("decided").count() > 50 && log.contains("a connection ended early"),
         "{log}"
     );
+    if log_format == "human" {
+        return;
+    }
     let state = daemon.state.to_str().unwrap();
     let query = ["ledger", "query", "--format", "json", "--state-dir", state];
     let (code, said) = run(daemon.folder.path(), &words(&query), b"");
