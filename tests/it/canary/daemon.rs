@@ -280,7 +280,7 @@ fn drop_ins(daemon: &Daemon) {
         json!({"text": text, "language": "en", "context": [password]}),
         json!({"text": {token: card}, "language": "en"}),
         json!({"text": text, "language": "en", "score_threshold": password}),
-        json!(card),
+        json!([card, ssn]),
     ] {
         post(400, "/analyze", wrong);
     }
