@@ -123,7 +123,7 @@ pub enum ClientError {
     #[error("the token has to be printable ASCII without spaces, and not empty")]
     Token,
     /// The payload could not be read to its end.
-    #[error("the payload cannot be read: {0}; the daemon has recorded block")]
+    #[error("the payload cannot be read to its end: {0}; what the daemon has seen of it is block")]
     Payload(io::Error),
     /// Released bytes could not be written.
     #[error("released bytes cannot be written: {0}")]

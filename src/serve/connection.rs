@@ -1,5 +1,6 @@
 //! Connections are accepted, counted and served, each on a task of its own.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tracing::{debug, warn};
 
 use super::automatic::{Formed, Requests};
 use super::budget::Counted;
+use super::patient::Patient;
 use super::peer::Peer;
 use super::refusal::{Limit, refuse_bytes};
 use super::shared::{Caller, Shared};
@@ -145,6 +147,7 @@ async fn serve(
 ) {
     let limits = shared.in_force.load().settings.limits;
     let requests = Requests::default();
+    let stream = Patient::new(stream, Duration::from_millis(limits.idle_ms));
     let stream = Formed::new(stream, requests.clone(), held);
     let routes = tower_service(router, Arc::clone(&caller));
     let entering = requests.clone();
@@ -173,12 +176,18 @@ async fn serve(
     if let Err(error) = ended {
         if error.is_parse() {
             shared.refused(requests.refused().unwrap_or(Limit::Request), &caller);
-        } else if error.is_timeout() && requests.is_begun() {
+        } else if error.is_timeout() && requests.is_begun() || is_given_up(&error) {
             shared.refused(Limit::Idle, &caller);
         }
         // Its words are about the protocol, never about content.
         debug!(uid = caller.peer.uid(), parse = error.is_parse(), "a connection ended early");
     }
+}
+
+/// Whether the other end did not take its answer.
+fn is_given_up(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|it| it.downcast_ref::<io::Error>());
+    source.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 fn tower_service(

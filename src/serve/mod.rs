@@ -17,6 +17,7 @@ mod flow_stream;
 mod in_force;
 pub mod messenger;
 mod metrics;
+mod patient;
 mod payload;
 pub mod peer;
 mod pool;

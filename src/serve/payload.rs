@@ -46,6 +46,9 @@ impl Pieces {
     /// All pieces in one, or as far as they came with what went wrong. `share` grows with them.
     pub async fn whole(&mut self, share: &mut Share, expected: u64) -> (Vec<u8>, Option<Broken>) {
         let mut whole = Vec::new();
+        if expected > self.left {
+            return (whole, Some(Broken::Limit(Limit::PayloadBytes)));
+        }
         // A length that is only claimed is believed as far as it costs little.
         let expected = usize::try_from(expected.min(self.left).min(1 << 20)).unwrap_or(0);
         if share.resize(expected) {

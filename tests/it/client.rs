@@ -179,26 +179,28 @@ fn what_went_out_before_a_block_is_all_that_does() {
 
 #[test]
 fn a_payload_that_cannot_be_read_is_block() {
-    struct Broken(usize);
+    struct Broken(usize, std::pin::Pin<Box<tokio::time::Sleep>>);
     impl tokio::io::AsyncRead for Broken {
         fn poll_read(
             mut self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
+            context: &mut std::task::Context<'_>,
             buffer: &mut tokio::io::ReadBuf<'_>,
         ) -> std::task::Poll<io::Result<()>> {
             self.0 += 1;
-            match self.0 {
-                1 => buffer.put_slice(b"the first half"),
-                _ => return std::task::Poll::Ready(Err(io::Error::other("unplugged"))),
+            if self.0 == 1 {
+                buffer.put_slice(b"the first half");
+                return std::task::Poll::Ready(Ok(()));
             }
-            std::task::Poll::Ready(Ok(()))
+            // So that the first half is sent before.
+            self.1.as_mut().poll(context).map(|()| Err(io::Error::other("unplugged")))
         }
     }
     let daemon = Daemon::start(Some(REGISTER));
     run(async {
         let client = Client::connect(&daemon.socket).await.unwrap();
         let mut released = Vec::new();
-        let answer = client.stream(&flow(OUTSIDE), Broken(0), &mut released).await;
+        let broken = Broken(0, Box::pin(tokio::time::sleep(Duration::from_secs(1))));
+        let answer = client.stream(&flow(OUTSIDE), broken, &mut released).await;
         let error = answer.unwrap_err();
         assert!(matches!(error, ClientError::Payload(_)), "{error}");
         assert!(released.is_empty(), "the first half may go out only if the second one does");

@@ -71,8 +71,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         tokio::select! {
             code = sent(arguments, &socket, &header, token) => code,
             // What is half written is taken away.
-            _ = interrupted.recv() => anyhow::bail!("interrupted: the daemon records block"),
-            _ = ended.recv() => anyhow::bail!("ended: the daemon records block"),
+            _ = interrupted.recv() => anyhow::bail!("interrupted: what the daemon has seen of the payload is block"),
+            _ = ended.recv() => anyhow::bail!("ended: what the daemon has seen of the payload is block"),
         }
     })?
 }

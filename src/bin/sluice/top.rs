@@ -62,7 +62,8 @@ fn interval(text: &str) -> Result<Duration, String> {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let once = arguments.once || arguments.json;
-    if !once && !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
+    let on_a_terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
+    if !once && !on_a_terminal {
         let message = "this is no terminal; `--once` prints one sample, `--json` as JSON";
         return Err(UsageError(message.to_owned()).into());
     }

@@ -145,11 +145,6 @@ fn routes(earlier: &Samples, later: &Samples, per_second: impl Fn(f64) -> f64) -
 }
 
 /// A count as a whole number.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "`as` takes what does not fit as the nearest number"
-)]
 fn whole(count: f64) -> u64 {
     count.max(0.0) as u64
 }
@@ -212,7 +207,6 @@ impl fmt::Display for Rates {
         line("connections", self.connections.to_string())?;
         line("streams", self.streams.to_string())?;
         line("queue", self.queue.to_string())?;
-        #[expect(clippy::cast_precision_loss, reason = "it is shown with two digits")]
         line("memory", bytes(self.memory_bytes as f64))?;
         line("cache hits", percent(self.cache_hit_rate))?;
         for limit in &self.refused {

@@ -84,11 +84,6 @@ impl Screen {
         let room = usize::from(area.width.saturating_sub(2));
         let left_out = self.history.len().saturating_sub(room);
         // Tenths, so that less than one a second is seen.
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "`as` takes what does not fit as the nearest number"
-        )]
         let tenths = |flows: &f64| (flows * 10.0) as u64;
         let bars: Vec<u64> = self.history.iter().skip(left_out).map(tenths).collect();
         frame.render_widget(Sparkline::default().data(bars).block(block), area);
@@ -143,7 +138,6 @@ impl Screen {
 
     fn load(&self) -> Paragraph<'_> {
         let rates = &self.rates;
-        #[expect(clippy::cast_precision_loss, reason = "it is shown with two digits")]
         let memory = bytes(rates.memory_bytes as f64);
         let now = format!(
             "connections {}   streams {}   queue {}   memory {memory}   cache hits {}",
@@ -178,12 +172,6 @@ impl Screen {
 
 /// A bar of this share of the room.
 fn bar(share: f64, room: usize) -> String {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a share of a screen's width"
-    )]
     let cells = (share.clamp(0.0, 1.0) * room as f64).round() as usize;
     "█".repeat(cells.min(room))
 }

@@ -36,7 +36,7 @@ pub fn without(rest: Map<String, Value>, texts: &[String], images: &[String]) ->
     let mut says_more = false;
     for (key, value) in &mut rest {
         let place = if key == MESSAGES { Place::Message } else { Place::Elsewhere };
-        let own = !KEYS.contains(&key.as_str()) && !(value.is_null() && is_plain(key));
+        let own = is_own(key, value);
         says_more |= own;
         says_more |= strip(value, place, &decided);
     }
@@ -67,17 +67,29 @@ fn strip(value: &mut Value, place: Place, decided: &HashSet<&str>) -> bool {
             !WORDS.contains(&text.as_str())
         }
         Value::Array(items) => {
-            items.iter_mut().fold(false, |more, item| strip(item, place, decided) || more)
+            let mut more = false;
+            for item in items {
+                more |= strip(item, place, decided);
+            }
+            more
         }
-        Value::Object(fields) => fields.iter_mut().fold(false, |more, (key, item)| {
-            let is_content = place != Place::Elsewhere && DECIDED.contains(&key.as_str());
-            let place = if is_content { Place::Content } else { Place::Elsewhere };
-            // A key that holds nothing says nothing, unless it is data itself.
-            let own =
-                !is_content && !KEYS.contains(&key.as_str()) && !(item.is_null() && is_plain(key));
-            strip(item, place, decided) || own || more
-        }),
+        Value::Object(fields) => {
+            let mut more = false;
+            for (key, item) in fields {
+                let is_content = place != Place::Elsewhere && DECIDED.contains(&key.as_str());
+                let place = if is_content { Place::Content } else { Place::Elsewhere };
+                more |= !is_content && is_own(key, item);
+                more |= strip(item, place, decided);
+            }
+            more
+        }
     }
+}
+
+/// Whether a key may itself be data. One that holds nothing says nothing, unless it is data itself.
+fn is_own(key: &str, value: &Value) -> bool {
+    let says_nothing = value.is_null() && is_plain(key);
+    !says_nothing && !KEYS.contains(&key)
 }
 
 /// Whether a key is a name as programs have them, too plain to be data.

@@ -101,7 +101,7 @@ pub struct Flow {
     step: Option<String>,
     #[serde(default)]
     #[schema(max_items = 256)]
-    parents: Vec<String>,
+    parents: Vec<Name>,
     #[schema(min_length = 1, max_length = 2048)]
     workflow: Option<String>,
     #[schema(min_length = 1, max_length = 2048)]
@@ -119,7 +119,7 @@ pub struct Flow {
     /// Ids of categories.
     #[serde(default)]
     #[schema(max_items = 256)]
-    labels: Vec<String>,
+    labels: Vec<Name>,
     #[schema(min_length = 1, max_length = 2048)]
     format: Option<String>,
     #[schema(min_length = 1, max_length = 2048)]
@@ -127,6 +127,11 @@ pub struct Flow {
     #[schema(min_length = 1, max_length = 2048)]
     escalation: Option<String>,
 }
+
+/// A name without control characters.
+#[derive(Deserialize, ToSchema)]
+#[schema(min_length = 1, max_length = 2048)]
+pub struct Name(String);
 
 /// Why nothing was decided. It is block.
 #[derive(Deserialize, ToSchema)]
@@ -413,13 +418,14 @@ pub struct AnalyzeRequest {
     score_threshold: Option<f64>,
     /// Names that `GET /supportedentities` lists.
     entities: Option<Vec<String>>,
-    #[schema(value_type = Value)]
+    #[schema(value_type = Value, required = false)]
     correlation_id: Option<Value>,
-    #[schema(value_type = Value)]
+    #[schema(value_type = Value, required = false)]
     regex_flags: Option<Value>,
     return_decision_process: Option<bool>,
     allow_list: Option<Vec<String>>,
-    allow_list_match: Option<AllowListMatch>,
+    /// `exact`; anything else is refused where there is an `allow_list`.
+    allow_list_match: Option<String>,
     /// Refused unless empty.
     #[schema(max_items = 0)]
     ad_hoc_recognizers: Option<Vec<String>>,
@@ -442,12 +448,6 @@ pub struct NonEmptyText(String);
 #[derive(Deserialize, ToSchema)]
 #[schema(min_items = 1)]
 pub struct NonEmptyList(Vec<String>);
-
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AllowListMatch {
-    Exact,
-}
 
 /// One entity. `start` and `end` count Unicode code points.
 #[derive(Deserialize, ToSchema)]
