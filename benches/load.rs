@@ -49,6 +49,7 @@ const REGISTER: &str = r#"version = 1
 id = "model"
 trust = "internal"
 url = ["https://model.example/"]
+approved = ["pii.email"]
 release = "prefix"
 [[workflow]]
 id = "support"
@@ -322,7 +323,8 @@ fn drive(plan: &Plan, socket: &Path, count: usize, pace: Option<Pace>, seed: u64
             figures.unanswered = (busy.len() + waiting.len()) as u64;
             break;
         }
-        let until = next.filter(|due| *due < end && !free.is_empty()).unwrap_or(now + DRAIN);
+        let rest = if now < end { end } else { end + DRAIN };
+        let until = next.filter(|due| *due < end && !free.is_empty()).unwrap_or(rest);
         let wait = until.saturating_duration_since(now);
         let wait = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() };
         let mut polled: Vec<PollFd<'_>> =
@@ -400,6 +402,7 @@ impl Connection {
         let effect = if plan.mode == Mode::Classify { None } else { Some("allow") };
         let released = match (plan.mode, answer.part("released")) {
             (Mode::Stream, Some(bytes)) => {
+                // The letters are in place of the first bytes.
                 bytes.len() == plan.payload.len()
                     && bytes[..LETTERS] == self.letters
                     && bytes[LETTERS..] == plan.payload[LETTERS..]
@@ -571,7 +574,7 @@ impl Daemon {
             .arg("--state-dir")
             .arg(folder.path().join("state"))
             .arg("--socket")
-            .arg(folder.path().join("s.sock"))
+            .arg(folder.path().join("run/s.sock"))
             .arg("--config")
             .arg(config)
             .stdin(Stdio::null())
@@ -589,7 +592,7 @@ impl Daemon {
     }
 
     fn socket(&self) -> PathBuf {
-        self.folder.path().join("s.sock")
+        self.folder.path().join("run/s.sock")
     }
 
     fn pid(&self) -> u32 {

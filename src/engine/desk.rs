@@ -202,37 +202,22 @@ impl Desk<'_> {
         };
         let named = header.grant.as_ref().or(header.escalation.as_ref());
         let named = named.and_then(|claimed| EscalationId::parse(claimed.as_str()).ok());
-        let kept = match self.pending.list() {
-            Ok(kept) => kept,
-            Err(error) => return Ok(Err(error.to_string())),
+        let kept = || -> Result<_, String> {
+            let bytes = new.to_bytes().map_err(|error| error.to_string())?;
+            let alike = self.pending.like(&bytes).map_err(|error| error.to_string())?;
+            Ok((bytes, alike))
         };
-        for id in kept {
-            let Ok(kept) = self.pending.load(id, now) else { continue };
-            let Ok(statement) = Statement::parse(&kept.statement) else { continue };
-            if !is_same_flow(&statement, &new) {
-                continue;
-            }
+        let (bytes, alike) = match kept() {
+            Ok(kept) => kept,
+            Err(why) => return Ok(Err(why)),
+        };
+        for id in alike {
             // A denial that nobody took in yet is one.
             let _ = self.collect(id, now)?;
-            let Ok(kept) = self.pending.load(id, now) else { continue };
-            let over = now.seconds() >= statement.expires;
-            match kept.ended {
-                Some(End::Denied { .. }) => return Ok(Ok(Held::Ended(Determinant::Denied))),
-                Some(End::Expired) if named == Some(id) => {
-                    return Ok(Ok(Held::Ended(Determinant::Expired)));
-                }
-                None if !over && kept.used == 0 && asks_the_same(&statement, &new) => {
-                    return Ok(Ok(Held::Waits(statement)));
-                }
-                Some(End::Expired) | None => {}
-            }
         }
-        let create = || {
-            let bytes = new.to_bytes().map_err(|error| error.to_string())?;
-            let kept = self.pending.create(new.id, &bytes, new.bounds(), now);
-            kept.map_err(|error| error.to_string())
-        };
-        Ok(create().map(|()| Held::New(new)))
+        let look = |alike: &[Kept]| look(alike, named, &new, now);
+        let held = self.pending.create_unless(new.id, &bytes, new.bounds(), now, look);
+        Ok(held.map(|held| held.unwrap_or(Held::New(new))).map_err(|error| error.to_string()))
     }
 
     /// The grant that a header names, verified; what approvers left for it is taken in, and
@@ -499,7 +484,7 @@ impl Tokens for RunTokens<'_> {
             return false;
         }
         let (mut random, expires) = (self.random, self.now.saturating_add(TOKEN_SECONDS));
-        match self.vaults.open(&self.scope, expires, self.now, &mut random) {
+        match self.vaults.try_open(&self.scope, expires, self.now, &mut random) {
             Ok(vault) => self.vault = Some(vault),
             Err(error) => return matches!(error, VaultError::Busy),
         }
@@ -514,15 +499,25 @@ enum Held {
     Ended(Determinant),
 }
 
-/// Whether a statement is about the same payload on the same way.
-fn is_same_flow(kept: &Statement, new: &Statement) -> bool {
-    kept.payload_mac == new.payload_mac
-        && kept.executor == new.executor
-        && kept.workflow == new.workflow
-        && kept.destination == new.destination
-        && (&kept.scheme, &kept.host) == (&new.scheme, &new.host)
-        && kept.purpose == new.purpose
-        && kept.channel == new.channel
+/// What becomes of a flow that has to wait, by what is kept about the same: what was denied is not
+/// asked again, whatever else is kept.
+fn look(
+    alike: &[Kept],
+    named: Option<EscalationId>,
+    new: &Statement,
+    now: &Moment,
+) -> Option<Held> {
+    if alike.iter().any(|kept| matches!(kept.ended, Some(End::Denied { .. }))) {
+        return Some(Held::Ended(Determinant::Denied));
+    }
+    let is_over = |kept: &Kept| kept.ended == Some(End::Expired) && named == Some(kept.id);
+    if alike.iter().any(is_over) {
+        return Some(Held::Ended(Determinant::Expired));
+    }
+    let waits = alike.iter().filter(|kept| kept.ended.is_none() && kept.used == 0);
+    let mut statements = waits.filter_map(|kept| Statement::parse(&kept.statement).ok());
+    let is_asked = |it: &Statement| now.seconds() < it.expires && asks_the_same(it, new);
+    statements.find(is_asked).map(Held::Waits)
 }
 
 /// Whether approvers of a statement are asked what they would be asked now.

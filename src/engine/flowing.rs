@@ -22,7 +22,7 @@ use crate::model::{Attested, Cause, Effect, Finding, FlowHeader, Label};
 use crate::policy::{Carrier, Decision, Flow, Policy, Release, Trust, decide};
 use crate::record::{Moment, PayloadMac};
 use crate::respond::Obligations;
-use readings::Readings;
+use readings::{Readings, Version};
 use release::Gone;
 use rewrite::Rewriter;
 
@@ -50,7 +50,7 @@ pub struct Flowing {
     flow: Flow,
     policy: [u8; 32],
     readings: Readings,
-    version: (u64, bool),
+    version: Version,
     label: Label,
     decision: Decision,
     mac: PayloadMac,

@@ -112,11 +112,16 @@ impl Stream {
 
     /// The label of what is known so far; more bytes only add to it.
     pub fn label(&self) -> Label {
+        self.collector.label.so_far(self.scanner.rules(), self.coverage())
+    }
+
+    /// Why the payload is not wholly inspected, as far as it is known; more bytes only add to it.
+    pub fn coverage(&self) -> Coverage {
         let mut coverage = self.coverage.clone();
-        if let Some(format) = self.format() {
-            coverage.join(&opaque_coverage(format));
+        if let State::Running(running) = &self.state {
+            coverage.join(&running.coverage());
         }
-        self.collector.label.so_far(self.scanner.rules(), coverage)
+        coverage
     }
 
     /// The offset below which nothing comes and nothing changes any more, as [`Stream::push`] gave it
@@ -148,12 +153,9 @@ impl Stream {
             decoder.finish(&mut running.view);
         }
         running.advance(&self.scanner, &mut self.collector, true);
-        let Running { format, cursor, decoder, .. } = *running;
+        self.coverage.join(&running.coverage());
+        let Running { format, cursor, .. } = *running;
         self.scanner.rest(cursor);
-        self.coverage.join(&opaque_coverage(format));
-        if decoder.is_some_and(|decoder| decoder.damaged()) {
-            self.coverage.join(&Coverage::partial(Reason::Damaged));
-        }
         self.collector.finish(format, self.coverage)
     }
 
@@ -188,6 +190,14 @@ impl Stream {
 }
 
 impl Running {
+    fn coverage(&self) -> Coverage {
+        let mut coverage = opaque_coverage(self.format);
+        if self.decoder.as_ref().is_some_and(Utf16Decoder::damaged) {
+            coverage.join(&Coverage::partial(Reason::Damaged));
+        }
+        coverage
+    }
+
     fn advance(&mut self, scanner: &Scanner, collector: &mut Collector, is_last: bool) {
         let plan = &scanner.inner.plan;
         let progress = match &mut self.decoder {

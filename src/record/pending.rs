@@ -8,6 +8,7 @@
 //! one; a clock that was set back ends nothing and starts nothing. What is in the inbox was written
 //! by others, and is bounded and judged before it counts.
 
+mod create;
 mod files;
 
 use std::io;
@@ -15,10 +16,11 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use self::create::Known;
 use self::files::{
     Arrived, Stamp, State, kept, open_folder, read_file, replace, signature_file, write_state,
 };
@@ -29,6 +31,9 @@ pub(super) use self::files::{folder, io_error};
 
 /// The most escalations that are kept: a caller that makes more is blocked.
 pub const MAX_PENDING: usize = 10_000;
+
+/// The most escalations that are kept of one user: one that makes more is blocked, and no other.
+pub const MAX_PENDING_USER: usize = 1_000;
 
 /// How far the wall clock may fall behind the monotonic one.
 pub const CLOCK_SLACK: Duration = Duration::from_secs(2);
@@ -154,6 +159,12 @@ pub enum PendingError {
     /// There are [`MAX_PENDING`].
     #[error("{MAX_PENDING} escalations are waiting; approve or deny some of them")]
     Full,
+    /// There are [`MAX_PENDING_USER`] of this user.
+    #[error(
+        "{MAX_PENDING_USER} escalations of `{0}` are kept, which is as many as one user may have; \
+         each is forgotten a day after its time is over"
+    )]
+    FullFor(String),
     /// A file below `pending/` has another form than it was written in.
     #[error("the files of escalation `{0}` are damaged")]
     Damaged(EscalationId),
@@ -193,6 +204,8 @@ pub enum ConsumeError<E> {
 pub struct Pending {
     pending: OwnedFd,
     inbox: Inbox,
+    /// What is known of each escalation, so that not all are read for each new one.
+    known: Known,
     /// Whether the directory is this user's, who alone writes to it; root may look.
     own: bool,
 }
@@ -216,56 +229,7 @@ impl Pending {
         if !(own || user == 0) || !others.is_empty() {
             return Err(PendingError::Unsafe("pending"));
         }
-        Ok(Pending { pending, inbox: Inbox::open(&root)?, own })
-    }
-
-    /// Keeps a new escalation.
-    ///
-    /// # Errors
-    ///
-    /// See [`PendingError`]; each of them means block.
-    pub fn create(
-        &self,
-        id: EscalationId,
-        statement: &[u8],
-        bounds: Bounds,
-        now: &Moment,
-    ) -> Result<(), PendingError> {
-        let _lock = self.lock_to_write()?;
-        if self.list()?.len() >= MAX_PENDING {
-            return Err(PendingError::Full);
-        }
-        let stamp = Stamp::of(now);
-        let state = State {
-            v: 1,
-            bounds,
-            created: stamp.clone(),
-            seen: stamp,
-            approvals: Vec::new(),
-            ended: None,
-            used: 0,
-            used_bytes: 0,
-        };
-        let (name, beside) = (id.to_string(), format!(".new-{id}"));
-        self.remove(&beside)?;
-        rustix::fs::mkdirat(&self.pending, beside.as_str(), Mode::RWXU)
-            .map_err(io_error("make a folder for an escalation"))?;
-        let new = open_folder(&self.pending, &beside)
-            .map_err(io_error("open the folder of an escalation"))?;
-        replace(&new, "statement", statement).map_err(io_error("write a statement"))?;
-        write_state(&new, &state)?;
-        let moved = rustix::fs::renameat_with(
-            &self.pending,
-            beside.as_str(),
-            &self.pending,
-            name.as_str(),
-            RenameFlags::NOREPLACE,
-        );
-        match moved {
-            Err(Errno::EXIST) => return Err(PendingError::Exists(id)),
-            other => other.map_err(io_error("move an escalation to its place"))?,
-        }
-        rustix::fs::fsync(&self.pending).map_err(io_error("sync `pending`"))
+        Ok(Pending { pending, inbox: Inbox::open(&root)?, known: Known::default(), own })
     }
 
     /// The ids of all escalations that are kept, sorted.

@@ -25,19 +25,23 @@
 //! random nonce and all that stands before it, the owner included, as associated data.
 
 mod format;
+mod turn;
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
 
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::model::Attested;
 use crate::record::state::Random;
 use format::{Entry, Head, Keys, Stop};
+use turn::{Turn, Used, lock, lock_within};
 
 /// Values of one vault.
 pub const MAX_ENTRIES: usize = 10_000;
@@ -47,6 +51,12 @@ pub const MAX_VALUE: usize = 16 * 1024;
 
 /// Bytes of one vault's file.
 pub const MAX_FILE: u64 = 32 << 20;
+
+/// How long a vault is waited for that another thread of this process uses.
+const THREAD_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a vault is waited for that another process uses.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// How often a token is drawn that is taken before the source of randomness is not believed.
 const DRAWS: usize = 16;
@@ -90,7 +100,7 @@ pub enum VaultError {
     #[error("the vault cannot be read or written")]
     Io(#[from] io::Error),
     /// Somebody else is using this vault.
-    #[error("another payload of this run is being redacted; try again")]
+    #[error("other payloads of this run are being redacted; try again")]
     Busy,
     /// The run belongs to another workload, or the key is another one.
     #[error("the vault of this run and destination belongs to another workload")]
@@ -122,6 +132,7 @@ pub enum VaultError {
 pub struct Vaults {
     folder: OwnedFd,
     keys: Keys,
+    used: Arc<Used>,
 }
 
 /// The keys are not shown.
@@ -173,12 +184,16 @@ impl Vaults {
     /// The vaults in a folder, which is `vault/` of the state directory, under the bytes of
     /// `keys/vault`.
     pub fn new(folder: OwnedFd, key: &[u8; 32]) -> Vaults {
-        Vaults { folder, keys: Keys::new(key) }
+        Vaults { folder, keys: Keys::new(key), used: Arc::default() }
     }
 
-    /// The vault of a scope, for this process alone until it is dropped. A new one expires at
-    /// `expires`; one that is there keeps its time, and one whose time is over is replaced. Times are
-    /// in seconds since 1970.
+    /// The vault of a scope, for this call alone until it is dropped; one that is used is waited for,
+    /// at most ten seconds where this process uses it and two where another one does. A new one
+    /// expires at `expires`; one that is there keeps its time, and one whose time is over is replaced.
+    /// Times are in seconds since 1970.
+    ///
+    /// Whoever holds a vault must not open a second one, nor wait for anything that others do while
+    /// they hold one.
     ///
     /// # Errors
     ///
@@ -190,17 +205,43 @@ impl Vaults {
         now: u64,
         random: &mut Random<'_>,
     ) -> Result<Vault, VaultError> {
+        self.open_within(scope, (expires, now), (THREAD_WAIT, LOCK_WAIT), random)
+    }
+
+    /// As [`Vaults::open`], but waits for nobody.
+    ///
+    /// # Errors
+    ///
+    /// See [`VaultError`].
+    pub fn try_open(
+        &self,
+        scope: &Scope,
+        expires: u64,
+        now: u64,
+        random: &mut Random<'_>,
+    ) -> Result<Vault, VaultError> {
+        self.open_within(scope, (expires, now), (Duration::ZERO, Duration::ZERO), random)
+    }
+
+    fn open_within(
+        &self,
+        scope: &Scope,
+        (expires, now): (u64, u64),
+        (thread, process): (Duration, Duration),
+        random: &mut Random<'_>,
+    ) -> Result<Vault, VaultError> {
         if expires <= now {
             return Err(VaultError::Expired);
         }
         let name = self.keys.file_name(scope);
+        let turn = self.used.turn(&name, thread)?;
         // Another process may make or remove the file in between.
         for _ in 0..4 {
             let Some(file) = self.file(&name, OFlags::RDWR)? else {
                 self.create(&name, scope, expires, random)?;
                 continue;
             };
-            lock(&file, FlockOperation::NonBlockingLockExclusive)?;
+            lock_within(&file, process)?;
             if rustix::fs::fstat(&file).map_err(io::Error::from)?.st_nlink == 0 {
                 continue;
             }
@@ -210,7 +251,7 @@ impl Vaults {
                 self.remove(&name)?;
                 continue;
             }
-            return self.load(file, &bytes, head);
+            return self.load(file, &bytes, head, turn);
         }
         Err(VaultError::Busy)
     }
@@ -258,7 +299,7 @@ impl Vaults {
                     continue;
                 }
             }
-            match lock(&file, FlockOperation::NonBlockingLockExclusive) {
+            match lock(&file) {
                 Ok(()) => self.remove(&name)?,
                 Err(VaultError::Busy) => {
                     purged.busy += usize::from(!half_made);
@@ -287,7 +328,7 @@ impl Vaults {
         let mode = Mode::RUSR | Mode::WUSR;
         let made = rustix::fs::openat(&self.folder, &*beside, flags | OFlags::CLOEXEC, mode);
         let mut file = File::from(made.map_err(io::Error::from)?);
-        lock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        lock(&file)?;
         file.write_all(&self.keys.new_head(scope, expires, random)?)?;
         file.sync_all()?;
         let linked =
@@ -300,7 +341,7 @@ impl Vaults {
         Ok(rustix::fs::fsync(&self.folder).map_err(io::Error::from)?)
     }
 
-    fn load(&self, file: File, bytes: &[u8], head: Head) -> Result<Vault, VaultError> {
+    fn load(&self, file: File, bytes: &[u8], head: Head, turn: Turn) -> Result<Vault, VaultError> {
         let mut vault = Vault {
             file,
             keys: self.keys.clone(),
@@ -311,6 +352,7 @@ impl Vaults {
             staged: Vec::new(),
             entries: 0,
             poisoned: false,
+            _turn: turn,
         };
         let mut at = vault.head.length;
         loop {
@@ -405,14 +447,6 @@ impl Vaults {
 /// How names of files that are being made end.
 const NEW: &str = ".new";
 
-fn lock(file: &File, how: FlockOperation) -> Result<(), VaultError> {
-    match rustix::fs::flock(file.as_fd(), how) {
-        Ok(()) => Ok(()),
-        Err(Errno::WOULDBLOCK) => Err(VaultError::Busy),
-        Err(error) => Err(io::Error::from(error).into()),
-    }
-}
-
 /// The whole of a file, if it is a regular one that is no longer than a vault.
 fn read(mut file: &File) -> Result<Vec<u8>, VaultError> {
     let about = file.metadata()?;
@@ -442,6 +476,8 @@ pub struct Vault {
     staged: Vec<u8>,
     entries: u64,
     poisoned: bool,
+    /// Behind the file, which is unlocked first.
+    _turn: Turn,
 }
 
 /// Nothing that it keeps is shown.
@@ -779,7 +815,7 @@ mod tests {
     fn one_process_at_a_time_and_all_see_the_same_tokens() {
         let folder = tempfile::tempdir().unwrap();
         let held = vaults(folder.path(), KEY).open(&scope(), 100, 1, &mut random()).unwrap();
-        let second = vaults(folder.path(), KEY).open(&scope(), 100, 1, &mut random());
+        let second = vaults(folder.path(), KEY).try_open(&scope(), 100, 1, &mut random());
         assert!(matches!(second, Err(VaultError::Busy)));
         let busy = vaults(folder.path(), KEY).purge(100).unwrap();
         assert_eq!(busy, Purged { busy: 1, ..Purged::default() });
@@ -804,6 +840,22 @@ mod tests {
         });
         assert!(tokens.iter().all(|token| *token == tokens[0]));
         only_file(folder.path());
+    }
+
+    #[test]
+    fn threads_wait_for_each_other_and_leave_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = vaults(folder.path(), KEY);
+        let held = all.open(&scope(), 100, 1, &mut random()).unwrap();
+        let second = all.try_open(&scope(), 100, 1, &mut random());
+        assert!(matches!(second, Err(VaultError::Busy)));
+        std::thread::scope(|threads| {
+            let work = || drop(all.open(&scope(), 100, 1, &mut random()).unwrap());
+            (0..6).for_each(|_| drop(threads.spawn(work)));
+            std::thread::sleep(Duration::from_millis(20));
+            drop(held);
+        });
+        assert!(all.used.is_free());
     }
 
     #[test]

@@ -63,6 +63,15 @@ impl Share {
     }
 }
 
+impl Share {
+    /// Makes the share this large, past the limit too: what is there is counted.
+    pub fn take(&mut self, bytes: usize) {
+        let mut held = self.memory.lock();
+        held.used = held.used.saturating_sub(self.bytes).saturating_add(bytes);
+        self.bytes = bytes;
+    }
+}
+
 impl Drop for Share {
     fn drop(&mut self) {
         let _ = self.resize(0);

@@ -147,7 +147,9 @@ async fn serve(
 ) {
     let limits = shared.in_force.load().settings.limits;
     let requests = Requests::default();
-    let stream = Patient::new(stream, Duration::from_millis(limits.idle_ms));
+    let idle = Duration::from_millis(limits.idle_ms);
+    let total = Duration::from_millis(limits.deadline_ms.max(limits.stream_deadline_ms));
+    let stream = Patient::new(stream, idle, total);
     let stream = Formed::new(stream, requests.clone(), held);
     let routes = tower_service(router, Arc::clone(&caller));
     let entering = requests.clone();

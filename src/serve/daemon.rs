@@ -29,7 +29,10 @@ use crate::record::vault::Vaults;
 use crate::record::{Failure, Ledger, Macs, event};
 
 /// How long requests may go on once the daemon was told to end.
-const DRAIN: Duration = Duration::from_secs(30);
+const DRAIN: Duration = Duration::from_secs(25);
+
+/// How long what was told to end has for it.
+const LAST: Duration = Duration::from_secs(5);
 
 /// How often refusals are recorded and escalations looked through.
 const TICK: Duration = Duration::from_secs(1);
@@ -92,12 +95,12 @@ pub struct Reloaded {
 }
 
 /// Runs the daemon until it is told to end (SIGTERM, SIGINT), or the ledger fails. `ready` is called once
-/// requests are taken.
+/// requests are taken; what it gives is dropped before anybody else can have the ledger.
 ///
 /// # Errors
 ///
 /// [`ServeError`].
-pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
+pub fn run<T>(parts: Parts, ready: impl FnOnce() -> T) -> Result<(), ServeError> {
     let settings = parts.loaded.config.settings.serve.clone();
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = settings.threads.unwrap_or(processors);
@@ -125,6 +128,8 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         connections: Connections::default(),
         refusals: Refusals::default(),
         stopping: AtomicBool::new(false),
+        ending: watch::Sender::new(false),
+        looking: AtomicBool::new(false),
         requests: AtomicU64::new(0),
         uid: rustix::process::geteuid().as_raw(),
         messenger,
@@ -151,7 +156,8 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
         .enable_all()
         .build()
         .map_err(io("start the event loop"))?;
-    let failed = runtime.block_on(event_loop(
+    // INVARIANT: dropped before `shared`, and so before the lock of the ledger.
+    let (failed, _while_kept) = runtime.block_on(event_loop(
         Arc::clone(&shared),
         parts.unix,
         parts.tcp,
@@ -161,6 +167,9 @@ pub fn run(parts: Parts, ready: impl FnOnce()) -> Result<(), ServeError> {
     ))?;
     // Whoever still holds a connection has had its time.
     runtime.shutdown_timeout(Duration::from_secs(1));
+    if !shared.pool.drain(LAST) {
+        error!("work did not end in time");
+    }
     shared.refusals.record(&shared.ledger, &now());
     if let Some(failure) = failed {
         return Err(ServeError::Ledger(failure.to_string()));
@@ -197,19 +206,20 @@ fn policy_fields(in_force: &InForce, previous: Option<&str>) -> Map<String, Valu
         ("workflows".to_owned(), json!(policy.workflows().len())),
         ("rules".to_owned(), json!(policy.rules().len())),
         ("approvers".to_owned(), json!(policy.approvers().len())),
+        ("tokens".to_owned(), json!(in_force.tokens_mac())),
         ("previous".to_owned(), json!(previous)),
     ])
 }
 
-/// Serves until it is told to end; the failure of the ledger, if that was why.
-async fn event_loop(
+/// Serves until it is told to end; the failure of the ledger, if that was why, and what `ready` gave.
+async fn event_loop<T>(
     shared: Arc<Shared>,
     unix: std::os::unix::net::UnixListener,
     tcp: Option<std::net::TcpListener>,
     connections: usize,
     notifier: Arc<Notifier>,
-    ready: impl FnOnce(),
-) -> Result<Option<Failure>, ServeError> {
+    ready: impl FnOnce() -> T,
+) -> Result<(Option<Failure>, T), ServeError> {
     let io = |what| move |error| ServeError::Io(what, error);
     let mut listeners = Vec::new();
     unix.set_nonblocking(true).map_err(io("prepare the socket"))?;
@@ -230,7 +240,7 @@ async fn event_loop(
         let (shared, router) = (Arc::clone(&shared), router.clone());
         tokio::spawn(accept(listener, shared, router, Arc::clone(&slots), stopped.clone()));
     }
-    ready();
+    let made = ready();
     told(notifier.ready("payloads are decided"));
     let mut watchdog = tokio::time::interval(notifier.watchdog_interval().unwrap_or(TICK));
     let mut tick = tokio::time::interval(TICK);
@@ -271,9 +281,14 @@ async fn event_loop(
     shared.stopping.store(true, Ordering::Relaxed);
     let _ = stop.send(true);
     let all = u32::try_from(connections).unwrap_or(u32::MAX);
-    let drained = tokio::time::timeout(DRAIN, slots.acquire_many(all)).await;
+    let mut drained = tokio::time::timeout(DRAIN, slots.acquire_many(all)).await;
+    if drained.is_err() {
+        // Streams that are still on their way end now, and say so in the ledger.
+        let _ = shared.ending.send(true);
+        drained = tokio::time::timeout(LAST, slots.acquire_many(all)).await;
+    }
     info!(drained = drained.is_ok(), "ended");
-    Ok(failed)
+    Ok((failed, made))
 }
 
 /// That systemd cannot be told is no reason to stop.
@@ -286,6 +301,15 @@ fn told(outcome: std::io::Result<()>) {
 impl Shared {
     /// What has to be done now and then.
     fn look_after(&self, expire: bool) {
+        // Where the ledger is slow, one at a time waits for it.
+        if self.looking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.look(expire);
+        self.looking.store(false, Ordering::Release);
+    }
+
+    fn look(&self, expire: bool) {
         let now = now();
         self.refusals.record(&self.ledger, &now);
         if !expire {
@@ -363,16 +387,16 @@ impl Shared {
             before.generation.saturating_add(1),
         );
         let digest = |it: &InForce| {
-            (HEXLOWER.encode(&it.policy.digest()), HEXLOWER.encode(&it.rules.digest))
+            let tokens = it.tokens_mac();
+            (HEXLOWER.encode(&it.policy.digest()), HEXLOWER.encode(&it.rules.digest), tokens)
         };
         let (old, new) = (digest(&before), digest(&next));
         let changed = old != new;
-        if changed {
-            let fields = policy_fields(&next, Some(&old.0));
-            let at = now();
-            let appended = self.ledger.append(|it| event(it, "policy_load", &at, fields));
-            appended.map_err(|error| error.to_string())?;
-        }
+        // Also where nothing is different: whoever looks later sees that it was tried.
+        let fields = policy_fields(&next, Some(&old.0));
+        let at = now();
+        let appended = self.ledger.append(|it| event(it, "policy_load", &at, fields));
+        appended.map_err(|error| error.to_string())?;
         self.memory.limit(next.settings.limits.memory_bytes);
         let (generation, most) = (next.generation, next.settings.limits.cache_entries);
         self.in_force.store(Arc::new(next));

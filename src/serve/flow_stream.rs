@@ -173,7 +173,9 @@ impl Driver {
             Err(Stop::Decided) => None,
             Err(Stop::Refused(limit, message)) => {
                 self.shared.refused(*limit, &self.caller);
-                let _ = self.out.send(Out::Refused(*limit, message)).await;
+                // Where bytes are out, that is said of the stream if it can be.
+                let _ = self.end(true, Some(*limit)).await;
+                let _ = timeout(self.idle, self.out.send(Out::Refused(*limit, message))).await;
                 return;
             }
         };
@@ -195,6 +197,7 @@ impl Driver {
     /// Passes pieces on until the payload has ended.
     async fn pass(&mut self, source: &mut impl Source) -> Result<(), Stop> {
         let mut window: Option<Window> = None;
+        let mut ending = self.shared.ending.subscribe();
         loop {
             if self.decided && window.is_none() {
                 let held = Stop::Broken(Broken::Limit(Limit::Held));
@@ -206,6 +209,10 @@ impl Driver {
                 durable = async { window.as_mut().expect_window().await }, if window.is_some() => {
                     window = None;
                     self.released(durable).await?;
+                }
+                () = async { drop(ending.wait_for(|ending| *ending).await) } => {
+                    self.settle_window(window).await?;
+                    return Err(Stop::Broken(Broken::Limit(Limit::Stopping)));
                 }
                 () = sleep_until(next_window), if may_release => {
                     window = self.release().await?;

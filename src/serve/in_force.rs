@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
+
 use super::peer::Tokens;
 use crate::RuleSet;
 use crate::config::{Config, Serve};
@@ -86,6 +88,12 @@ impl InForce {
             file,
             generation,
         }
+    }
+
+    /// A keyed MAC of all bearer tokens, in hex digits: whether they are other ones than before.
+    pub fn tokens_mac(&self) -> String {
+        let digest = HEXLOWER.encode(&self.tokens.digest());
+        HEXLOWER.encode(&self.macs.claim("tokens", &digest))
     }
 
     /// What decides a flow.

@@ -52,7 +52,7 @@ pub struct Outcome {
 pub struct Metrics {
     /// Requests that were answered.
     pub requests: Family<Answered, Counter>,
-    /// Seconds from the head of a request to its last byte.
+    /// Seconds from the head of a request to the head of its answer.
     pub seconds: Family<Route, Histogram, fn() -> Histogram>,
     /// Decisions.
     pub decisions: Family<Decided, Counter>,
@@ -121,7 +121,7 @@ impl Metrics {
         registry.register("requests", "Requests that were answered", it.requests);
         registry.register_with_unit(
             "request",
-            "Time from the head of a request to the end of its answer",
+            "Time from the head of a request to the head of its answer",
             Unit::Seconds,
             it.seconds,
         );

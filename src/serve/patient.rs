@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// A stream that fails with [`io::ErrorKind::TimedOut`] once nothing was taken for too long. Without it
 /// whoever stops reading in the middle of an answer would keep it in memory for good.
@@ -14,14 +14,18 @@ use tokio::time::{Sleep, sleep};
 pub struct Patient<S> {
     stream: S,
     idle: Duration,
+    /// How long all that waits to be written may take.
+    total: Duration,
     /// Runs while nothing is taken.
     waiting: Option<Pin<Box<Sleep>>>,
+    /// When something first was not taken at once, since all was.
+    since: Option<Instant>,
 }
 
 impl<S> Patient<S> {
-    /// Around a stream.
-    pub fn new(stream: S, idle: Duration) -> Patient<S> {
-        Patient { stream, idle, waiting: None }
+    /// Around a stream: something has to be taken within `idle`, and all within `total`.
+    pub fn new(stream: S, idle: Duration, total: Duration) -> Patient<S> {
+        Patient { stream, idle, total, waiting: None, since: None }
     }
 
     fn patience<T>(
@@ -33,7 +37,8 @@ impl<S> Patient<S> {
             self.waiting = None;
             return polled;
         }
-        let idle = self.idle;
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let idle = self.idle.min(self.total.saturating_sub(since.elapsed()));
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(idle)));
         ready!(waiting.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -62,7 +67,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(context);
-        self.patience(context, polled)
+        let polled = self.patience(context, polled);
+        if matches!(polled, Poll::Ready(Ok(()))) {
+            self.since = None;
+        }
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -81,7 +90,7 @@ mod tests {
     async fn who_takes_nothing_is_given_up_and_who_takes_slowly_is_not() {
         let idle = Duration::from_millis(200);
         let (near, mut far) = tokio::io::duplex(16);
-        let mut stream = Patient::new(near, idle);
+        let mut stream = Patient::new(near, idle, idle * 20);
         let slowly = async {
             let mut byte = [0; 8];
             for _ in 0..8 {
@@ -92,6 +101,26 @@ mod tests {
         let (written, ()) = tokio::join!(stream.write_all(&[7; 80]), slowly);
         written.unwrap();
         let failed = stream.write_all(&[7; 80]).await.unwrap_err();
+        assert_eq!(failed.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn all_has_to_be_taken_in_time() {
+        let idle = Duration::from_millis(200);
+        let (near, mut far) = tokio::io::duplex(1);
+        let mut stream = Patient::new(near, idle, idle * 2);
+        let slowly = async {
+            let mut byte = [0; 1];
+            while far.read_exact(&mut byte).await.is_ok() {
+                tokio::time::sleep(idle / 4).await;
+            }
+        };
+        let write = async {
+            let failed = stream.write_all(&[7; 800]).await.unwrap_err();
+            drop(stream);
+            failed
+        };
+        let (failed, ()) = tokio::join!(write, slowly);
         assert_eq!(failed.kind(), io::ErrorKind::TimedOut);
     }
 }

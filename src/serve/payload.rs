@@ -21,6 +21,19 @@ pub struct Pieces {
     left: u64,
 }
 
+/// Makes room for more bytes, if the share may grow with them.
+pub fn grow(whole: &mut Vec<u8>, more: usize, share: &mut Share) -> bool {
+    let needed = whole.len().saturating_add(more);
+    if needed > whole.capacity() {
+        let wanted = needed.max(whole.capacity().saturating_mul(2));
+        if !share.resize(wanted) {
+            return false;
+        }
+        whole.reserve_exact(wanted.saturating_sub(whole.len()));
+    }
+    true
+}
+
 /// Why a body ends before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
@@ -59,13 +72,8 @@ impl Pieces {
                 Ok(None) => return (whole, None),
                 Err(broken) => return (whole, Some(broken)),
                 Ok(Some(piece)) => {
-                    let needed = whole.len().saturating_add(piece.len());
-                    if needed > whole.capacity() {
-                        let wanted = needed.max(whole.capacity().saturating_mul(2));
-                        if !share.resize(wanted) {
-                            return (whole, Some(Broken::Limit(Limit::Memory)));
-                        }
-                        whole.reserve_exact(wanted.saturating_sub(whole.len()));
+                    if !grow(&mut whole, piece.len(), share) {
+                        return (whole, Some(Broken::Limit(Limit::Memory)));
                     }
                     whole.extend_from_slice(&piece);
                 }

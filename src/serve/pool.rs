@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use tokio::sync::oneshot;
@@ -13,6 +14,7 @@ pub struct Pool {
     jobs: Option<Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
     waiting: Arc<AtomicUsize>,
+    working: Arc<AtomicUsize>,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -37,18 +39,22 @@ impl Pool {
     pub fn start(threads: usize, queue: usize) -> std::io::Result<Pool> {
         let (jobs, queued) = bounded::<Job>(queue.max(1));
         let waiting = Arc::new(AtomicUsize::new(0));
+        let working = Arc::new(AtomicUsize::new(0));
         let start = |number: usize| {
-            let (queued, waiting) = (queued.clone(), Arc::clone(&waiting));
+            let queued = queued.clone();
+            let (waiting, working) = (Arc::clone(&waiting), Arc::clone(&working));
             thread::Builder::new().name(format!("scan-{number}")).spawn(move || {
                 for job in queued {
-                    waiting.fetch_sub(1, Ordering::Relaxed);
+                    working.fetch_add(1, Ordering::SeqCst);
+                    waiting.fetch_sub(1, Ordering::SeqCst);
                     // A piece of work that fails takes its own answer with it, and no thread.
                     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+                    working.fetch_sub(1, Ordering::SeqCst);
                 }
             })
         };
         let threads = (0..threads.max(1)).map(start).collect::<std::io::Result<Vec<_>>>()?;
-        Ok(Pool { jobs: Some(jobs), threads, waiting })
+        Ok(Pool { jobs: Some(jobs), threads, waiting, working })
     }
 
     /// Has work done on one of the threads and waits for it.
@@ -80,6 +86,18 @@ impl Pool {
                 TrySendError::Disconnected(_) => PoolError::Lost,
             }
         })
+    }
+
+    /// Waits until nothing is queued or under way, for so long; whether that is so.
+    pub fn drain(&self, patience: Duration) -> bool {
+        let began = Instant::now();
+        loop {
+            let left = self.waiting.load(Ordering::SeqCst) + self.working.load(Ordering::SeqCst);
+            if left == 0 || began.elapsed() >= patience {
+                return left == 0;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Pieces of work that wait for a thread.

@@ -12,15 +12,18 @@ mod stream;
 
 pub use decide::cause_of;
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use bytes::Bytes;
 use tracing::info;
 
 use super::budget::Share;
@@ -44,7 +47,7 @@ type Daemon = State<Arc<Shared>>;
 pub fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/classify", post(classify::classify))
-        .route("/v1/decide", post(decide::decide))
+        .route("/v1/decide", post(decide::decide).layer(DefaultBodyLimit::disable()))
         .route("/v1/stream", post(stream::stream).get(duplex::duplex))
         .route("/v1/reload", post(admin::reload))
         .route("/healthz", get(admin::healthz))
@@ -209,7 +212,37 @@ fn expected(headers: &HeaderMap) -> u64 {
     length.and_then(|it| it.parse().ok()).unwrap_or(0)
 }
 
-/// Holds memory until the answer was given.
-fn hold(response: &mut Response<Body>, share: Share) {
-    response.extensions_mut().insert(Arc::new(share));
+/// Holds memory until the answer was given: as much as its body has.
+fn hold(response: Response<Body>, mut share: Share) -> Response<Body> {
+    use hyper::body::Body as _;
+    let size = response.body().size_hint().upper().unwrap_or(0);
+    // The payload is gone, so that this shrinks, or is what a scan of it has made of it.
+    share.take(usize::try_from(size).unwrap_or(usize::MAX));
+    response.map(|body| Body::new(Held { body, _share: share }))
+}
+
+/// The body of an answer with the memory that it has.
+struct Held {
+    body: Body,
+    _share: Share,
+}
+
+impl hyper::body::Body for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.body.size_hint()
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use super::budget::{Connections, Memory};
 use super::cache::{Cache, Purpose};
@@ -47,6 +48,10 @@ pub struct Shared {
     pub refusals: Refusals,
     /// Whether the daemon ends.
     pub stopping: AtomicBool,
+    /// Says that streams have to end now.
+    pub ending: watch::Sender<bool>,
+    /// Whether somebody looks after refusals and escalations.
+    pub looking: AtomicBool,
     /// Numbers of requests.
     pub requests: AtomicU64,
     /// The user that the daemon runs as.

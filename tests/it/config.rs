@@ -155,7 +155,8 @@ fn the_page_shows_the_register_of_the_example() {
 #[test]
 fn the_page_and_the_starter_explain_every_key() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = std::fs::read_to_string(root.join("docs/POLICY.md")).unwrap();
+    let read = |page: &str| std::fs::read_to_string(root.join(page)).unwrap();
+    let page = read("docs/POLICY.md") + &read("docs/SERVE.md") + &read("docs/DROP-IN.md");
     let sections = [
         "",
         "[record]\n",
@@ -168,6 +169,9 @@ fn the_page_and_the_starter_explain_every_key() {
         "[[path]]\n",
         "[[rule]]\n",
         "[[rule]]\n[rule.when]\n",
+        "[serve]\n",
+        "[serve.limits]\n",
+        "[serve.litellm]\n",
     ];
     let mut keys = std::collections::BTreeSet::new();
     for section in sections {

@@ -14,7 +14,8 @@ pub struct Daemon {
     pub socket: PathBuf,
     /// Its state directory.
     pub state: PathBuf,
-    /// A folder for the files of the test. Socket, state, register and log (`log`) are in it.
+    /// A folder for the files of the test. State, register (`sluice.toml`), log (`log`) and the folder
+    /// of the socket are in it.
     pub folder: tempfile::TempDir,
     child: Child,
 }
@@ -27,8 +28,19 @@ impl Daemon {
 
     /// The same with more arguments.
     pub fn start_with(config_text: Option<&str>, arguments: &[&str]) -> Daemon {
+        let started = Daemon::try_start_with(config_text, arguments);
+        started.unwrap_or_else(|log| panic!("the daemon ended: {log}"))
+    }
+
+    /// The same; what it logged if it ended at once.
+    pub fn try_start(config_text: Option<&str>) -> Result<Daemon, String> {
+        Daemon::try_start_with(config_text, &[])
+    }
+
+    fn try_start_with(config_text: Option<&str>, arguments: &[&str]) -> Result<Daemon, String> {
         let folder = tempfile::tempdir().unwrap();
-        let (socket, state) = (folder.path().join("s.sock"), folder.path().join("state"));
+        // What lies beside the socket can be written by the daemon.
+        let (socket, state) = (folder.path().join("run/s.sock"), folder.path().join("state"));
         let config = folder.path().join("sluice.toml");
         fs::write(&config, config_text.unwrap_or("version = 1\n")).unwrap();
         fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).unwrap();
@@ -47,11 +59,13 @@ impl Daemon {
         let until = Instant::now() + Duration::from_secs(60);
         while !is_ready(&socket) {
             let log = || fs::read_to_string(folder.path().join("log")).unwrap();
-            assert!(child.try_wait().unwrap().is_none(), "the daemon ended: {}", log());
+            if child.try_wait().unwrap().is_some() {
+                return Err(log());
+            }
             assert!(Instant::now() < until, "the daemon is not ready: {}", log());
             std::thread::sleep(Duration::from_millis(20));
         }
-        Daemon { socket, state, folder, child }
+        Ok(Daemon { socket, state, folder, child })
     }
 
     /// The process.

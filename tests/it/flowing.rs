@@ -548,6 +548,91 @@ fn a_block_in_the_middle_ends_the_stream_and_says_what_went_out() {
 }
 
 #[test]
+fn nothing_goes_out_past_damage() {
+    let place = Place::new(POLICY);
+    let text: Vec<u16> = PROSE.encode_utf16().cycle().take(22_000).collect();
+    let units = text.iter().chain(&[0xd800, 0xd800]).chain(&text);
+    let payload: Vec<u8> = units.flat_map(|unit| unit.to_le_bytes()).collect();
+    for format in [None, Some("utf-16le")] {
+        for size in [500, 88_004] {
+            let flowed = place.flow(&header("fast", format), &payload, &[(size, true)]);
+            assert_eq!(flowed.effect(), Effect::Block);
+            assert!(flowed.out.len() <= 44_000, "{} bytes went out", flowed.out.len());
+            assert!(size > 500 || flowed.early && flowed.windows > 10);
+        }
+    }
+    // What is declared to be unreadable is, before it is known what it looks like.
+    let header = header("fast", Some("opaque"));
+    let flowed = place.flow(&header, PROSE.repeat(100).as_bytes(), &[(500, true)]);
+    assert_eq!((flowed.effect(), flowed.out.len()), (Effect::Escalate, 0));
+}
+
+#[test]
+fn payloads_of_one_run_get_their_tokens_at_once() {
+    let place = Place::new(POLICY);
+    let header = header("token", Some("text"));
+    let text = with_values(3);
+    std::thread::scope(|threads| {
+        let whole =
+            || assert_eq!(effect_of(&place.settle(&header, text.as_bytes()).0), Effect::Redact);
+        let pieces = || {
+            let flowed = place.flow(&header, text.as_bytes(), &[(300, true)]);
+            assert_eq!(flowed.effect(), Effect::Redact);
+        };
+        for at in 0..16 {
+            if at % 2 == 0 {
+                threads.spawn(whole)
+            } else {
+                threads.spawn(pieces)
+            };
+        }
+    });
+    assert_eq!(place.pending.list().expect("listed"), []);
+}
+
+fn effect_of(settled: &Settled) -> Effect {
+    settled.judged.decision.effect
+}
+
+#[test]
+fn the_same_payload_many_times_at_once_waits_once() {
+    let place = Place::new(POLICY);
+    let text = PROSE.to_owned() + "his ssn is 574-22-8190, born on it. ";
+    let ask = || place.settle(&header("inside", None), text.as_bytes()).0.escalation;
+    let asked: Vec<_> = std::thread::scope(|threads| {
+        let all: Vec<_> = (0..12).map(|_| threads.spawn(ask)).collect();
+        all.into_iter().map(|it| it.join().expect("asked")).collect()
+    });
+    assert!(asked[0].is_some() && asked.iter().all(|it| *it == asked[0]));
+    assert_eq!(place.pending.list().expect("listed").len(), 1);
+    let told = place.entries().iter().filter(|it| it["kind"] == "escalation").count();
+    assert_eq!(told, 1);
+}
+
+#[test]
+fn a_denial_counts_whatever_else_waits() {
+    let mut place = Place::new(POLICY);
+    let mut other = Place::new(&POLICY.replace("It is much.", "It is a lot."));
+    let text = PROSE.to_owned() + "his ssn is 574-22-8190, born on it. ";
+    let ask = |place: &Place| place.settle(&header("inside", None), text.as_bytes()).0;
+    let (first, _) = ask(&place).escalation.expect("it waits");
+    std::mem::swap(&mut place.policy, &mut other.policy);
+    let (second, _) = ask(&place).escalation.expect("it waits");
+    assert_ne!(first, second, "another policy asks for something else");
+    // What waits comes before what was denied.
+    if first < second {
+        std::mem::swap(&mut place.policy, &mut other.policy);
+    }
+    let denied = place.folder.path().join("state/pending").join(first.max(second).to_string());
+    let state = std::fs::read_to_string(denied.join("state.json")).expect("read");
+    let ended = r#""ended":{"denied":{"approver":"anna","reason":"no"}}"#;
+    let state = state.replace(r#""ended":null"#, ended);
+    std::fs::write(denied.join("state.json"), state).expect("written");
+    let again = ask(&place);
+    assert_eq!((effect_of(&again), again.escalation), (Effect::Block, None));
+}
+
+#[test]
 fn an_escalation_in_the_middle_is_over_the_whole_payload() {
     let place = Place::new(POLICY);
     let text = PROSE.repeat(40) + "his ssn is 574-22-8190, born on it. " + &PROSE.repeat(40);

@@ -59,6 +59,7 @@ mod serve_messenger;
 mod serve_peer;
 mod serve_sandbox;
 mod serve_soak;
+mod serve_start;
 mod support;
 mod taxonomy;
 mod tidy;

@@ -117,13 +117,19 @@ fn tcp_asks_for_a_token_and_knows_the_user() {
     let token = "not-a-real-token-0123456789";
     fs::write(&file, token).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    // A port that was free a moment ago.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
-    let serve = format!("[serve]\ntcp = \"{address}\"\ntcp_token_file = \"{}\"\n", file.display());
     let uid = rustix::process::getuid().as_raw();
-    let mut daemon = Daemon::start(Some(&register(&format!("uid = [{uid}]"), &serve)));
+    let start = || {
+        // A port that was free a moment ago, and may be another's by now.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let file = file.display();
+        let serve = format!("[serve]\ntcp = \"{address}\"\ntcp_token_file = \"{file}\"\n");
+        Daemon::try_start(Some(&register(&format!("uid = [{uid}]"), &serve)))
+            .map(|daemon| (address, daemon))
+            .inspect_err(|log| assert!(log.contains("cannot listen on"), "{log}"))
+    };
+    let (address, mut daemon) = (0..5).find_map(|_| start().ok()).expect("a free port in five");
     let ask = |headers: &str| ask(&mut TcpStream::connect(address).unwrap(), headers);
     for headers in ["", "Authorization: Bearer not-a-real-token-9876543210\r\n"] {
         let (status, body) = ask(headers);

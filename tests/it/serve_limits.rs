@@ -17,6 +17,7 @@ pub const REGISTER: &str = r#"version = 1
 id = "model"
 trust = "internal"
 url = ["https://model.example/"]
+approved = ["pii.email"]
 release = "prefix"
 [[workflow]]
 id = "support"
@@ -315,6 +316,20 @@ fn nothing_that_comes_and_nothing_that_is_taken_is_idle() {
     // A connection that asks nothing is closed, and refused nothing.
     assert!(Wire::connect(&daemon.socket).unwrap().end().unwrap().is_empty());
     is_counted(&daemon, "idle_ms", 6, 3);
+}
+
+/// A WebSocket that takes nothing, not even the close, is closed all the same.
+#[test]
+fn who_takes_nothing_keeps_no_connection() {
+    let daemon = daemon("idle_ms = 400");
+    let mut wire = Wire::open(&daemon.socket).unwrap();
+    wire.send(&frame(TEXT, FLOW.as_bytes())).unwrap();
+    let prose = "Several people spoke, and in the end they agreed to meet again. ".repeat(1_000);
+    let began = Instant::now();
+    while wire.send(&frame(BINARY, prose.as_bytes())).is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(40), "it is read for ever");
+    }
+    until("it is closed", || metric(&daemon.socket, "sluice_connections") == 1);
 }
 
 #[test]

@@ -156,7 +156,7 @@ pub fn get(route: &str) -> Vec<u8> {
 
 /// The head of a request.
 pub fn head(method: &str, route: &str, headers: &[(&str, &str)]) -> Vec<u8> {
-    let mut text = format!("{method} {route} HTTP/1.1\r\nHost: sluice\r\n");
+    let mut text = format!("{method} {route} HTTP/1.1\r\nHost: sluice\r\nTE: trailers\r\n");
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -79,8 +79,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let loaded = load(arguments.config.as_deref(), &arguments.rules)?;
     let settings = loaded.config.settings.serve.clone();
     let state = open_state(&arguments)?;
-    let path = socket_path(arguments.socket.as_deref(), &settings)?;
-    let listening = listen(&path, &settings)?;
+    let listening = listen(arguments.socket.as_deref(), &settings)?;
     let path = listening.path().to_owned();
     let (unix, remains) = listening.split();
     let served = serve_on(unix, &path, &arguments, loaded, &settings, &state);
@@ -99,14 +98,18 @@ fn serve_on(
     settings: &Serve,
     state: &State,
 ) -> anyhow::Result<()> {
+    let (config, rules) = (absolute(loaded.path.clone())?, absolute_all(&arguments.rules)?);
+    let paths = paths(&loaded.config.policy, config.as_deref(), &rules, state, path);
+    let guarded = (settings.sandbox != Sandbox::Off).then(|| paths.clone());
+    if let Some(paths) = &guarded {
+        refuse_writable(paths, &loaded, config.as_deref(), &rules)?;
+    }
     let (tcp, tcp_token) = listen_tcp(settings)?;
     let notifier = Notifier::from_environment().context("cannot reach systemd")?;
-    let (config, rules) = (absolute(loaded.path.clone())?, absolute_all(&arguments.rules)?);
     // Everything outside is opened, the helper runs, and no thread does yet: now the sandbox closes.
     let helper = helper(config.as_deref(), &rules, state)?;
     let executables = executables(settings)?;
-    let enforced =
-        close_sandbox(settings, &loaded.config.policy, config.as_deref(), &rules, state, path)?;
+    let enforced = close_sandbox(settings, &paths)?;
     let ledger = crate::ledger::open_with(state, Options::daemon())?;
     crate::decide::told::forget_policy(state);
     let (epoch, key) = state.mac_key().map_err(refused)?;
@@ -115,8 +118,14 @@ fn serve_on(
     let vaults = crate::state::vaults(state)?;
     let mut run_key = [0; 32];
     getrandom::fill(&mut run_key).map_err(|_| anyhow::anyhow!("no random numbers"))?;
-    let loader: Loader =
-        Box::new(move || load(config.as_deref(), &rules).map_err(|error| format!("{error:#}")));
+    let load_again = move || -> anyhow::Result<Loaded> {
+        let loaded = load(config.as_deref(), &rules)?;
+        if let Some(paths) = &guarded {
+            refuse_writable(paths, &loaded, config.as_deref(), &rules)?;
+        }
+        Ok(loaded)
+    };
+    let loader: Loader = Box::new(move || load_again().map_err(|error| format!("{error:#}")));
     let start = Map::from_iter([
         ("socket".to_owned(), json!(shown(path))),
         ("sandbox".to_owned(), serde_json::to_value(&enforced)?),
@@ -138,14 +147,13 @@ fn serve_on(
         start,
     };
     let run = serve::run_id(&run_key);
-    let mut announced = None;
     serve::run(parts, || {
         // Without it the other commands wait for the ledger in vain; the daemon decides all the same.
-        match Announced::write(state.path(), path, run) {
-            Ok(note) => announced = Some(note),
-            Err(error) => tracing::warn!(%error, "the state directory does not say where I am"),
-        }
+        let note = Announced::write(state.path(), path, run).inspect_err(|error| {
+            tracing::warn!(%error, "the state directory does not say where I am");
+        });
         tracing::info!(socket = shown(path), "ready");
+        note.ok()
     })?;
     Ok(())
 }
@@ -174,32 +182,78 @@ fn executables(settings: &Serve) -> anyhow::Result<Executables> {
     Ok(Executables::read_by(readers.context("cannot start the helpers that read programs")?))
 }
 
-/// Closes the sandbox as far as the settings want it; none where they want none.
-fn close_sandbox(
-    settings: &Serve,
+/// What the daemon reads and writes once its sandbox is closed.
+fn paths(
     policy: &Policy,
     config: Option<&Path>,
     rules: &[PathBuf],
     state: &State,
     socket: &Path,
-) -> anyhow::Result<Option<Enforced>> {
+) -> Paths {
+    let mut paths = Paths::default();
+    paths.write.push(state.path().to_owned());
+    paths.write.extend(socket.parent().map(Path::to_owned));
+    rules.iter().map(PathBuf::as_path).chain(config).for_each(|file| paths.read_beside(file));
+    // Tokens are read again with each reload.
+    for workflow in policy.workflows() {
+        let file = workflow.binding.token_file.as_deref();
+        file.into_iter().for_each(|file| paths.read_beside(Path::new(file)));
+    }
+    paths
+}
+
+/// Refuses a layout in which a daemon that was taken over could write what it obeys: the helper
+/// outside the sandbox reads the register again, and runs what it says.
+fn refuse_writable(
+    paths: &Paths,
+    loaded: &Loaded,
+    config: Option<&Path>,
+    rules: &[PathBuf],
+) -> anyhow::Result<()> {
+    let (policy, serve) = (&loaded.config.policy, &loaded.config.settings.serve);
+    let tokens = policy.workflows().iter().filter_map(|it| it.binding.token_file.as_deref());
+    let tokens = tokens.chain(serve.tcp_token_file.as_deref()).map(Path::new);
+    // Without a slash it is looked for in folders of the system.
+    let programs = policy.paths().iter().filter_map(|it| it.command.first()).map(Path::new);
+    let programs = programs.filter(|program| program.is_absolute());
+    let rules = rules.iter().map(PathBuf::as_path);
+    let known = config.map(|it| (it, "configuration")).into_iter();
+    let known = known
+        .chain(rules.clone().map(|it| (it, "rule pack")))
+        .chain(tokens.map(|it| (it, "token file")))
+        .chain(programs.map(|it| (it, "program")));
+    for (file, what) in known {
+        if let Some(folder) = paths.may_write(file) {
+            let (file, folder) = (shown(file), shown(folder));
+            return Err(UsageError(format!(
+                "the {what} `{file}` lies in `{folder}`, which the daemon may write to; move it \
+                 out of there"
+            ))
+            .into());
+        }
+    }
+    for rules in rules {
+        if let Some(folder) = paths.write_below(rules) {
+            let (rules, folder) = (shown(rules), shown(folder));
+            return Err(UsageError(format!(
+                "`{folder}`, which the daemon may write to, lies in the rule pack `{rules}`; move \
+                 one of them"
+            ))
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Closes the sandbox as far as the settings want it; none where they want none.
+fn close_sandbox(settings: &Serve, paths: &Paths) -> anyhow::Result<Option<Enforced>> {
     let minimum = match settings.sandbox {
         Sandbox::Off => return Ok(None),
         Sandbox::Try => Minimum::None,
         Sandbox::Landlock => Minimum::Landlock,
         Sandbox::All => Minimum::All,
     };
-    let mut paths = Paths::default();
-    paths.write.push(state.path().to_owned());
-    paths.write.extend(socket.parent().map(Path::to_owned));
-    paths.read.extend(rules.iter().cloned());
-    config.into_iter().for_each(|config| paths.read_beside(config));
-    // Tokens are read again with each reload.
-    for workflow in policy.workflows() {
-        let file = workflow.binding.token_file.as_deref();
-        file.into_iter().for_each(|file| paths.read_beside(Path::new(file)));
-    }
-    let enforced = sandbox::enter(&paths, minimum)?;
+    let enforced = sandbox::enter(paths, minimum)?;
     for missing in &enforced.missing {
         tracing::warn!(missing, "the sandbox is not all that it could be");
     }
@@ -241,9 +295,8 @@ fn open_state(arguments: &Arguments) -> anyhow::Result<State> {
 /// Where the socket is.
 pub fn socket_path(given: Option<&Path>, settings: &Serve) -> anyhow::Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
-    given
+    configured_socket(given, settings)
         .map(Path::to_owned)
-        .or_else(|| settings.socket.as_ref().map(PathBuf::from))
         .or_else(|| {
             let root = rustix::process::geteuid().is_root();
             root.then(|| PathBuf::from("/run/sluice/sluice.sock"))
@@ -252,8 +305,12 @@ pub fn socket_path(given: Option<&Path>, settings: &Serve) -> anyhow::Result<Pat
         .ok_or_else(|| UsageError("no path for the socket; give one with --socket".into()).into())
 }
 
+fn configured_socket<'a>(given: Option<&'a Path>, settings: &'a Serve) -> Option<&'a Path> {
+    given.or_else(|| settings.socket.as_deref().map(Path::new))
+}
+
 /// The socket of systemd, else one of our own.
-fn listen(path: &Path, settings: &Serve) -> anyhow::Result<Listening> {
+fn listen(given: Option<&Path>, settings: &Serve) -> anyhow::Result<Listening> {
     let access = match &settings.group {
         None => Access::Owner,
         Some(name) => Access::Group(match name.parse() {
@@ -262,9 +319,10 @@ fn listen(path: &Path, settings: &Serve) -> anyhow::Result<Listening> {
         }),
     };
     let refused = |error: SocketError| UsageError(error.to_string());
-    match inherited(Some(path), &access).map_err(refused)? {
+    // What systemd hands over says itself where it lies; no environment has to.
+    match inherited(configured_socket(given, settings), &access).map_err(refused)? {
         Some(listening) => Ok(listening),
-        None => Ok(socket::listen(path, &access).map_err(refused)?),
+        None => Ok(socket::listen(&socket_path(given, settings)?, &access).map_err(refused)?),
     }
 }
 

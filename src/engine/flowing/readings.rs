@@ -3,7 +3,7 @@
 use crate::decode::{Format, SNIFF_BYTES};
 use crate::engine::control::{differ, join, join_labels};
 use crate::engine::{Classified, Scanner, Stream, opaque_coverage};
-use crate::model::{Finding, Label};
+use crate::model::{Coverage, Finding, Label};
 
 /// What the readings of a payload find as it arrives. What it looks like is known from its first
 /// bytes; where that is what it is declared as, there is one reading from then on.
@@ -18,6 +18,14 @@ pub(super) struct Readings {
     looks: Option<Format>,
     /// Bytes so far, as far as they matter for what it looks like.
     head: usize,
+}
+
+/// What a label so far was made of, as far as it tells two of them apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    found: u64,
+    looks: bool,
+    coverage: Coverage,
 }
 
 impl Readings {
@@ -56,10 +64,15 @@ impl Readings {
         second.map_or(first, |second| second.final_to().min(first))
     }
 
-    /// Changes whenever the label may have changed.
-    pub fn version(&self) -> (u64, bool) {
+    /// Changes whenever the label, or what the payload is known to look like, may have changed.
+    pub fn version(&self) -> Version {
         let second = self.second.as_ref().map_or(0, Stream::found);
-        (self.first.found().saturating_add(second), self.looks().is_some())
+        let mut coverage = self.first.coverage();
+        if let Some(second) = &self.second {
+            coverage.join(&second.coverage());
+        }
+        let found = self.first.found().saturating_add(second);
+        Version { found, looks: self.looks().is_some(), coverage }
     }
 
     /// The label of what is known so far; more bytes only add to it.

@@ -10,7 +10,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -212,11 +212,11 @@ fn open_count(counts: &Path, id: &str) -> std::io::Result<File> {
     Ok(rustix::fs::open(file, flags, Mode::RUSR | Mode::WUSR)?.into())
 }
 
-/// Runs a command to its end with a text on standard input. It and all that it started are gone
-/// when this returns.
+/// Runs a command to its end with a text on standard input. It and what it started are gone when this
+/// returns, but for what has left its process group.
 fn run(
     command: &[String],
-    input: Vec<u8>,
+    text: Vec<u8>,
     timeout: Duration,
     stop: &AtomicBool,
 ) -> Result<(), EventError> {
@@ -233,18 +233,14 @@ fn run(
         .process_group(0)
         .spawn()
         .map_err(EventError::Start)?;
-    let stdin = child.stdin.take();
-    // A command that reads nothing must not hold this up. What it does not read is no failure.
-    let writer = thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
-    let ended = wait(&child, timeout, stop);
+    let input = Input { pipe: child.stdin.take(), text, written: 0 };
+    let ended = wait(&child, input, timeout, stop);
     // The child is not reaped yet, so its group cannot be another's.
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     if let Some(group) = group {
         let _ = kill_process_group(group, Signal::KILL);
     }
     let status = child.wait().map_err(EventError::Start)?;
-    // Nobody holds the other end of the pipe any more.
-    let _ = writer.join();
     match (ended, status.success()) {
         (false, _) if stop.load(Ordering::Relaxed) => Err(EventError::Stopped),
         (false, _) => Err(EventError::Timeout(timeout.as_secs())),
@@ -253,12 +249,46 @@ fn run(
     }
 }
 
-/// Waits for a child to end, and leaves it to be reaped; whether it did in time.
-fn wait(child: &Child, timeout: Duration, stop: &AtomicBool) -> bool {
+/// A text on its way to a command. Nothing waits for it: a command, or what it left behind, may hold
+/// the pipe open and read nothing. What is not read is no failure.
+struct Input {
+    pipe: Option<ChildStdin>,
+    text: Vec<u8>,
+    written: usize,
+}
+
+impl Input {
+    /// Writes what the pipe takes now, and closes it behind the end. False where it takes nothing
+    /// more for now, or will never.
+    fn write(&mut self) -> bool {
+        let rest = self.text.get(self.written..).unwrap_or_default();
+        let Some(pipe) = self.pipe.as_mut().filter(|_| !rest.is_empty()) else {
+            self.pipe = None;
+            return false;
+        };
+        // The other end is not affected: the two ends of a pipe have their flags each.
+        match rustix::io::ioctl_fionbio(&*pipe, true).and_then(|()| rustix::io::write(&*pipe, rest))
+        {
+            Ok(written) => {
+                self.written += written;
+                true
+            }
+            Err(Errno::AGAIN | Errno::INTR) => false,
+            Err(_) => {
+                self.pipe = None;
+                false
+            }
+        }
+    }
+}
+
+/// Waits for a child to end while it reads, and leaves it to be reaped; whether it did in time.
+fn wait(child: &Child, mut input: Input, timeout: Duration, stop: &AtomicBool) -> bool {
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return false };
     let began = Instant::now();
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     loop {
+        while input.write() {}
         match waitid(WaitId::Pid(pid), options) {
             Ok(Some(_)) => return true,
             Ok(None) | Err(Errno::INTR)
@@ -358,6 +388,33 @@ mod tests {
         let larger = event(&"x".repeat(MAX_EVENT));
         let told = tell(&path("exit 0", 30, 5), larger, folder.path(), 100);
         assert!(matches!(told, Err(EventError::TooLarge)));
+    }
+
+    #[test]
+    fn what_leaves_the_group_of_the_command_holds_nothing_up() {
+        let (folder, out) = (folder(), folder());
+        let out = out.path().join("pid");
+        let script = format!("setsid sleep 20 <&0 & echo $! > {}; sleep 0.3", out.display());
+        let large = "x".repeat(MAX_EVENT - 1000);
+        let began = Instant::now();
+        let told = tell(&path(&script, 15, 5), event(&large), folder.path(), 100);
+        assert!(matches!(told, Ok(Told::Yes(0))), "{told:?}");
+        assert!(began.elapsed() < Duration::from_secs(14), "{:?}", began.elapsed());
+        let pid = std::fs::read_to_string(&out).expect("written");
+        let pid = Pid::from_raw(pid.trim().parse().expect("a number")).expect("a process");
+        let _ = rustix::process::kill_process(pid, Signal::KILL);
+    }
+
+    #[test]
+    fn a_large_event_is_read_whole() {
+        let (folder, out) = (folder(), folder());
+        let out = out.path().join("out");
+        let large = "x".repeat(MAX_EVENT - 1000);
+        let script = format!("sleep 0.1; cat > {}", out.display());
+        let told = tell(&path(&script, 15, 5), event(&large), folder.path(), 100);
+        assert!(matches!(told, Ok(Told::Yes(0))), "{told:?}");
+        let read = std::fs::read_to_string(&out).expect("written");
+        assert!(read.contains(&large) && read.ends_with("}\n"), "{}", read.len());
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! (landlock(7), ptrace restrictions). So the same program is started again before the sandbox closes, and
 //! asked by the number of a process. The daemon checks afterwards that its peer still is there, so that the
 //! number was the peer's all along. Such a helper has two sockets: one for short looks, one for reading
-//! whole files. Promised: no call waits longer than stated; a helper that is late is asked nothing
-//! more; without helpers an executable is unavailable.
+//! whole files. Promised: no call waits longer than stated; an answer that comes late is nobody else's, and
+//! the helper is asked again once it has come; without helpers an executable is unavailable.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -14,10 +14,13 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+use tracing::warn;
 
 use super::executable::{Executables, FileKey, UNREADABLE, known_reason, reason_number};
 use super::proc;
@@ -35,6 +38,9 @@ const READ: Duration = Duration::from_secs(10);
 /// Bytes of the longest line: a path of 4,096 bytes in hex, and what goes before it.
 const MAX_LINE: u64 = 10_000;
 
+/// How often a late answer is looked for.
+const LATE_STEP: Duration = Duration::from_millis(10);
+
 const NO_HELPER: &str = "no helper was there to read it";
 
 /// Helpers that were started.
@@ -49,9 +55,41 @@ pub struct Readers {
 /// Connections to helpers, each used by one caller at a time.
 #[derive(Debug)]
 struct Lanes {
-    free: Mutex<(Vec<UnixStream>, usize)>,
+    free: Mutex<Free>,
     freed: Condvar,
     patience: Duration,
+    /// What is asked, for the log.
+    what: &'static str,
+}
+
+#[derive(Debug)]
+struct Free {
+    lanes: Vec<Lane>,
+    /// Lanes whose helper has not ended, free or not.
+    alive: usize,
+    /// Callers that got no answer.
+    lost: u64,
+}
+
+/// A connection to a helper. At most one request of it is under way.
+#[derive(Debug)]
+struct Lane {
+    stream: UnixStream,
+    /// Number of the last request.
+    asked: u64,
+    /// Whether its answer is still to come. The caller may have given up on it.
+    owed: bool,
+    /// What was read of the next line.
+    read: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, PartialEq, Eq)]
+enum Loss {
+    /// It is late, and may come yet.
+    Late,
+    /// The helper has ended, or says what it was not asked.
+    Ended,
 }
 
 impl Readers {
@@ -75,7 +113,8 @@ impl Readers {
             looks.push(look);
             reads.push(read);
         }
-        let (looks, reads) = (Lanes::new(looks, LOOK)?, Lanes::new(reads, READ)?);
+        let looks = Lanes::new(looks, LOOK, "which program");
+        let reads = Lanes::new(reads, READ, "its digest");
         Ok(Readers { looks, reads, _children: children })
     }
 
@@ -99,51 +138,143 @@ impl Readers {
 }
 
 impl Lanes {
-    fn new(lanes: Vec<UnixStream>, patience: Duration) -> io::Result<Lanes> {
-        for lane in &lanes {
-            lane.set_read_timeout(Some(patience))?;
-            lane.set_write_timeout(Some(patience))?;
-        }
-        let count = lanes.len();
-        Ok(Lanes { free: Mutex::new((lanes, count)), freed: Condvar::new(), patience })
+    fn new(streams: Vec<UnixStream>, patience: Duration, what: &'static str) -> Lanes {
+        let lane = |stream| Lane { stream, asked: 0, owed: false, read: Vec::new() };
+        let lanes: Vec<Lane> = streams.into_iter().map(lane).collect();
+        let free = Free { alive: lanes.len(), lanes, lost: 0 };
+        Lanes { free: Mutex::new(free), freed: Condvar::new(), patience, what }
     }
 
     /// The answer to a line; none where no helper gives one in time.
     fn ask(&self, line: &str) -> Option<String> {
-        let mut lane = self.take()?;
-        let answer = exchange(&mut lane, line);
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        match answer {
-            Some(_) => free.0.push(lane),
-            // Its next answer could be that to this line.
-            None => free.1 -= 1,
+        let Some(mut lane) = self.take() else {
+            self.lose(&mut self.lock(), Loss::Late);
+            return None;
+        };
+        let answer = lane.ask(line, Instant::now() + self.patience);
+        let mut free = self.lock();
+        if answer != Err(Loss::Ended) {
+            free.lanes.push(lane);
+        } else {
+            free.alive = free.alive.saturating_sub(1);
         }
+        let answer = answer.map_err(|loss| self.lose(&mut free, loss)).ok();
         drop(free);
         self.freed.notify_all();
         answer
     }
 
-    fn take(&self) -> Option<UnixStream> {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let none_free = |(free, all): &mut (Vec<UnixStream>, usize)| free.is_empty() && *all > 0;
-        let waited = self.freed.wait_timeout_while(free, self.patience, none_free);
-        let (mut free, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        free.0.pop()
+    fn lock(&self) -> MutexGuard<'_, Free> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a caller that got no answer, and logs it: the first ones each, many with their number.
+    fn lose(&self, free: &mut Free, loss: Loss) {
+        free.lost = free.lost.saturating_add(1);
+        if free.lost.is_power_of_two() || loss == Loss::Ended {
+            let (lost, alive, asked) = (free.lost, free.alive, self.what);
+            warn!(
+                asked,
+                lost, alive, "no helper said what a caller runs; it counts as unavailable"
+            );
+        }
+    }
+
+    /// A lane that owes no answer; none where none is there in time.
+    fn take(&self) -> Option<Lane> {
+        let until = Instant::now() + self.patience;
+        let mut free = self.lock();
+        loop {
+            if let Some(at) = free.lanes.iter_mut().position(Lane::is_settled) {
+                return Some(free.lanes.swap_remove(at));
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if free.alive == 0 || left.is_zero() {
+                return None;
+            }
+            // A late answer wakes nobody up.
+            let waited = self.freed.wait_timeout(free, LATE_STEP.min(left));
+            free = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 }
 
 impl Drop for Lanes {
     fn drop(&mut self) {
         let free = self.free.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for lane in &free.0 {
-            let _ = lane.shutdown(Shutdown::Both);
+        for lane in &free.lanes {
+            let _ = lane.stream.shutdown(Shutdown::Both);
         }
     }
 }
 
-fn exchange(lane: &mut UnixStream, line: &str) -> Option<String> {
-    lane.write_all(line.as_bytes()).ok()?;
-    next_line(&mut BufReader::new(lane)).ok()?
+impl Lane {
+    /// Whether the next answer would be that to the next request: nothing is late, or it has come by
+    /// now and is thrown away. True also of a helper that has ended, as whoever asks it then learns.
+    fn is_settled(&mut self) -> bool {
+        !self.owed || self.answer(Instant::now()) != Err(Loss::Late)
+    }
+
+    fn ask(&mut self, line: &str, until: Instant) -> Result<String, Loss> {
+        self.asked = self.asked.wrapping_add(1);
+        let patience = until.saturating_duration_since(Instant::now()).max(LATE_STEP);
+        self.stream.set_write_timeout(Some(patience)).map_err(|_| Loss::Ended)?;
+        // Part of a line would make nonsense of the next one, so that lane is not used any more. It
+        // does not come to that: a lane holds one request.
+        self.stream
+            .write_all(format!("{} {line}", self.asked).as_bytes())
+            .map_err(|_| Loss::Ended)?;
+        self.owed = true;
+        self.answer(until)
+    }
+
+    /// The answer to the last request.
+    fn answer(&mut self, until: Instant) -> Result<String, Loss> {
+        loop {
+            let line = self.line(until)?;
+            let (number, answer) = line.split_once(' ').ok_or(Loss::Ended)?;
+            match number.parse::<u64>() {
+                Ok(number) if number == self.asked => {
+                    self.owed = false;
+                    return Ok(answer.to_owned());
+                }
+                // That to a caller who has given up.
+                Ok(_) => {}
+                Err(_) => return Err(Loss::Ended),
+            }
+        }
+    }
+
+    /// The next line; what there is of it is kept where the rest is late.
+    fn line(&mut self, until: Instant) -> Result<String, Loss> {
+        loop {
+            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+                let rest = self.read.split_off(end + 1);
+                let mut line = std::mem::replace(&mut self.read, rest);
+                line.pop();
+                return String::from_utf8(line).map_err(|_| Loss::Ended);
+            }
+            if self.read.len() as u64 >= MAX_LINE {
+                return Err(Loss::Ended);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            let flags = if left.is_zero() {
+                // What has come is taken even where the time is over.
+                RecvFlags::DONTWAIT
+            } else {
+                self.stream.set_read_timeout(Some(left)).map_err(|_| Loss::Ended)?;
+                RecvFlags::empty()
+            };
+            let mut piece = [0; 4096];
+            match rustix::net::recv(&self.stream, &mut piece[..], flags) {
+                Ok((0, _)) => return Err(Loss::Ended),
+                Ok((count, _)) => self.read.extend(piece.iter().take(count)),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Err(Loss::Late),
+                Err(_) => return Err(Loss::Ended),
+            }
+        }
+    }
 }
 
 /// One line without its end; none at the end of the input.
@@ -182,7 +313,9 @@ pub fn read_programs() -> io::Result<()> {
 fn attend(socket: &UnixStream, executables: &Executables) {
     let mut input = BufReader::new(socket);
     while let Ok(Some(line)) = next_line(&mut input) {
-        let Some(answer) = answer(&line, executables) else { return };
+        let Some((number, line)) = line.split_once(' ') else { return };
+        let Some(answer) = answer(line, executables) else { return };
+        let answer = format!("{number} {answer}");
         if (&mut &*socket).write_all(answer.as_bytes()).is_err() {
             return;
         }
@@ -265,22 +398,65 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_late_helper_is_asked_nothing_more() {
+    fn lanes(patience: u64) -> (Lanes, BufReader<UnixStream>) {
         let (one, other) = UnixStream::pair().expect("a pair");
-        let lanes = Lanes::new(vec![one], Duration::from_millis(20)).expect("timeouts");
+        let patience = Duration::from_millis(patience);
+        (Lanes::new(vec![one], patience, "which program"), BufReader::new(other))
+    }
+
+    fn says(helper: &BufReader<UnixStream>, line: &str) {
+        helper.get_ref().write_all(line.as_bytes()).expect("somebody listens");
+    }
+
+    #[test]
+    fn a_late_answer_is_nobody_elses_and_the_helper_is_asked_again() {
+        let (mut lanes, mut helper) = lanes(50);
         assert_eq!(lanes.ask("running 1\n"), None, "nobody answers");
-        let _ = (&mut &other).write_all(b"key 1 2 3 4 5\n");
-        assert_eq!(lanes.ask("running 2\n"), None, "this would be the answer to another line");
+        assert_eq!(lanes.ask("running 2\n"), None, "nobody answers, and it is asked nothing more");
+        let heard = |helper: &mut _| next_line(helper).expect("readable").expect("a line");
+        assert_eq!(heard(&mut helper), "1 running 1");
+        // It comes in two pieces.
+        says(&helper, "1 key 1 2 ");
+        assert_eq!(lanes.ask("running 3\n"), None, "that is half an answer");
+        says(&helper, "3 4 5\n");
+        let answered = std::thread::scope(|scope| {
+            lanes.patience = Duration::from_secs(10);
+            let asked = scope.spawn(|| lanes.ask("running 4\n"));
+            assert_eq!(heard(&mut helper), "2 running 4");
+            // One more of somebody who has given up.
+            says(&helper, "1 key 9 9 9 9 9\n2 key 6 7 8 9 10\n");
+            asked.join().expect("no panic")
+        });
+        assert_eq!(answered.as_deref(), Some("key 6 7 8 9 10"));
+        assert_eq!(lanes.lock().lost, 3);
     }
 
     #[test]
     fn a_helper_that_ended_is_noticed() {
-        let (one, other) = UnixStream::pair().expect("a pair");
-        let lanes = Lanes::new(vec![one], Duration::from_secs(5)).expect("timeouts");
-        drop(other);
+        let (lanes, helper) = lanes(5_000);
+        drop(helper);
         assert_eq!(lanes.ask("running 1\n"), None);
         assert_eq!(lanes.ask("running 1\n"), None, "at once");
+        assert_eq!((lanes.lock().alive, lanes.lock().lost), (0, 2));
+    }
+
+    #[test]
+    fn a_helper_that_ends_while_it_owes_an_answer_is_noticed() {
+        let (lanes, helper) = lanes(50);
+        assert_eq!(lanes.ask("running 1\n"), None);
+        drop(helper);
+        assert_eq!(lanes.ask("running 1\n"), None);
+        assert_eq!(lanes.lock().alive, 0);
+    }
+
+    #[test]
+    fn what_is_no_answer_ends_the_lane() {
+        for wrong in ["key 1 2 3 4 5\n".to_owned(), "\n".to_owned(), "1".repeat(20_000)] {
+            let (lanes, helper) = lanes(5_000);
+            says(&helper, &wrong);
+            assert_eq!(lanes.ask("running 1\n"), None, "{:.9}", wrong);
+            assert_eq!(lanes.lock().alive, 0, "{:.9}", wrong);
+        }
     }
 
     #[test]

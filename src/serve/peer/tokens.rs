@@ -151,6 +151,18 @@ impl Tokens {
         Some(TokenOf::verified(workflow))
     }
 
+    /// A digest of all tokens with their workflows. It tells sets of tokens apart; whoever knows it can
+    /// try tokens against it, so that it is not for others.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut all = Sha256::new();
+        for (token, workflow) in &self.tokens {
+            all.update((workflow.len() as u64).to_le_bytes());
+            all.update(workflow.as_bytes());
+            all.update(&token[..]);
+        }
+        all.finalize().into()
+    }
+
     /// How many workflows have a token.
     pub fn count(&self) -> usize {
         self.tokens.len()

@@ -7,13 +7,16 @@ use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, Response, header};
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Daemon, expected, hold, pool_refused, refused};
 use crate::decode::Format;
 use crate::engine::TextRequest;
 use crate::respond::{Filter, FindingsShape, LabelShape, Shaper, chain};
 use crate::serve::answer;
+use crate::serve::budget::Share;
 use crate::serve::cache::Purpose;
+use crate::serve::flow_stream::Source;
 use crate::serve::in_force::InForce;
 use crate::serve::payload::{Broken, Pieces};
 use crate::serve::refusal::Limit;
@@ -65,67 +68,88 @@ pub async fn classify(
         .and_then(|it| it.to_str().ok())
         .is_some_and(|it| ["application/jsonl", "application/x-ndjson"].contains(&it));
     let (working, uid) = (Arc::clone(&shared), caller.peer.uid());
+    let deadline = pieces.deadline();
     let work = move || match is_batch {
-        true => batch(&working, &in_force, &payload, format, uid),
+        _ if Instant::now() >= deadline => Err(Limit::Deadline),
+        true => {
+            let batch = Batch { shared: &working, in_force: &in_force, format, uid, deadline };
+            batch.answer(&payload, &mut share).map(|answers| (answers, share))
+        }
         false => {
             let found = working.found(&in_force, &payload, uid, format, Purpose::Classify);
-            Some(answer::label(&found, &in_force))
+            Ok((answer::label(&found, &in_force), share))
         }
     };
-    let mut response = match shared.pool.run(work).await {
-        Ok(Some(body)) => answer::json(body, None),
-        Ok(None) => {
-            let message = "the batch has too many texts; send it in parts";
-            return refused(&shared, &caller, Limit::BatchTexts, message);
+    let (mut response, share) = match timeout_at(deadline, shared.pool.run(work)).await {
+        Ok(Ok(Ok((body, share)))) => (answer::json(body, None), share),
+        Ok(Ok(Err(limit))) => {
+            let message = match limit {
+                Limit::BatchTexts => "the batch has too many texts; send it in parts",
+                Limit::Memory => "too much of payloads and answers is in memory",
+                _ => "it took too long",
+            };
+            return refused(&shared, &caller, limit, message);
         }
-        Err(error) => return pool_refused(&shared, &caller, error),
+        Ok(Err(error)) => return pool_refused(&shared, &caller, error),
+        Err(_) => return refused(&shared, &caller, Limit::Deadline, "it took too long"),
     };
     if is_batch {
         let kind = HeaderValue::from_static("application/jsonl");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
-    hold(&mut response, share);
-    response
+    hold(response, share)
 }
 
-/// Answers each line; none where there are too many.
-fn batch(
-    shared: &Shared,
-    in_force: &InForce,
-    payload: &[u8],
+/// How the lines of a batch are answered.
+struct Batch<'a> {
+    shared: &'a Shared,
+    in_force: &'a InForce,
     format: Option<Format>,
     uid: u32,
-) -> Option<Vec<u8>> {
-    let shaper = Shaper::new(&in_force.rules, &in_force.names, Filter::all());
-    let mut answers = Vec::new();
-    let lines = payload.split(|byte| *byte == b'\n');
-    let mut texts = 0;
-    for (number, text) in (1u64..).zip(lines) {
-        let Some(request) = TextRequest::parse(text).transpose() else { continue };
-        // A wrong line is answered with more than it has, so that it counts like a right one.
-        texts += 1;
-        if texts > in_force.settings.limits.batch_texts {
-            return None;
-        }
-        let request = match request {
-            Ok(request) => request,
-            Err(error) => {
-                answers.extend(answer::line(&Wrong { id: None, error, line: number }));
-                continue;
+    deadline: Instant,
+}
+
+impl Batch<'_> {
+    /// Answers each line. The share grows with the answers.
+    fn answer(&self, payload: &[u8], share: &mut Share) -> Result<Vec<u8>, Limit> {
+        let Batch { shared, in_force, format, uid, deadline } = *self;
+        let shaper = Shaper::new(&in_force.rules, &in_force.names, Filter::all());
+        let mut answers = Vec::new();
+        let lines = payload.split(|byte| *byte == b'\n');
+        let mut texts = 0;
+        for (number, text) in (1u64..).zip(lines) {
+            let Some(request) = TextRequest::parse(text).transpose() else { continue };
+            // A wrong line is answered with more than it has, so that it counts like a right one.
+            texts += 1;
+            if texts > in_force.settings.limits.batch_texts {
+                return Err(Limit::BatchTexts);
             }
-        };
-        let text = request.text.as_bytes();
-        let found = shared.found(in_force, text, uid, format, Purpose::Classify);
-        let chain = chain(found.format);
-        answers.extend(answer::line(&Reply {
-            id: &request.id,
-            label: shaper.label(&found.label),
-            findings: shaper.findings(&found.findings, None, &chain),
-            truncated: found.truncated,
-            recorded: "no",
-        }));
+            if Instant::now() >= deadline {
+                return Err(Limit::Deadline);
+            }
+            let request = match request {
+                Ok(request) => request,
+                Err(error) => {
+                    answers.extend(answer::line(&Wrong { id: None, error, line: number }));
+                    continue;
+                }
+            };
+            let text = request.text.as_bytes();
+            let found = shared.found(in_force, text, uid, format, Purpose::Classify);
+            let chain = chain(found.format);
+            answers.extend(answer::line(&Reply {
+                id: &request.id,
+                label: shaper.label(&found.label),
+                findings: shaper.findings(&found.findings, None, &chain),
+                truncated: found.truncated,
+                recorded: "no",
+            }));
+            if !share.resize(payload.len().saturating_add(answers.capacity())) {
+                return Err(Limit::Memory);
+            }
+        }
+        Ok(answers)
     }
-    Some(answers)
 }
 
 #[derive(Serialize)]

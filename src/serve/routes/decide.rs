@@ -1,25 +1,29 @@
 //! `POST /v1/decide`: a payload with its flow header to a recorded decision.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{HeaderMap, Response, header};
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 use tracing::info;
 
 use super::{Daemon, FLOW, attested, expected, hold, pool_refused, refused, token_of};
+use crate::config::Limits;
 use crate::decode::Format;
 use crate::engine::{Arriving, DeskError, Settled, events_of};
 use crate::model::{Cause, Claimed, Effect, FlowHeader};
 use crate::policy::{Carrier, MAX_HEADER, parse_header};
 use crate::respond::{NameCleaner, escape};
 use crate::serve::answer;
+use crate::serve::budget::Share;
 use crate::serve::cache::Purpose;
 use crate::serve::in_force::InForce;
 use crate::serve::metrics::Decided;
-use crate::serve::payload::{Broken, Pieces};
+use crate::serve::payload::{Broken, Pieces, grow};
 use crate::serve::refusal::{Limit, refuse};
 use crate::serve::shared::{Caller, Shared, now};
 
@@ -33,6 +37,10 @@ pub fn flow_header(headers: &HeaderMap) -> Result<FlowHeader, String> {
     }
     parse_header(value.as_bytes()).map_err(|error| error.to_string())
 }
+
+/// How much later than its deadline the answer to a request may be, so that what was recorded of it is
+/// said.
+const LATE: Duration = Duration::from_millis(500);
 
 /// Decides a payload. The flow header stands in `Sluice-Flow`, or in the part `flow` of a
 /// `multipart/form-data` body with the payload in the part `payload` behind it.
@@ -50,16 +58,11 @@ pub async fn decide(
         .get(header::CONTENT_TYPE)
         .and_then(|it| it.to_str().ok())
         .is_some_and(|it| it.starts_with("multipart/form-data"));
+    let deadline = Instant::now() + Duration::from_millis(limits.deadline_ms);
     let (flow, payload, broken) = if is_multipart && !headers.contains_key(FLOW) {
-        let deadline = std::time::Duration::from_millis(limits.deadline_ms);
-        let read = parts(request, &limits, &mut share);
-        match tokio::time::timeout(deadline, read).await {
-            Ok(Ok((flow, payload))) => (flow, payload, None),
-            Ok(Err((limit, message))) => return refused(&shared, &caller, limit, &message),
-            Err(_) => {
-                let message = "the payload did not come whole";
-                return refused(&shared, &caller, Limit::Deadline, message);
-            }
+        match Form::read(request, &limits, deadline, &mut share).await {
+            Ok(form) => (form.flow, form.payload, form.broken),
+            Err((limit, message)) => return refused(&shared, &caller, limit, &message),
         }
     } else {
         let flow = match flow_header(&headers) {
@@ -75,10 +78,6 @@ pub async fn decide(
         Broken::Limit(limit) => limit,
         Broken::Client => Limit::Request,
     });
-    if let Some(limit) = limit {
-        shared.metrics.refuse(limit.as_str());
-    }
-    let failed = limit.map(cause_of);
     let (answer, answered) = oneshot::channel();
     let (working, deciding) = (Arc::clone(&shared), Arc::clone(&in_force));
     let token = token_of(&headers, &caller, &in_force);
@@ -86,34 +85,47 @@ pub async fn decide(
     let work = move || {
         let attested = attested(&asking, token)?;
         let declared = flow.format.as_ref().and_then(|word| Format::declared(word.as_str()));
+        let is_late = || Instant::now() >= deadline;
         // What came only in part is not the payload that anybody sends again.
-        let found = failed.is_none().then(|| {
+        let found = (limit.is_none() && !is_late()).then(|| {
             let uid = attested.uid;
             let found = working.found(&deciding, &payload, uid, declared, Purpose::Decide);
             Arc::unwrap_or_clone(found)
         });
+        let limit = limit.or(is_late().then_some(Limit::Deadline));
         let arriving = Arriving {
             header: flow,
             attested,
             carrier: Carrier::Rewritable,
             payload: &payload,
-            failed,
+            failed: limit.map(cause_of),
             began,
             classified: found,
         };
         let told = move |settled| drop(answer.send(settled));
         working.desk(&deciding).settle_then(&arriving, told);
-        Ok(payload)
+        Ok((payload, limit))
     };
-    let payload = match shared.pool.run::<Result<Vec<u8>, &'static str>>(work).await {
-        Ok(Ok(payload)) => payload,
-        Ok(Err(message)) => return refused(&shared, &caller, Limit::Forbidden, message),
-        Err(error) => return pool_refused(&shared, &caller, error),
+    let working = shared.pool.run::<Result<(Vec<u8>, Option<Limit>), &'static str>>(work);
+    // Scanning cannot be broken off: what is late is recorded as block, and the caller does not wait.
+    let (payload, limit) = match timeout_at(deadline + LATE, working).await {
+        Ok(Ok(Ok(done))) => done,
+        Ok(Ok(Err(message))) => return refused(&shared, &caller, Limit::Forbidden, message),
+        Ok(Err(error)) => return pool_refused(&shared, &caller, error),
+        Err(_) => return refused(&shared, &caller, Limit::Deadline, "it took too long"),
     };
-    let settled = match answered.await {
-        Ok(Ok(settled)) => settled,
-        Ok(Err(error)) => return unrecorded(&shared, &caller, &error),
-        Err(_) => return refused(&shared, &caller, Limit::Internal, "internal error"),
+    if let Some(limit) = limit {
+        shared.metrics.refuse(limit.as_str());
+    }
+    let idle = Duration::from_millis(limits.idle_ms);
+    let settled = match timeout_at(deadline + idle, answered).await {
+        Ok(Ok(Ok(settled))) => settled,
+        Ok(Ok(Err(error))) => return unrecorded(&shared, &caller, &error),
+        Ok(Err(_)) => return refused(&shared, &caller, Limit::Internal, "internal error"),
+        Err(_) => {
+            let message = "the decision was not recorded in time, so nothing is released";
+            return refused(&shared, &caller, Limit::Deadline, message);
+        }
     };
     let effect = shared.decided(&settled, &in_force);
     let text = answer::decision(&settled, &in_force);
@@ -136,10 +148,7 @@ pub async fn decide(
         }
     };
     match answered {
-        Ok(mut response) => {
-            hold(&mut response, share);
-            response
-        }
+        Ok(response) => hold(response, share),
         Err(_) => refused(&shared, &caller, Limit::Internal, "no random numbers"),
     }
 }
@@ -160,57 +169,102 @@ pub fn unrecorded(shared: &Shared, caller: &Caller, error: &DeskError) -> Respon
     refuse(Limit::Ledger, "the decision cannot be recorded, so nothing is released")
 }
 
-/// Flow header and payload of a multipart body.
-async fn parts(
-    request: Request,
-    limits: &crate::config::Limits,
-    share: &mut crate::serve::budget::Share,
-) -> Result<(FlowHeader, Vec<u8>), (Limit, String)> {
-    let wrong = |message: &str| (Limit::Request, message.to_owned());
-    let mut parts = Multipart::from_request(request, &())
-        .await
-        .map_err(|_| wrong("the body is no multipart/form-data"))?;
-    let mut flow = None;
-    loop {
-        let part = parts.next_field().await.map_err(|_| wrong("the body does not end well"))?;
-        let Some(mut part) = part else {
-            return Err(wrong("the parts `flow` and `payload` have to be there, in this order"));
+/// What a multipart body holds.
+struct Form {
+    flow: FlowHeader,
+    payload: Vec<u8>,
+    /// Why the payload is not all there.
+    broken: Option<Broken>,
+}
+
+impl Form {
+    /// Reads the parts `flow` and `payload`. What goes wrong behind the flow header is about a flow,
+    /// and decided.
+    async fn read(
+        request: Request,
+        limits: &Limits,
+        deadline: Instant,
+        share: &mut Share,
+    ) -> Result<Form, (Limit, String)> {
+        let wrong = |message: &str| (Limit::Request, message.to_owned());
+        let idle = Duration::from_millis(limits.idle_ms);
+        let mut parts = Multipart::from_request(request, &())
+            .await
+            .map_err(|_| wrong("the body is no multipart/form-data"))?;
+        let ordered = "the parts are `flow` and `payload`, once, in this order";
+        let mut flow = match timed(parts.next_field(), idle, deadline).await {
+            Ok(Ok(Some(part))) if part.name() == Some("flow") => part,
+            Ok(Ok(_)) => return Err(wrong(ordered)),
+            Ok(Err(_)) => return Err(wrong("the body does not end well")),
+            Err(limit) => return Err((limit, "the flow header did not come in time".to_owned())),
         };
-        match (part.name(), flow.is_some()) {
-            (Some("flow"), false) => {
-                let text = piecewise(&mut part, MAX_HEADER as u64, share).await?;
-                flow = Some(parse_header(&text).map_err(|it| wrong(&it.to_string()))?);
+        let (text, broken) = piecewise(&mut flow, MAX_HEADER as u64, share, idle, deadline).await;
+        drop(flow);
+        match broken {
+            None => {}
+            Some(Broken::Client) => return Err(wrong("the body does not end well")),
+            Some(Broken::Limit(Limit::PayloadBytes)) => {
+                return Err((Limit::HeaderBytes, "the flow header is too large".to_owned()));
             }
-            (Some("payload"), true) => {
-                let payload = piecewise(&mut part, limits.payload_bytes, share).await?;
-                drop(part);
-                if !matches!(parts.next_field().await, Ok(None)) {
-                    return Err(wrong("something stands behind the part `payload`"));
-                }
-                let flow = flow.ok_or_else(|| wrong("the part `flow` is missing"))?;
-                return Ok((flow, payload));
+            Some(Broken::Limit(limit)) => {
+                return Err((limit, "the flow header did not come whole".to_owned()));
             }
-            _ => return Err(wrong("the parts are `flow` and `payload`, once, in this order")),
+        }
+        let flow = parse_header(&text).map_err(|error| wrong(&error.to_string()))?;
+        let form = |payload, broken| Ok(Form { flow, payload, broken });
+        let mut part = match timed(parts.next_field(), idle, deadline).await {
+            Ok(Ok(Some(part))) if part.name() == Some("payload") => part,
+            Ok(Ok(_)) => return Err(wrong(ordered)),
+            Ok(Err(_)) => return form(Vec::new(), Some(Broken::Client)),
+            Err(limit) => return form(Vec::new(), Some(Broken::Limit(limit))),
+        };
+        let (payload, broken) =
+            piecewise(&mut part, limits.payload_bytes, share, idle, deadline).await;
+        drop(part);
+        if broken.is_some() {
+            return form(payload, broken);
+        }
+        match timed(parts.next_field(), idle, deadline).await {
+            Ok(Ok(None)) => form(payload, None),
+            Ok(Ok(Some(_))) => Err(wrong(ordered)),
+            Ok(Err(_)) => form(payload, Some(Broken::Client)),
+            Err(limit) => form(payload, Some(Broken::Limit(limit))),
         }
     }
 }
 
+/// Waits within the idle and the total deadline.
+async fn timed<T>(
+    what: impl Future<Output = T>,
+    idle: Duration,
+    deadline: Instant,
+) -> Result<T, Limit> {
+    let idle = Instant::now() + idle;
+    let past = if idle < deadline { Limit::Idle } else { Limit::Deadline };
+    timeout_at(idle.min(deadline), what).await.map_err(|_| past)
+}
+
+/// A part, or as far as it came with what went wrong.
 async fn piecewise(
     part: &mut axum::extract::multipart::Field<'_>,
     limit: u64,
-    share: &mut crate::serve::budget::Share,
-) -> Result<Vec<u8>, (Limit, String)> {
+    share: &mut Share,
+    idle: Duration,
+    deadline: Instant,
+) -> (Vec<u8>, Option<Broken>) {
     let mut whole = Vec::new();
     loop {
-        let piece = part.chunk().await;
-        let piece = piece.map_err(|_| (Limit::Request, "the body does not end well".to_owned()))?;
-        let Some(piece) = piece else { return Ok(whole) };
-        let length = whole.len().saturating_add(piece.len());
-        if length as u64 > limit {
-            return Err((Limit::PayloadBytes, "a part is too large".to_owned()));
+        let piece = match timed(part.chunk(), idle, deadline).await {
+            Ok(Ok(Some(piece))) => piece,
+            Ok(Ok(None)) => return (whole, None),
+            Ok(Err(_)) => return (whole, Some(Broken::Client)),
+            Err(limit) => return (whole, Some(Broken::Limit(limit))),
+        };
+        if whole.len().saturating_add(piece.len()) as u64 > limit {
+            return (whole, Some(Broken::Limit(Limit::PayloadBytes)));
         }
-        if !share.resize(length.max(whole.capacity())) {
-            return Err((Limit::Memory, "too much of payloads is in memory".to_owned()));
+        if !grow(&mut whole, piece.len(), share) {
+            return (whole, Some(Broken::Limit(Limit::Memory)));
         }
         whole.extend_from_slice(&piece);
     }

@@ -14,12 +14,14 @@ use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite;
 
 use super::{Daemon, attested, refused, token_of};
 use crate::config::Limits;
 use crate::model::{Effect, FlowHeader, TokenOf};
 use crate::policy::parse_header;
 use crate::serve::flow_stream::{Opening, Out, Source, start};
+use crate::serve::in_force::InForce;
 use crate::serve::payload::Broken;
 use crate::serve::refusal::Limit;
 use crate::serve::shared::{Caller, Shared, now};
@@ -52,7 +54,7 @@ pub async fn duplex(
     upgrade
         .max_frame_size(MAX_FRAME)
         .max_message_size(MAX_FRAME)
-        .on_upgrade(move |socket| one(socket, shared, caller, token))
+        .on_upgrade(move |socket| one(socket, shared, in_force, caller, token))
 }
 
 /// What a text frame may say behind the flow header.
@@ -62,8 +64,13 @@ struct Said {
     end: bool,
 }
 
-async fn one(socket: WebSocket, shared: Arc<Shared>, caller: Arc<Caller>, token: Option<TokenOf>) {
-    let in_force = shared.now_in_force();
+async fn one(
+    socket: WebSocket,
+    shared: Arc<Shared>,
+    in_force: Arc<InForce>,
+    caller: Arc<Caller>,
+    token: Option<TokenOf>,
+) {
     let limits = in_force.settings.limits;
     let idle = Duration::from_millis(limits.idle_ms);
     let (mut sink, mut frames) = socket.split();
@@ -90,7 +97,7 @@ async fn one(socket: WebSocket, shared: Arc<Shared>, caller: Arc<Caller>, token:
     let opening = Opening { header, attested, began: now(), findings: true, early: true };
     let mut out = start(Arc::clone(&shared), in_force, caller, opening, source);
     // Reading and writing go on beside each other, so that neither waits for the other.
-    let reading = tokio::spawn(read(frames, pieces));
+    let mut reading = tokio::spawn(read(frames, pieces));
     let mut ending = close(FAILED, "internal error");
     while let Some(next) = out.recv().await {
         let message = match next {
@@ -124,8 +131,10 @@ async fn one(socket: WebSocket, shared: Arc<Shared>, caller: Arc<Caller>, token:
     }
     drop(out);
     let _ = timeout(idle, sink.send(ending)).await;
-    // The client answers the close; nothing more is read of it.
-    let _ = timeout(Duration::from_secs(1), reading).await;
+    // The client has a moment to answer the close; the socket ends either way.
+    if timeout(Duration::from_secs(1), &mut reading).await.is_err() {
+        reading.abort();
+    }
 }
 
 fn text(parts: &[&[u8]]) -> Message {
@@ -168,6 +177,7 @@ async fn read(
             },
             Ok(Message::Ping(_) | Message::Pong(_)) => continue,
             Ok(Message::Close(_)) => Err(Broken::Client),
+            Err(error) if is_too_large(&error) => Err(Broken::Limit(Limit::PayloadBytes)),
             Err(_) => Err(Broken::Client),
         };
         let last = !matches!(piece, Ok(Some(_)));
@@ -180,6 +190,13 @@ async fn read(
     if open {
         let _ = pieces.send(Err(Broken::Client)).await;
     }
+}
+
+/// Whether a frame was larger than may be.
+fn is_too_large(error: &axum::Error) -> bool {
+    let source = std::error::Error::source(error);
+    let error = source.and_then(|it| it.downcast_ref::<tungstenite::Error>());
+    matches!(error, Some(tungstenite::Error::Capacity(_)))
 }
 
 struct Frames {

@@ -141,11 +141,7 @@ pub async fn guardrail(
     };
     match answered {
         Err((limit, message)) => undecided(&shared, &caller, limit, &message),
-        Ok((answer, effect)) => {
-            let mut response = answer::json(answer::line(&answer), Some(effect));
-            hold(&mut response, share);
-            response
-        }
+        Ok((answer, effect)) => hold(answer::json(answer::line(&answer), Some(effect)), share),
     }
 }
 

@@ -115,8 +115,7 @@ pub async fn analyze(
             {
                 response.headers_mut().insert(COVERAGE, value);
             }
-            hold(&mut response, share);
-            response
+            hold(response, share)
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, Version, header};
 use bytes::Bytes;
 use futures_util::Stream;
 use http_body_util::StreamBody;
@@ -48,8 +48,10 @@ pub async fn stream(
         Err(_) => return refused(&shared, &caller, Limit::Internal, "internal error"),
     };
     let limits = in_force.settings.limits;
+    let version = request.version();
     let pieces = Pieces::new(request.into_body(), &limits, limits.stream_deadline_ms);
-    let early = !answer::wants_json_alone(&headers);
+    // Over HTTP/1.0 nobody could tell a body that is broken off from one that ended.
+    let early = version >= Version::HTTP_11 && !answer::wants_json_alone(&headers);
     let opening = Opening { header, attested, began, findings: false, early };
     let mut out = start(Arc::clone(&shared), in_force, Arc::clone(&caller), opening, pieces);
     match next(&mut out).await {

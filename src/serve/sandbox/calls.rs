@@ -28,6 +28,9 @@ const REMOVEXATTRAT: i64 = 466;
 const OPEN_TREE_ATTR: i64 = 467;
 const FILE_SETATTR: i64 = 469;
 
+/// The bits of a socket's type that are not flags (include/linux/net.h, `SOCK_TYPE_MASK`).
+const SOCKET_TYPE: u64 = 0xF;
+
 /// Refused whatever their arguments.
 const REFUSED: &[i64] = &[
     // Other programs, and code that comes at run time with them.
@@ -174,6 +177,10 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
     let none_of = |mask: i32| (SeccompCmpOp::MaskedEq(flag(mask)), 0);
     for call in [libc::SYS_socket, libc::SYS_socketpair] {
         refuse_where(call, 0, SeccompCmpOp::Ne, flag(libc::AF_UNIX))?;
+        // Datagrams go to whatever address they name. The kernel makes such a socket of a raw one too.
+        for kind in [libc::SOCK_DGRAM, libc::SOCK_RAW] {
+            refuse_where(call, 1, SeccompCmpOp::MaskedEq(SOCKET_TYPE), flag(kind))?;
+        }
     }
     // A thread is one; anything else is a process.
     let (operator, value) = none_of(libc::CLONE_THREAD);
@@ -196,6 +203,9 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
         let (operator, value) = all_of(libc::PROT_EXEC);
         refuse_where(call, 2, operator, value)?;
     }
+    // `send` is this call without an address, which is a pointer.
+    let named = SeccompCondition::new(4, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?;
+    rules.entry(libc::SYS_sendto).or_default().push(SeccompRule::new(vec![named])?);
     Ok(rules)
 }
 
@@ -291,6 +301,14 @@ mod tests {
             );
             // The kernel reads an int: what stands above it changes nothing.
             assert_eq!(call(number, &[inet | 1 << 32, 1]), EPERM);
+            let flags = u64::from((libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK).unsigned_abs());
+            let [stream, datagram, raw] = [libc::SOCK_STREAM, libc::SOCK_DGRAM, libc::SOCK_RAW]
+                .map(|it| u64::from(it.unsigned_abs()));
+            assert_eq!(call(number, &[unix, stream | flags]), None);
+            for kind in [datagram, raw] {
+                assert_eq!(call(number, &[unix, kind]), EPERM);
+                assert_eq!(call(number, &[unix, kind | flags | 1 << 32]), EPERM);
+            }
         }
         // As pthread_create and fork call it.
         let thread = 0x3D_0F00;
@@ -302,6 +320,9 @@ mod tests {
         let quiet = u64::from(libc::MSG_NOSIGNAL.unsigned_abs());
         assert_eq!(call(libc::SYS_sendto, &[3, 0x7000, 9, quiet]), None);
         assert_eq!(call(libc::SYS_sendto, &[3, 0x7000, 9, quiet | fast]), EPERM);
+        for address in [0x7000, 1 << 32] {
+            assert_eq!(call(libc::SYS_sendto, &[3, 0x7000, 9, quiet, address, 12]), EPERM);
+        }
         assert_eq!(call(libc::SYS_sendmsg, &[3, 0x7000, quiet]), None);
         assert_eq!(call(libc::SYS_sendmsg, &[3, 0x7000, fast]), EPERM);
         assert_eq!(call(libc::SYS_sendmmsg, &[3, 0x7000, 1, fast]), EPERM);

@@ -12,13 +12,16 @@
 mod calls;
 mod files;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, dumpable_behavior, getrlimit, set_dumpable_behavior,
     setrlimit,
 };
 use serde::Serialize;
+
+/// Links that the kernel follows in one path (path_resolution(7)).
+const MAX_LINKS: usize = 40;
 
 /// What the daemon needs of the file system.
 ///
@@ -39,11 +42,68 @@ impl Paths {
         let real = std::fs::canonicalize(file).ok();
         let folders = [Some(file), real.as_deref()].into_iter().flatten().filter_map(Path::parent);
         for folder in folders.filter(|folder| !folder.as_os_str().is_empty()) {
-            if !self.read.iter().any(|known| known == folder) {
-                self.read.push(folder.to_owned());
+            // What lies in `/` itself opens no more than itself.
+            let opened = if folder.parent().is_none() { file } else { folder };
+            if !self.read.iter().any(|known| known == opened) {
+                self.read.push(opened.to_owned());
             }
         }
     }
+
+    /// The path for writing that decides what a file is: one that the file lies below, or a link on
+    /// the way to it. None where nothing that is written changes it.
+    pub fn may_write(&self, file: &Path) -> Option<&Path> {
+        let way = way(file);
+        self.write.iter().map(PathBuf::as_path).find(|write| {
+            let real = real(write);
+            way.iter().any(|place| *place != real && place.starts_with(&real))
+        })
+    }
+
+    /// The path for writing that lies below a folder, or is it.
+    pub fn write_below(&self, folder: &Path) -> Option<&Path> {
+        let folder = real(folder);
+        let below = |write: &&Path| real(write).starts_with(&folder);
+        self.write.iter().map(PathBuf::as_path).find(below)
+    }
+}
+
+/// A path without links; as it is where it leads nowhere.
+fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Every place, free of links above it, that a path leads through: whoever may write to one of them
+/// decides where the path leads.
+fn way(path: &Path) -> Vec<PathBuf> {
+    let start = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let (mut at, mut places, mut links) = (PathBuf::from("/"), Vec::new(), 0);
+    // The parts that are still to go, the next one last.
+    let mut rest: Vec<PathBuf> = Vec::new();
+    let push = |rest: &mut Vec<PathBuf>, path: &Path| {
+        rest.extend(path.components().rev().map(|part| PathBuf::from(part.as_os_str())));
+    };
+    push(&mut rest, &start);
+    while let Some(part) = rest.pop() {
+        match part.components().next() {
+            Some(Component::RootDir) => at = PathBuf::from("/"),
+            Some(Component::ParentDir) => drop(at.pop()),
+            Some(Component::Normal(name)) => {
+                let place = at.join(name);
+                places.push(place.clone());
+                match std::fs::read_link(&place) {
+                    // The kernel follows no more either.
+                    Ok(target) if links < MAX_LINKS => {
+                        links += 1;
+                        push(&mut rest, &target);
+                    }
+                    _ => at = place,
+                }
+            }
+            _ => {}
+        }
+    }
+    places
 }
 
 /// What has to be enforced for the daemon to start.
@@ -186,4 +246,64 @@ pub fn enter_with_threads(paths: &Paths, minimum: Minimum) -> Result<Enforced, S
         return Err(SandboxError::BelowMinimum(missing.join("; ")));
     }
     Ok(Enforced { landlock, seccomp, dumpable, missing })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_a_write_could_change_is_found_through_links_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        for name in ["state/deep", "config", "state-of-another"] {
+            std::fs::create_dir_all(at(name)).expect("made");
+        }
+        for name in ["state/deep/own", "config/sluice.toml", "state-of-another/sluice.toml"] {
+            std::fs::write(at(name), "").expect("written");
+        }
+        symlink(at("config/sluice.toml"), at("state/out")).expect("linked");
+        symlink("../state/out", at("config/there-and-back")).expect("linked");
+        symlink(at("config"), at("state/folder")).expect("linked");
+        symlink("../state/deep", at("config/inside")).expect("linked");
+        symlink(at("state"), at("alias")).expect("linked");
+        symlink("loop", at("config/loop")).expect("linked");
+        for write in ["state", "alias"] {
+            let paths = Paths { write: vec![at(write)], ..Paths::default() };
+            let found = |name: &str| paths.may_write(&at(name)).is_some();
+            for name in [
+                "state/deep/own",
+                "state/out",
+                "state/missing",
+                "alias/deep/own",
+                "config/there-and-back",
+                "state/folder/sluice.toml",
+                "config/inside/own",
+                "config/../state/deep/own",
+            ] {
+                assert!(found(name), "{write}: {name}");
+            }
+            for name in [
+                "config/sluice.toml",
+                "config/missing",
+                "config/loop",
+                "state-of-another/sluice.toml",
+                "state/../config/sluice.toml",
+            ] {
+                assert!(!found(name), "{write}: {name}");
+            }
+            let below = |name: &str| paths.write_below(&at(name)).is_some();
+            assert!(below("state") && below("alias") && below("."));
+            assert!(!below("config") && !below("state/deep") && !below("state-of-another"));
+        }
+    }
+
+    #[test]
+    fn nothing_in_the_root_opens_all_that_there_is() {
+        let mut paths = Paths::default();
+        paths.read_beside(Path::new("/rules-that-are-not-there"));
+        assert_eq!(paths.read, [Path::new("/rules-that-are-not-there")]);
+    }
 }
