@@ -2,6 +2,12 @@
 
 #[path = "../../tests/it/fuzz_bodies.rs"]
 pub mod fuzz_bodies;
+#[path = "../../tests/it/fuzz_flow.rs"]
+mod fuzz_flow;
+#[path = "../../tests/it/fuzz_request.rs"]
+mod fuzz_request;
 #[allow(dead_code)]
 #[path = "../../tests/it/support.rs"]
 mod support;
+#[path = "../../tests/it/wire.rs"]
+mod wire;

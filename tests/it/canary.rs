@@ -1,6 +1,8 @@
 //! Promise 8: unmistakable values are planted in payloads and in every name that comes from
 //! outside, the program runs in every form, and all that it writes is searched for them.
 
+mod daemon;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;

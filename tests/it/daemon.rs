@@ -23,11 +23,21 @@ pub struct Daemon {
 impl Daemon {
     /// A daemon with this register, or with the defaults.
     pub fn start(config_text: Option<&str>) -> Daemon {
-        Daemon::try_start(config_text).unwrap_or_else(|log| panic!("the daemon ended: {log}"))
+        Daemon::start_with(config_text, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(config_text: Option<&str>, arguments: &[&str]) -> Daemon {
+        let started = Daemon::try_start_with(config_text, arguments);
+        started.unwrap_or_else(|log| panic!("the daemon ended: {log}"))
     }
 
     /// The same; what it logged if it ended at once.
     pub fn try_start(config_text: Option<&str>) -> Result<Daemon, String> {
+        Daemon::try_start_with(config_text, &[])
+    }
+
+    fn try_start_with(config_text: Option<&str>, arguments: &[&str]) -> Result<Daemon, String> {
         let folder = tempfile::tempdir().unwrap();
         // What lies beside the socket can be written by the daemon.
         let (socket, state) = (folder.path().join("run/s.sock"), folder.path().join("state"));
@@ -41,6 +51,7 @@ impl Daemon {
             .arg(&socket)
             .arg("--config")
             .arg(&config)
+            .args(arguments)
             .stdin(Stdio::null())
             .stderr(fs::File::create(folder.path().join("log")).unwrap())
             .spawn()

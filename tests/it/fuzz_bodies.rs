@@ -30,6 +30,8 @@ use sluicegate::scan::structure::Tracker;
 use sluicegate::scan::sweep::Kernel;
 use sluicegate::{RuleSet, Scanner};
 
+use crate::fuzz_flow::resolved;
+pub use crate::fuzz_request::request;
 use crate::support::{rules, segmented};
 
 /// A target: its name, which is that of its folders under `fuzz/`, and its check.
@@ -42,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     ("journal", journal),
     ("names", names),
     ("proof", proof),
+    ("request", request),
     ("rule_pack", rule_pack),
     ("scanner", scanner),
     ("sniff", sniffed),
@@ -73,6 +76,8 @@ pub fn flow(data: &[u8]) {
         };
         let flow = policy.resolve(&header, &peer, Carrier::Rewritable);
         assert!(flow.destination.is_none() && !flow.purpose_listed, "nothing is registered");
+        resolved(&header, &peer);
+        resolved(&header, &Attested { uid: 7, ..peer });
     }
     if let Ok(statement) = Statement::parse(data) {
         assert_eq!(statement.to_bytes().as_deref(), Ok(data), "what is signed has one form");
@@ -511,7 +516,7 @@ fn assert_seen(text: &str) {
 }
 
 /// Reads back what `escape` wrote.
-fn unescape(shown: &str) -> Cow<'_, str> {
+pub fn unescape(shown: &str) -> Cow<'_, str> {
     let mut name = String::new();
     let mut rest = shown;
     while let Some((before, behind)) = rest.split_once('\\') {

@@ -118,14 +118,8 @@ impl Batch<'_> {
         let lines = payload.split(|byte| *byte == b'\n');
         let mut texts = 0;
         for (number, text) in (1u64..).zip(lines) {
-            let request = match TextRequest::parse(text) {
-                Ok(None) => continue,
-                Ok(Some(request)) => request,
-                Err(error) => {
-                    answers.extend(answer::line(&Wrong { id: None, error, line: number }));
-                    continue;
-                }
-            };
+            let Some(request) = TextRequest::parse(text).transpose() else { continue };
+            // A wrong line is answered with more than it has, so that it counts like a right one.
             texts += 1;
             if texts > in_force.settings.limits.batch_texts {
                 return Err(Limit::BatchTexts);
@@ -133,6 +127,13 @@ impl Batch<'_> {
             if Instant::now() >= deadline {
                 return Err(Limit::Deadline);
             }
+            let request = match request {
+                Ok(request) => request,
+                Err(error) => {
+                    answers.extend(answer::line(&Wrong { id: None, error, line: number }));
+                    continue;
+                }
+            };
             let text = request.text.as_bytes();
             let found = shared.found(in_force, text, uid, format, Purpose::Classify);
             let chain = chain(found.format);

@@ -63,6 +63,10 @@ impl JsonBody {
     ///
     /// What is wrong. The parser's own words may quote the body and are left out.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, String> {
+        // A list would be taken as the fields in their order.
+        if self.bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err("body not understood: it is no JSON object".to_owned());
+        }
         serde_json::from_slice(&self.bytes).map_err(|error| {
             let kind = match error.classify() {
                 serde_json::error::Category::Syntax => "it is no JSON",
