@@ -44,7 +44,7 @@ fn write_flow(folder: &Path, destination: &str) {
     fs::write(folder.join("flow.json"), flow.to_string()).unwrap();
 }
 
-const SEND: [&str; 5] = ["send", "--flow", "flow.json", "--socket", "s.sock"];
+const SEND: [&str; 5] = ["send", "--flow", "flow.json", "--socket", "run/s.sock"];
 
 /// Sends with these further arguments.
 fn send(daemon: &Daemon, destination: &str, more: &[&str], payload: &[u8]) -> Output {
@@ -179,7 +179,7 @@ fn a_call_without_an_answer_says_what_to_do() {
         assert!(code(&output) == 4 && said.contains("is `sluice serve` running?"), "{said}");
         assert!(output.stdout.is_empty() && !is_there(&daemon, "released"));
     }
-    let top = run(&folder, &["top", "--socket", "s.sock", "--once"], b"");
+    let top = run(&folder, &["top", "--socket", "run/s.sock", "--once"], b"");
     assert!(code(&top) == 4 && errors(&top).contains("is `sluice serve` running?"));
 }
 
@@ -437,7 +437,7 @@ fn top_prints_one_sample() {
     let daemon = Daemon::start(Some(REGISTER));
     let folder = daemon.folder.path();
     assert_eq!(code(&send(&daemon, OUTSIDE, &[], CARD)), 5);
-    let top = ["top", "--socket", "s.sock", "--interval", "100ms"];
+    let top = ["top", "--socket", "run/s.sock", "--interval", "100ms"];
     let output = run(folder, &top, b"");
     assert!(code(&output) == 2 && errors(&output).contains("--once"), "{}", errors(&output));
     let output = run(folder, &[&top[..], &["--once"]].concat(), b"");
