@@ -1,10 +1,13 @@
 //! The body of a request, within its limits.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -15,8 +18,7 @@ use crate::config::Limits;
 
 /// Reads the pieces of a body, each within the idle deadline and all within the total one.
 pub struct Pieces {
-    /// Gone once it has ended.
-    body: Option<Body>,
+    body: Body,
     deadline: Instant,
     idle: Duration,
     idle_at: Instant,
@@ -26,13 +28,46 @@ pub struct Pieces {
 /// How long what nobody wants is read all the same.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Where the answer comes before the body has ended, the rest is read and thrown away for a moment: a
-/// connection that is closed on a client which still writes takes the answer with it.
-impl Drop for Pieces {
+/// A body of which the rest is read and thrown away for a moment where the answer comes before it has
+/// ended: a connection that is closed on a client which still writes takes the answer with it.
+pub struct Lingering(Option<Body>);
+
+impl Lingering {
+    /// The same body, lingering.
+    pub fn around(body: Body) -> Body {
+        if body.is_end_stream() { body } else { Body::new(Lingering(Some(body))) }
+    }
+}
+
+impl hyper::body::Body for Lingering {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
+        let Some(body) = &mut self.0 else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(body).poll_frame(context));
+        if !matches!(frame, Some(Ok(_))) {
+            self.0 = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.0.as_ref().map_or_else(|| hyper::body::SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl Drop for Lingering {
     fn drop(&mut self) {
-        let (Some(mut body), Ok(runtime)) = (self.body.take(), Handle::try_current()) else {
-            return;
-        };
+        let Some(mut body) = self.0.take().filter(|body| !body.is_end_stream()) else { return };
+        let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
             let discard = async { while let Some(Ok(_)) = body.frame().await {} };
             let _ = timeout(LINGER, discard).await;
@@ -67,7 +102,7 @@ impl Pieces {
     pub fn new(body: Body, limits: &Limits, total_ms: u64) -> Pieces {
         let (now, idle) = (Instant::now(), Duration::from_millis(limits.idle_ms));
         Pieces {
-            body: Some(body),
+            body,
             deadline: now + Duration::from_millis(total_ms),
             idle,
             idle_at: now + idle,
@@ -105,18 +140,11 @@ impl Source for Pieces {
     async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
         loop {
             let until = self.deadline.min(self.idle_at);
-            let Some(body) = &mut self.body else { return Ok(None) };
-            let frame = match timeout_at(until, body.frame()).await {
+            let frame = match timeout_at(until, self.body.frame()).await {
                 Err(_) if until < self.deadline => return Err(Broken::Limit(Limit::Idle)),
                 Err(_) => return Err(Broken::Limit(Limit::Deadline)),
-                Ok(None) => {
-                    self.body = None;
-                    return Ok(None);
-                }
-                Ok(Some(Err(_))) => {
-                    self.body = None;
-                    return Err(Broken::Client);
-                }
+                Ok(None) => return Ok(None),
+                Ok(Some(Err(_))) => return Err(Broken::Client),
                 Ok(Some(Ok(frame))) => frame,
             };
             let Ok(piece) = frame.into_data() else { continue };

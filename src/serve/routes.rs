@@ -29,6 +29,7 @@ use tracing::info;
 use super::budget::Share;
 use super::in_force::InForce;
 use super::metrics::{Answered, Route};
+use super::payload::Lingering;
 use super::pool::PoolError;
 use super::refusal::{Limit, refuse};
 use super::shared::{Caller, Shared};
@@ -76,6 +77,7 @@ async fn around(
     next: Next,
 ) -> Response<Body> {
     let began = Instant::now();
+    let request = request.map(Lingering::around);
     let number = shared.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let id = format!("{}-{number:x}", run_id(&shared.run_key));
     // A path that is no route may hold anything.

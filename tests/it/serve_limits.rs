@@ -178,19 +178,28 @@ fn two_requests_in_one_piece_are_answered_in_their_order() {
 #[test]
 fn connections_of_a_user_and_of_all() {
     let daemon = daemon("connections = 3\nconnections_per_uid = 2");
+    // The connection that asked for the metric may take a moment to end.
     let open = || {
-        let mut wire = Wire::connect(&daemon.socket).unwrap();
-        assert_eq!(wire.ask(&get("/healthz")).unwrap().status, 200);
-        wire
+        (0..200).find_map(|_| {
+            let mut wire = Wire::connect(&daemon.socket).unwrap();
+            let opened = wire.ask(&get("/healthz")).is_ok_and(|answer| answer.status == 200);
+            std::thread::sleep(std::time::Duration::from_millis(if opened { 0 } else { 20 }));
+            opened.then_some(wire)
+        })
     };
     until("earlier connections end", || metric(&daemon.socket, "sluice_connections") == 1);
-    let (first, second) = (open(), open());
+    let (first, second) = (open().unwrap(), open().unwrap());
     let answer = Wire::connect(&daemon.socket).unwrap().answer().unwrap();
     is_refused(&answer, 429, "connections_per_uid");
     drop(first);
     until("the first has ended", || metric(&daemon.socket, "sluice_connections") == 2);
     // A WebSocket is a connection for as long as it is open.
-    let mut socket = Wire::open(&daemon.socket).unwrap();
+    let socket = (0..200).find_map(|_| {
+        let socket = Wire::open(&daemon.socket).ok();
+        std::thread::sleep(std::time::Duration::from_millis(if socket.is_some() { 0 } else { 20 }));
+        socket
+    });
+    let mut socket = socket.unwrap();
     socket.send(&frame(TEXT, FLOW.as_bytes())).unwrap();
     let answer = Wire::connect(&daemon.socket).unwrap().answer().unwrap();
     is_refused(&answer, 429, "connections_per_uid");
@@ -437,5 +446,29 @@ fn every_limit_has_a_test() {
     assert!(keys.len() >= 13, "{keys:?}");
     for key in keys {
         assert!(include_str!("serve_limits.rs").contains(&format!("{key} = ")), "{key}");
+    }
+}
+
+/// Who is refused while it still writes gets the answer all the same.
+#[test]
+fn an_answer_that_comes_early_is_not_lost() {
+    use std::io::{Read, Write};
+    let daemon =
+        crate::daemon::Daemon::start(Some("version = 1\n[serve.limits]\npayload_bytes = 1000\n"));
+    let body = vec![b'x'; 3 << 20];
+    for (path, status) in [("/v1/classify", "413"), ("/v1/decide", "400"), ("/nowhere", "404")] {
+        for _ in 0..10 {
+            let mut stream = std::os::unix::net::UnixStream::connect(&daemon.socket).unwrap();
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(&body).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+            assert!(answer.contains("sluice-effect: block"), "{answer}");
+        }
     }
 }
