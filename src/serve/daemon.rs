@@ -126,6 +126,7 @@ pub fn run<T>(parts: Parts, ready: impl FnOnce() -> T) -> Result<(), ServeError>
         metrics: Metrics::new(),
         memory: Memory::new(limits.memory_bytes),
         connections: Connections::default(),
+        streams: Connections::default(),
         refusals: Refusals::default(),
         stopping: AtomicBool::new(false),
         ending: watch::Sender::new(false),

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::debug;
 
 use super::answer;
-use super::budget::Share;
+use super::budget::{Counted, Share};
 use super::in_force::InForce;
 use super::payload::Broken;
 use super::pool::PoolError;
@@ -54,6 +54,8 @@ pub struct End {
     pub released: Bytes,
     /// The limit that ended it, where one did.
     pub limit: Option<Limit>,
+    /// The memory that the last bytes have.
+    pub share: Share,
 }
 
 /// Where pieces come from.
@@ -79,16 +81,29 @@ pub struct Opening {
 }
 
 /// Starts a stream; what comes out of it is taken from the receiver.
+///
+/// A stream outlives its connection until its end is recorded, so that streams are counted apart from
+/// connections, and by the same limits.
+///
+/// # Errors
+///
+/// The limit, where there are as many streams as may be.
 pub fn start(
     shared: Arc<Shared>,
     in_force: Arc<InForce>,
     caller: Arc<Caller>,
     opening: Opening,
     source: impl Source + 'static,
-) -> mpsc::Receiver<Out> {
+) -> Result<mpsc::Receiver<Out>, Limit> {
+    let limits = in_force.settings.limits;
+    if shared.streams.all() >= limits.connections {
+        return Err(Limit::Queue);
+    }
+    let uid = caller.peer.uid();
+    let counted = shared.streams.enter(uid, limits.connections_per_uid);
+    let counted = counted.ok_or(Limit::ConnectionsPerUid)?;
     let (out, taken) = mpsc::channel(WAITING);
     let share = shared.memory.share();
-    let limits = in_force.settings.limits;
     let driver = Driver {
         idle: Duration::from_millis(limits.idle_ms),
         between: Duration::from_micros(1_000_000 / limits.windows_per_second.max(1)),
@@ -103,9 +118,10 @@ pub fn start(
         shared,
         in_force,
         caller,
+        _counted: counted,
     };
     tokio::spawn(driver.run(opening, source));
-    taken
+    Ok(taken)
 }
 
 struct Driver {
@@ -126,6 +142,7 @@ struct Driver {
     decided: bool,
     /// Whether more had to be held than may.
     past_limit: bool,
+    _counted: Counted,
 }
 
 /// A window that becomes durable.
@@ -383,11 +400,14 @@ impl Driver {
         }
     }
 
-    fn last(&self, (ended, decision): (Ended, Vec<u8>), limit: Option<Limit>) -> Out {
+    fn last(&mut self, (ended, decision): (Ended, Vec<u8>), limit: Option<Limit>) -> Out {
         let effect = self.shared.decided(&ended.settled, &self.in_force);
         debug!(effect = effect.as_str(), before = ended.released_before, "a stream ended");
         self.shared.metrics.released_bytes.inc_by(ended.released.len() as u64);
-        Out::Ended(Box::new(End { effect, decision, released: Bytes::from(ended.released), limit }))
+        let released = Bytes::from(ended.released);
+        let mut share = std::mem::replace(&mut self.share, self.shared.memory.share());
+        share.take(released.len());
+        Out::Ended(Box::new(End { effect, decision, released, limit, share }))
     }
 
     fn put(&self, flowing: Flowing) {

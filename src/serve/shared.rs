@@ -44,6 +44,8 @@ pub struct Shared {
     pub memory: Memory,
     /// Connections by user.
     pub connections: Connections,
+    /// Streams by user.
+    pub streams: Connections,
     /// Refusals to be recorded.
     pub refusals: Refusals,
     /// Whether the daemon ends.

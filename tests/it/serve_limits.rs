@@ -472,3 +472,51 @@ fn an_answer_that_comes_early_is_not_lost() {
         }
     }
 }
+
+/// Streams whose clients are gone wait for a thread to be recorded. They are counted all the same.
+#[test]
+fn clients_that_go_away_leave_no_more_streams_than_may_be() {
+    use std::io::Write;
+    let daemon = daemon("connections_per_uid = 6\nconnections = 12");
+    // The threads have something to do meanwhile.
+    let busy = std::thread::spawn({
+        let socket = daemon.socket.clone();
+        let payload = "write to ann.lee@acme-corp.net, card 4111 1111 1111 1111\n".repeat(40_000);
+        move || {
+            let mut wire = Wire::connect(&socket).unwrap();
+            wire.ask(&post("/v1/classify", &[], payload.as_bytes())).map(|it| it.status)
+        }
+    });
+    let head = format!(
+        "POST /v1/stream HTTP/1.1\r\nHost: x\r\nSluice-Flow: {FLOW}\r\nContent-Length: 9999\r\n\r\n"
+    );
+    let mut most = 0;
+    for round in 0..300 {
+        let mut stream = std::os::unix::net::UnixStream::connect(&daemon.socket).unwrap();
+        let _ = stream.write_all(head.as_bytes());
+        let _ = stream.write_all(&[b'x'; 3000]);
+        drop(stream);
+        if round % 20 == 0 {
+            most = most.max(streams(&daemon.socket));
+        }
+    }
+    assert!(most <= 6, "{most} streams at once");
+    busy.join().unwrap().unwrap();
+    until("all streams have ended", || streams(&daemon.socket) == 0);
+}
+
+/// Streams under way, as soon as one may ask.
+fn streams(socket: &std::path::Path) -> u64 {
+    (0..500)
+        .find_map(|_| {
+            let answer = Wire::connect(socket).ok()?.ask(&get("/metrics")).ok();
+            let text = answer.filter(|it| it.status == 200).map(|it| String::from_utf8(it.body));
+            let Some(Ok(text)) = text else {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                return None;
+            };
+            let line = text.lines().find(|line| line.starts_with("sluice_streams "))?;
+            line.split(' ').nth(1)?.parse().ok()
+        })
+        .expect("the metrics")
+}

@@ -104,11 +104,12 @@ pub async fn decide(
         };
         let told = move |settled| drop(answer.send(settled));
         working.desk(&deciding).settle_then(&arriving, told);
-        Ok((payload, limit))
+        // The share goes where the payload is: the caller may be gone by now.
+        Ok((payload, limit, share))
     };
-    let working = shared.pool.run::<Result<(Vec<u8>, Option<Limit>), &'static str>>(work);
+    let working = shared.pool.run::<Result<(Vec<u8>, Option<Limit>, Share), &'static str>>(work);
     // Scanning cannot be broken off: what is late is recorded as block, and the caller does not wait.
-    let (payload, limit) = match timeout_at(deadline + LATE, working).await {
+    let (payload, limit, share) = match timeout_at(deadline + LATE, working).await {
         Ok(Ok(Ok(done))) => done,
         Ok(Ok(Err(message))) => return refused(&shared, &caller, Limit::Forbidden, message),
         Ok(Err(error)) => return pool_refused(&shared, &caller, error),

@@ -95,7 +95,15 @@ async fn one(
     };
     let (pieces, source) = frames_source(&limits);
     let opening = Opening { header, attested, began: now(), findings: true, early: true };
-    let mut out = start(Arc::clone(&shared), in_force, caller, opening, source);
+    let started = start(Arc::clone(&shared), in_force, Arc::clone(&caller), opening, source);
+    let mut out = match started {
+        Ok(out) => out,
+        Err(limit) => {
+            shared.refused(limit, &caller);
+            let _ = timeout(idle, sink.send(close(code_of(limit), limit.as_str()))).await;
+            return;
+        }
+    };
     // Reading and writing go on beside each other, so that neither waits for the other.
     let mut reading = tokio::spawn(read(frames, pieces));
     let mut ending = close(FAILED, "internal error");

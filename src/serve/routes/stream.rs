@@ -15,9 +15,10 @@ use hyper::body::Frame;
 use tokio::sync::mpsc::Receiver;
 
 use super::decide::flow_header;
-use super::{Daemon, attested, refused, token_of};
+use super::{Daemon, attested, hold, refused, token_of};
 use crate::model::Effect;
 use crate::serve::answer::{self, Parts};
+use crate::serve::budget::Share;
 use crate::serve::flow_stream::{End, Opening, Out, start};
 use crate::serve::payload::Pieces;
 use crate::serve::refusal::{EFFECT, Limit, refuse};
@@ -53,7 +54,14 @@ pub async fn stream(
     // Over HTTP/1.0 nobody could tell a body that is broken off from one that ended.
     let early = version >= Version::HTTP_11 && !answer::wants_json_alone(&headers);
     let opening = Opening { header, attested, began, findings: false, early };
-    let mut out = start(Arc::clone(&shared), in_force, Arc::clone(&caller), opening, pieces);
+    let started = start(Arc::clone(&shared), in_force, Arc::clone(&caller), opening, pieces);
+    let mut out = match started {
+        Ok(out) => out,
+        Err(limit) => {
+            let message = "as many streams are under way as may be; try again later";
+            return refused(&shared, &caller, limit, message);
+        }
+    };
     match next(&mut out).await {
         Next::Released(bytes) => growing(bytes, out)
             .unwrap_or_else(|_| refused(&shared, &caller, Limit::Internal, "no random numbers")),
@@ -96,7 +104,7 @@ fn whole(end: End, headers: &HeaderMap) -> io::Result<Response<Body>> {
         // The payload may still be on its way, and nobody reads it.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response)
+    Ok(hold(response, end.share))
 }
 
 /// The answer that grows. Where the rest may not follow it is broken off.
@@ -116,7 +124,10 @@ enum Stage {
     Head(Bytes),
     Running,
     /// The decision is out: how it ends.
-    Last(Result<Effect, ()>),
+    Last {
+        ends: Result<Effect, ()>,
+        _share: Share,
+    },
     Done,
 }
 
@@ -142,17 +153,20 @@ fn frames(
                         } else {
                             decision
                         };
-                        let last = if passes { Ok(end.effect) } else { Err(()) };
-                        Some((Ok(Frame::data(bytes)), (Stage::Last(last), out)))
+                        let ends = if passes { Ok(end.effect) } else { Err(()) };
+                        Some((
+                            Ok(Frame::data(bytes)),
+                            (Stage::Last { ends, _share: end.share }, out),
+                        ))
                     }
                 },
-                Stage::Last(Ok(effect)) => {
+                Stage::Last { ends: Ok(effect), .. } => {
                     let mut trailers = HeaderMap::new();
                     let name: HeaderName = EFFECT;
                     trailers.insert(name, HeaderValue::from_static(effect.as_str()));
                     Some((Ok(Frame::trailers(trailers)), (Stage::Done, out)))
                 }
-                Stage::Last(Err(())) => {
+                Stage::Last { ends: Err(()), .. } => {
                     // What stands in front of the break is sent while nothing comes; a break at once
                     // would throw it away.
                     tokio::time::sleep(BEFORE_BREAK).await;
