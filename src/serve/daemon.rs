@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -9,7 +10,7 @@ use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tracing::{error, info};
 
 use super::budget::{Connections, Memory};
@@ -113,6 +114,7 @@ pub fn run<T>(parts: Parts, ready: impl FnOnce() -> T) -> Result<(), ServeError>
     let (failures, failed_paths) = std::sync::mpsc::channel::<PathFailure>();
     let messenger = parts.helper.map(|helper| helper.attend(move |it| drop(failures.send(it))));
     let messenger = messenger.transpose().map_err(io("start threads"))?;
+    let (reloads, asked_to_reload) = std::sync::mpsc::channel();
     let mut cache_key = [0; 32];
     random(&mut cache_key).map_err(io("have random numbers"))?;
     let shared = Arc::new(Shared {
@@ -136,7 +138,7 @@ pub fn run<T>(parts: Parts, ready: impl FnOnce() -> T) -> Result<(), ServeError>
         messenger,
         cache: Cache::new(cache_key, limits.cache_entries),
         executables: parts.executables,
-        reloading: std::sync::Mutex::default(),
+        reloads,
         tcp_token: parts.tcp_token,
     });
     let record = |kind: &'static str, fields: Map<String, Value>| {
@@ -152,6 +154,7 @@ pub fn run<T>(parts: Parts, ready: impl FnOnce() -> T) -> Result<(), ServeError>
         .spawn(move || recording.record_path_failures(&failed_paths))
         .map_err(io("start threads"))?;
     drop(recorder);
+    start_reloader(&shared, asked_to_reload).map_err(io("start threads"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(processors.min(4))
         .enable_all()
@@ -250,9 +253,9 @@ async fn event_loop<T>(
         tokio::select! {
             _ = hangup.recv() => {
                 let (shared, notifier) = (Arc::clone(&shared), Arc::clone(&notifier));
-                tokio::task::spawn_blocking(move || {
+                tokio::spawn(async move {
                     told(notifier.reloading());
-                    let status = match shared.reload() {
+                    let status = match shared.reload().await {
                         Ok(_) => "reloaded",
                         Err(problem) => {
                             error!(problem, "nothing was reloaded");
@@ -291,6 +294,26 @@ async fn event_loop<T>(
     info!(drained = drained.is_ok(), "ended");
     Ok((failed, made))
 }
+
+/// Starts the thread that reloads: one at a time, so that the entries are in the order of what is in force,
+/// and always the same one. Allocators keep what a thread has freed for that thread, and rules made by
+/// another thread each time would fill the room of all of them.
+fn start_reloader(shared: &Arc<Shared>, asked: Receiver<Reply>) -> std::io::Result<()> {
+    let shared = Arc::downgrade(shared);
+    std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
+        for reply in asked {
+            let Some(shared) = shared.upgrade() else { return };
+            let work = std::panic::AssertUnwindSafe(|| shared.try_reload());
+            let outcome = std::panic::catch_unwind(work);
+            // Whoever asked may be gone.
+            let _ = reply.send(outcome.unwrap_or_else(|_| Err("internal error".to_owned())));
+        }
+    })?;
+    Ok(())
+}
+
+/// Where the outcome of a reload goes.
+pub type Reply = oneshot::Sender<Result<Reloaded, String>>;
 
 /// That systemd cannot be told is no reason to stop.
 fn told(outcome: std::io::Result<()>) {
@@ -362,16 +385,19 @@ impl Shared {
     /// # Errors
     ///
     /// What is wrong, for a person.
-    pub fn reload(&self) -> Result<Reloaded, String> {
-        let outcome = self.try_reload();
+    pub async fn reload(&self) -> Result<Reloaded, String> {
+        let (reply, outcome) = oneshot::channel();
+        let asked = self.reloads.send(reply);
+        let outcome = match asked {
+            Ok(()) => outcome.await.unwrap_or_else(|_| Err("internal error".to_owned())),
+            Err(_) => Err("the daemon ends".to_owned()),
+        };
         let word = if outcome.is_ok() { "ok" } else { "failed" };
         self.metrics.reloads.get_or_create(&Outcome { outcome: word }).inc();
         outcome
     }
 
     fn try_reload(&self) -> Result<Reloaded, String> {
-        // One at a time, so that the entries are in the order of what is in force.
-        let _one = self.reloading.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let loaded = (self.loader)()?;
         if self.messenger.is_none() && !loaded.config.policy.paths().is_empty() {
             return Err(

@@ -27,6 +27,10 @@ use crate::record::Moment;
 /// Pieces of what comes out that wait to be taken.
 const WAITING: usize = 4;
 
+/// Bytes that a stream is taken to cost beside what it holds back: what its scanners keep of the text,
+/// and states of their automata. About as much was measured with many streams at once.
+const STREAM_BYTES: usize = 640 << 10;
+
 /// How long work waits before it asks for a place in a full queue again.
 const AGAIN: Duration = Duration::from_millis(1);
 
@@ -103,7 +107,10 @@ pub fn start(
     let counted = shared.streams.enter(uid, limits.connections_per_uid);
     let counted = counted.ok_or(Limit::ConnectionsPerUid)?;
     let (out, taken) = mpsc::channel(WAITING);
-    let share = shared.memory.share();
+    let mut share = shared.memory.share();
+    if !share.resize(STREAM_BYTES) {
+        return Err(Limit::Memory);
+    }
     let driver = Driver {
         idle: Duration::from_millis(limits.idle_ms),
         between: Duration::from_micros(1_000_000 / limits.windows_per_second.max(1)),
@@ -273,7 +280,7 @@ impl Driver {
         };
         let (ready, decided, past_limit, held, findings) = self.work(work, deadline).await?;
         (self.ready, self.decided, self.past_limit) = (ready, decided, past_limit);
-        if !self.share.resize(held) {
+        if !self.share.resize(held.saturating_add(STREAM_BYTES)) {
             return Err(Stop::Broken(Broken::Limit(Limit::Memory)));
         }
         match findings {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::budget::{Connections, Memory};
 use super::cache::{Cache, Purpose};
 use super::clock;
+use super::daemon::Reply;
 use super::in_force::{InForce, Loader};
 use super::messenger::Messenger;
 use super::metrics::{Metrics, Outcome};
@@ -64,8 +65,8 @@ pub struct Shared {
     pub cache: Cache,
     /// Digests of the programs of peers.
     pub executables: Executables,
-    /// Held by whoever reloads.
-    pub reloading: std::sync::Mutex<()>,
+    /// Asks the thread that reloads.
+    pub reloads: std::sync::mpsc::Sender<Reply>,
     /// The token that TCP asks for.
     pub tcp_token: Option<Token>,
 }

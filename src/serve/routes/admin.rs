@@ -48,10 +48,9 @@ pub async fn reload(
         let message = "only root and the daemon's own user reload it, over its Unix socket";
         return refused(&shared, &caller, Limit::Forbidden, message);
     }
-    let reloading = Arc::clone(&shared);
-    match tokio::task::spawn_blocking(move || reloading.reload()).await {
-        Ok(Ok(taken)) => answer::json(answer::line(&taken), None),
-        Ok(Err(problem)) => {
+    match shared.reload().await {
+        Ok(taken) => answer::json(answer::line(&taken), None),
+        Err(problem) => {
             let mut response = answer::json(
                 answer::line(&json!({"effect": "block", "error": problem, "changed": false})),
                 Some(crate::model::Effect::Block),
@@ -59,6 +58,5 @@ pub async fn reload(
             *response.status_mut() = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
             response
         }
-        Err(_) => refused(&shared, &caller, Limit::Internal, "internal error"),
     }
 }
