@@ -27,6 +27,7 @@ pub mod engine;
 pub mod config;
 pub mod serve;
 pub mod batch;
+pub mod gate;
 #[cfg(feature = "client")]
 pub mod client;
 

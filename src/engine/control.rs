@@ -1,10 +1,14 @@
 //! One payload with its flow header goes through all stages up to the decision.
 
+use std::collections::BTreeSet;
+
 use data_encoding::HEXLOWER;
 
 use super::{Classified, Scanner, redact_and_rescan};
 use crate::decode::Format;
-use crate::model::{Attested, Cause, Effect, Finding, FlowHeader, Label, Reason, Sensitivity};
+use crate::model::{
+    Attested, CategoryIndex, Cause, Effect, Finding, FlowHeader, Label, Reason, Sensitivity,
+};
 use crate::policy::{Carrier, Decision, Flow, GrantFacts, Policy, decide, describe};
 use crate::record::{Macs, Moment};
 use crate::respond::{NameCleaner, Obligations, Tokens};
@@ -46,6 +50,10 @@ pub struct Arriving<'a> {
     /// What it holds, where it was scanned while it arrived, in all readings that count; none: it is
     /// scanned now.
     pub classified: Option<Classified>,
+    /// Bytes of what the payload stands for, where it only names that: the tree of a commit.
+    pub stands_for: Option<u64>,
+    /// Categories of which findings were left out of that, as excepted.
+    pub excepted: BTreeSet<CategoryIndex>,
 }
 
 /// A decided payload. Of its bytes only the redacted ones are held, where it is to be redacted.
@@ -97,12 +105,15 @@ impl Control<'_> {
         let known = inherit(header, self.scanner.rules(), &mut classified.label);
         let mut flow = self.flow(header, attested, *carrier);
         flow.payload = self.macs.payload(payload);
-        flow.bytes = payload.len() as u64;
+        flow.bytes = arriving.stands_for.unwrap_or(payload.len() as u64);
         let failed = arriving.failed.or((!known || declared.is_err()).then_some(Cause::Error));
         let mut decision = match failed {
             None => decide(self.policy, &classified.label, &flow, grants, now),
             Some(cause) => Decision::failure(cause),
         };
+        if failed.is_none() && !arriving.excepted.is_empty() {
+            decision.except(arriving.excepted.iter().copied());
+        }
         let mut redacted = None;
         if decision.effect == Effect::Redact {
             let redactions = self.policy.redactions(&flow);
@@ -236,6 +247,6 @@ pub(super) fn reason_of(cause: Cause) -> Reason {
     match cause {
         Cause::Limit => Reason::Limit,
         Cause::Deadline => Reason::Deadline,
-        Cause::Rule | Cause::Default | Cause::Error => Reason::Error,
+        Cause::Rule | Cause::Default | Cause::Exception | Cause::Error => Reason::Error,
     }
 }

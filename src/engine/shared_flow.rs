@@ -278,6 +278,8 @@ mod tests {
                         failed: None,
                         began: began.clone(),
                         classified: None,
+                        stands_for: None,
+                        excepted: Default::default(),
                     };
                     let mut tokens = |_: &Flow| -> Box<dyn Tokens> { Box::new(NoTokens) };
                     let judged = control.judge(&arriving, &[], &mut tokens);

@@ -52,6 +52,8 @@ pub enum Cause {
     Limit,
     /// Time ran out.
     Deadline,
+    /// An exception from what would have been decided.
+    Exception,
 }
 
 impl Cause {
@@ -63,6 +65,7 @@ impl Cause {
             Cause::Error => "error",
             Cause::Limit => "limit",
             Cause::Deadline => "deadline",
+            Cause::Exception => "exception",
         }
     }
 }

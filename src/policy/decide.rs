@@ -66,6 +66,8 @@ pub enum Determinant {
     Redaction,
     /// A grant lifted an escalation.
     Grant,
+    /// Findings of the category are excepted, where policy permits that.
+    Exception,
     /// A step failed.
     Failure,
 }
@@ -101,6 +103,7 @@ impl Determinant {
             Determinant::Expired => "escalation.expired",
             Determinant::Redaction => "redaction.failed",
             Determinant::Grant => "grant",
+            Determinant::Exception => "exception",
             Determinant::Failure => "error",
         }
     }
@@ -301,6 +304,18 @@ impl Decision {
         }
     }
 
+    /// Says that findings of these categories were left out of what was decided, as excepted.
+    pub fn except(&mut self, categories: impl IntoIterator<Item = CategoryIndex>) {
+        let excepted = categories.into_iter().map(|category| ItemDecision {
+            item: Item::Category(category),
+            effect: Effect::Allow,
+            from: Determinant::Exception,
+            transform: None,
+        });
+        self.items.extend(excepted);
+        self.settle();
+    }
+
     /// Raises the effect for something that is about the whole flow.
     pub fn raise(&mut self, effect: Effect, from: Determinant) {
         let transform = None;
@@ -352,6 +367,7 @@ fn passes_whole(item: &ItemDecision, carrier: Carrier) -> bool {
 fn cause_of(item: Item, from: Determinant) -> Cause {
     match (item, from) {
         (_, Determinant::Rule(_)) => Cause::Rule,
+        (_, Determinant::Exception) => Cause::Exception,
         (_, Determinant::Failure | Determinant::Redaction | Determinant::UnknownCategory)
         | (Item::Coverage(Reason::Error | Reason::Damaged), _) => Cause::Error,
         (Item::Coverage(Reason::Limit), _) => Cause::Limit,
@@ -365,9 +381,10 @@ fn rank(cause: Cause) -> u8 {
     match cause {
         Cause::Default => 0,
         Cause::Rule => 1,
-        Cause::Limit => 2,
-        Cause::Deadline => 3,
-        Cause::Error => 4,
+        Cause::Exception => 2,
+        Cause::Limit => 3,
+        Cause::Deadline => 4,
+        Cause::Error => 5,
     }
 }
 

@@ -141,6 +141,7 @@ impl Speaker<'_> {
                     .to_owned()
             }
             Determinant::Grant => "an approver granted it".to_owned(),
+            Determinant::Exception => "findings are excepted".to_owned(),
             Determinant::Failure => "a step failed".to_owned(),
         }
     }

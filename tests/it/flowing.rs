@@ -221,6 +221,8 @@ impl Place {
             failed: None,
             began: moment(),
             classified: None,
+            stands_for: None,
+            excepted: Default::default(),
         };
         let settled = self.with(|desk| desk.settle(&arriving)).expect("recorded");
         let released = match settled.judged.decision.effect {
@@ -414,6 +416,8 @@ fn check(place: &Place, header: &FlowHeader, payload: &[u8], cuts: &[(usize, boo
                 failed: None,
                 began: moment(),
                 classified: Some(place.scanner.scan_as(went, format)),
+                stands_for: None,
+                excepted: Default::default(),
             };
             let mut tokens = |_: &Flow| -> Box<dyn Tokens> { Box::new(NoTokens) };
             let names = ScannedNames::new(&place.scanner);

@@ -138,6 +138,8 @@ impl Library {
             failed: None,
             began: clock::now().unwrap(),
             classified: None,
+            stands_for: None,
+            excepted: Default::default(),
         };
         let judged = control.judge(&arriving, &[], &mut |_| Box::new(NoTokens));
         let shaper = Shaper::new(&self.rules, &self.names, Filter::all());

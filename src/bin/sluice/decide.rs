@@ -145,6 +145,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         failed: payload.failed,
         began: began.clone(),
         classified: None,
+        stands_for: None,
+        excepted: Default::default(),
     };
     let settled = desk.settle(&arriving)?;
     let shaper = Shaper::new(&rules, &names, Filter::all());

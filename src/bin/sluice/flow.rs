@@ -86,7 +86,7 @@ impl FlowArguments {
     ///
     /// A [`UsageError`] for a header, a register or a ledger that cannot be used.
     pub fn open(&self, rules: &RuleSet, asked: bool) -> anyhow::Result<Deciding> {
-        let header = self.header()?;
+        let header = self.header(Channel::Export)?;
         let loaded = register::load(self.config.as_deref(), &rules.taxonomy)?;
         let records = self.state_dir.is_some() || loaded.config.settings.record_required;
         let book = if records { Some(self.book(&loaded, rules)?) } else { None };
@@ -102,11 +102,12 @@ impl FlowArguments {
         })
     }
 
-    fn header(&self) -> anyhow::Result<FlowHeader> {
+    /// The flow header that they give, of this channel where it names none.
+    pub fn header(&self, channel: Channel) -> anyhow::Result<FlowHeader> {
         let Some(path) = &self.flow else {
             let claimed = |text: &Option<String>| text.as_deref().map(Claimed::new);
             let header = FlowHeader {
-                channel: Some(Channel::Export),
+                channel: Some(channel),
                 workflow: claimed(&self.workflow),
                 destination: claimed(&self.destination),
                 purpose: claimed(&self.purpose),
@@ -115,7 +116,7 @@ impl FlowArguments {
             check_header(&header).map_err(|error| UsageError(error.to_string()))?;
             return Ok(header);
         };
-        let header = read_header(path, |json| parse_header_for(json, Channel::Export))?;
+        let header = read_header(path, |json| parse_header_for(json, channel))?;
         let of_one = [
             (
                 "format",
@@ -140,6 +141,16 @@ impl FlowArguments {
             return Err(UsageError(text).into());
         }
         Ok(header)
+    }
+
+    /// The register that they name.
+    pub fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// The state directory that they name.
+    pub fn state_dir(&self) -> Option<&Path> {
+        self.state_dir.as_deref()
     }
 
     fn book(&self, loaded: &Loaded, rules: &RuleSet) -> anyhow::Result<Book> {

@@ -12,6 +12,7 @@ mod completions;
 mod daemon;
 mod decide;
 mod flow;
+mod gate;
 mod init;
 mod kernel;
 mod key;
@@ -48,6 +49,7 @@ enum Command {
     Scan(scan::Arguments),
     Classify(classify::Arguments),
     Decide(decide::Arguments),
+    Gate(gate::Arguments),
     Serve(serve::Arguments),
     Send(send::Arguments),
     Top(top::Arguments),
@@ -107,6 +109,7 @@ fn run() -> ExitCode {
         Command::Scan(arguments) => scan::run(arguments),
         Command::Classify(arguments) => classify::run(arguments),
         Command::Decide(arguments) => decide::run(arguments),
+        Command::Gate(arguments) => gate::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),

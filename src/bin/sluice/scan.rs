@@ -387,7 +387,8 @@ fn processors() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-fn parse_size(text: &str) -> Result<u64, String> {
+/// A number of bytes, with or without a unit.
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = text.strip_prefix(digits).unwrap_or_default().to_ascii_uppercase();
     let shift = match unit.as_str() {

@@ -126,6 +126,8 @@ impl Flowing {
             failed: None,
             began,
             classified: Some(readings.finish()),
+            stands_for: None,
+            excepted: Default::default(),
         };
         let prepared = match desk.prepare(&arriving) {
             Ok(prepared) => prepared,

@@ -101,6 +101,8 @@ pub async fn decide(
             failed: limit.map(cause_of),
             began,
             classified: found,
+            stands_for: None,
+            excepted: Default::default(),
         };
         let told = move |settled| drop(answer.send(settled));
         working.desk(&deciding).settle_then(&arriving, told);

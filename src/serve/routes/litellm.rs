@@ -228,6 +228,8 @@ impl Deciding<'_> {
             failed: None,
             began: now(),
             classified: None,
+            stands_for: None,
+            excepted: Default::default(),
         };
         let (answer, answered) = oneshot::channel();
         let told = move |settled| drop(answer.send(settled));

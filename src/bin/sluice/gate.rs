@@ -1,0 +1,262 @@
+//! `sluice gate`: what is about to be committed or pushed becomes a decision.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use sluicegate::RuleSet;
+use sluicegate::decode::{Encoding, Format as Input, Structure};
+use sluicegate::engine::{
+    Arriving, Classified, Control, Desk, Judged, Options, ScannedNames, Settled, SharedFlow,
+};
+use sluicegate::gate::{self, GateError, Gated, Plan, Repository, Selection};
+use sluicegate::model::{Attested, Cause, Channel, FlowHeader};
+use sluicegate::policy::{Carrier, Flow};
+use sluicegate::record::pending::{Pending, PendingError};
+use sluicegate::record::{Macs, Moment, State};
+use sluicegate::respond::{self, NoTokens, Tokens};
+use sluicegate::scan::sweep::Kernel;
+use sluicegate::serve::{clock, peer};
+
+use crate::decide::told;
+use crate::flow::FlowArguments;
+use crate::key::fingerprint_key;
+use crate::output::Output;
+use crate::register::{self, Loaded};
+use crate::state::{refused, state_dir};
+use crate::{UsageError, kernel, ledger};
+
+/// The largest blob that is read unless more is asked for: 256 MiB.
+const MAX_BLOB: u64 = 256 << 20;
+
+/// Decide whether what is staged may be committed, or what is pushed may be pushed
+///
+/// Exits 0 for allow, 1 for block, 3 for escalate, 2 for a wrong call or configuration, 4 for a failure
+/// inside or a repository that cannot be read.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Look at everything that is tracked, not only at what is staged
+    #[arg(long)]
+    tracked: bool,
+
+    /// Count findings of whole files, and not only those in lines that were added
+    #[arg(long)]
+    whole_files: bool,
+
+    /// Do not read larger files, which is partial coverage: bytes, or with K, M, G or T
+    #[arg(long, value_name = "SIZE", value_parser = crate::scan::parse_size, default_value_t = MAX_BLOB)]
+    max_blob_size: u64,
+
+    /// Form of the report
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    /// Write the report here; an older file is replaced once the report is whole
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Add the rules of this directory
+    #[arg(long, value_name = "DIR")]
+    rules: Vec<PathBuf>,
+
+    #[command(flatten)]
+    flow: FlowArguments,
+
+    /// Key of the fingerprints, 32 bytes raw or in hex [default: a new one each run]
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+
+    /// The code that reads the bytes; findings are the same with each
+    #[arg(long, value_name = "KERNEL", default_value = kernel::AUTO, value_parser = kernel::parser(), hide = true)]
+    kernel: Kernel,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Human,
+    Json,
+    Jsonl,
+    Sarif,
+}
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let header = arguments.flow.header(Channel::Commit)?;
+    let repository = Repository::open(Path::new(".")).map_err(refuse)?;
+    let rules = crate::load::load_rules(&arguments.rules)?;
+    let loaded = register::load(arguments.flow.config(), &rules.taxonomy)?;
+    let began = clock::now()?;
+    let settings = &loaded.config.settings;
+    let recorded = arguments.flow.state_dir().is_some() || settings.record_required;
+    let book = if recorded {
+        let path = state_dir(arguments.flow.state_dir())?;
+        Some(State::open(&path).map_err(refused)?)
+    } else {
+        None
+    };
+    let macs = match &book {
+        Some(state) => {
+            let (epoch, key) = state.mac_key().map_err(refused)?;
+            Macs::new(epoch, *key.as_bytes())
+        }
+        None => Macs::new(0, fingerprint_key(arguments.key.as_deref())?),
+    };
+    let options = Options {
+        max_findings: settings.max_findings.unwrap_or(Options::default().max_findings),
+        fingerprint_key: Some(macs.value_key()),
+        kernel: arguments.kernel,
+        ..Options::default()
+    };
+    let scanner = kernel::scanner(&rules, options)?;
+    let names = ScannedNames::new(&scanner);
+    let attested = peer::own_identity()?;
+    let run = Run {
+        arguments: &arguments,
+        loaded: &loaded,
+        rules: &rules,
+        control: Control {
+            scanner: &scanner,
+            policy: &loaded.config.policy,
+            macs: &macs,
+            names: &names,
+        },
+        header,
+        attested,
+        began,
+    };
+    run.perform(&repository, book)
+}
+
+/// What a run works with.
+struct Run<'a> {
+    arguments: &'a Arguments,
+    loaded: &'a Loaded,
+    rules: &'a RuleSet,
+    control: Control<'a>,
+    header: FlowHeader,
+    attested: Attested,
+    began: Moment,
+}
+
+impl Run<'_> {
+    fn perform(&self, repository: &Repository, state: Option<State>) -> anyhow::Result<ExitCode> {
+        let arguments = self.arguments;
+        let plan = Plan {
+            selection: if arguments.tracked { Selection::Tracked } else { Selection::Staged },
+            whole_files: arguments.whole_files || arguments.tracked,
+            max_blob_bytes: arguments.max_blob_size,
+        };
+        let output = match &arguments.output {
+            Some(path) => Output::file(path)?,
+            None => Output::stdout(None),
+        };
+        let Control { scanner, policy, names, .. } = self.control;
+        let (header, attested) = (self.header.clone(), self.attested.clone());
+        let now = self.began.seconds();
+        let shared = SharedFlow::new(policy, self.rules, header, attested, true, now);
+        let mut writer = respond::Writer::new(output, presentation(arguments), self.rules, names);
+        writer.begin()?;
+        let gated = gate::run(repository, &plan, scanner, &mut |mut report| {
+            let decision = match &mut report.label {
+                Some(label) => shared.decide(label),
+                None => shared.failed(),
+            };
+            if report.outcome != sluicegate::model::Outcome::Skipped {
+                report.effect = Some(decision.effect);
+                report.reason = Some(shared.reason(&decision));
+            }
+            writer.file(&report)
+        });
+        let gated = gated.map_err(refuse)?;
+        if gated.is_empty() {
+            anstream::eprintln!("sluice: nothing is staged, so there is nothing to look at");
+        }
+        let mut summary = gated.summary.clone();
+        let (judged, settled) = self.decide(gated, state)?;
+        summary.effect = Some(judged.decision.effect);
+        summary.recorded = settled;
+        summary.elapsed_ms = elapsed(&self.began)?;
+        writer.finish(&summary)?;
+        writer.into_inner().commit()?;
+        Ok(ExitCode::from(judged.decision.effect.exit_code()))
+    }
+
+    /// Decides what was looked at as one flow, and records that where it is to be recorded.
+    fn decide(&self, gated: Gated, state: Option<State>) -> anyhow::Result<(Judged, bool)> {
+        let text =
+            Input { encoding: Encoding::Bytes, bom: 0, structure: Structure::Text, opaque: None };
+        let arriving = Arriving {
+            header: self.header.clone(),
+            attested: self.attested.clone(),
+            carrier: Carrier::Fixed,
+            payload: gated.identity.as_bytes(),
+            failed: gated.failed.then_some(Cause::Error),
+            began: self.began.clone(),
+            classified: Some(Classified {
+                label: gated.label,
+                findings: gated.findings,
+                truncated: gated.truncated,
+                format: text,
+            }),
+            stands_for: Some(gated.summary.seen.bytes),
+            excepted: Default::default(),
+        };
+        let Some(state) = state else {
+            let mut none = |_: &Flow| -> Box<dyn Tokens> { Box::new(NoTokens) };
+            return Ok((self.control.judge(&arriving, &[], &mut none), false));
+        };
+        let settled = self.settle(&arriving, &state)?;
+        Ok((settled.judged, true))
+    }
+
+    fn settle(&self, arriving: &Arriving<'_>, state: &State) -> anyhow::Result<Settled> {
+        let ledger = ledger::open(state)?;
+        let pending = Pending::open(state.path()).map_err(|error| match error {
+            PendingError::Unsafe(_) => UsageError(error.to_string()).into(),
+            error => anyhow::Error::new(error),
+        })?;
+        let clock = || clock::now().unwrap_or_else(|_| self.began.clone());
+        let random = |bytes: &mut [u8]| {
+            getrandom::fill(bytes).map_err(|_| io::Error::other("no random numbers"))
+        };
+        told::policy(state, &ledger, self.loaded, self.rules)
+            .context("the decision cannot be recorded")?;
+        let desk = Desk {
+            control: self.control,
+            ledger: &ledger,
+            pending: &pending,
+            vaults: None,
+            clock: &clock,
+            random: &random,
+        };
+        if let Err(why) = desk.expire(&self.began)? {
+            anstream::eprintln!("sluice: escalations cannot be looked through: {why}");
+        }
+        let settled = desk.settle(arriving)?;
+        drop(ledger);
+        told::paths(state, &settled, &self.loaded.config.policy, &self.rules.taxonomy);
+        Ok(settled)
+    }
+}
+
+fn presentation(arguments: &Arguments) -> respond::Options {
+    let format = match arguments.format {
+        Format::Human => respond::Format::Human,
+        Format::Json => respond::Format::Json,
+        Format::Jsonl => respond::Format::JsonLines,
+        Format::Sarif => respond::Format::Sarif,
+    };
+    let colour = arguments.output.is_none()
+        && io::stdout().is_terminal()
+        && anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
+    respond::Options { format, filter: respond::Filter::all(), colour }
+}
+
+fn elapsed(began: &Moment) -> anyhow::Result<u64> {
+    Ok(clock::now()?.monotonic.saturating_sub(began.monotonic) / 1_000_000)
+}
+
+fn refuse(error: GateError) -> anyhow::Error {
+    if error.is_usage() { UsageError(error.to_string()).into() } else { error.into() }
+}

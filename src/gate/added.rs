@@ -1,0 +1,108 @@
+//! Which bytes of a file were added, line by line.
+
+use std::ops::Range;
+
+use imara_diff::{Algorithm, Diff, InternedInput};
+
+use crate::model::Span;
+
+/// Bytes of a file that were added to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    /// All of them.
+    All,
+    /// These, sorted and apart.
+    Lines(Vec<Range<u64>>),
+}
+
+impl Added {
+    /// Compares a file with what it was. Lines end at LF, in text of every encoding, as git has it.
+    pub fn between(before: &[u8], after: &[u8]) -> Added {
+        let input = InternedInput::new(before, after);
+        let diff = Diff::compute(Algorithm::Histogram, &input);
+        let mut starts = vec![0_u64];
+        let ends = memchr::memchr_iter(b'\n', after).map(|at| at as u64 + 1);
+        starts.extend(ends.filter(|end| *end < after.len() as u64));
+        let start = |line: u32| starts.get(line as usize).copied().unwrap_or(after.len() as u64);
+        let hunks = diff.hunks().filter(|hunk| !hunk.after.is_empty());
+        Added::Lines(hunks.map(|hunk| start(hunk.after.start)..start(hunk.after.end)).collect())
+    }
+
+    /// Bytes that are in both: with several files before, a line is new that none of them had there.
+    pub fn and(self, other: Added) -> Added {
+        let (ours, theirs) = match (self, other) {
+            (Added::All, other) | (other, Added::All) => return other,
+            (Added::Lines(ours), Added::Lines(theirs)) => (ours, theirs),
+        };
+        let mut both = Vec::new();
+        let (mut ours, mut theirs) = (ours.into_iter().peekable(), theirs.into_iter().peekable());
+        while let (Some(one), Some(other)) = (ours.peek(), theirs.peek()) {
+            let shared = one.start.max(other.start)..one.end.min(other.end);
+            if one.end <= other.end {
+                drop(ours.next())
+            } else {
+                drop(theirs.next())
+            }
+            if !shared.is_empty() {
+                both.push(shared);
+            }
+        }
+        Added::Lines(both)
+    }
+
+    /// Whether any byte of a span was added.
+    pub fn touches(&self, span: Span) -> bool {
+        match self {
+            Added::All => true,
+            Added::Lines(ranges) => {
+                let at = ranges.partition_point(|range| range.end <= span.start);
+                // A span of no bytes is where it begins.
+                ranges.get(at).is_some_and(|range| range.start < span.end.max(span.start + 1))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(ranges: &[Range<u64>]) -> Added {
+        Added::Lines(ranges.to_vec())
+    }
+
+    #[test]
+    fn added_lines_are_whole_lines() {
+        assert_eq!(Added::between(b"", b"a\nb"), lines(&[0..3]));
+        assert_eq!(Added::between(b"a\nb\n", b"a\nb\n"), lines(&[]));
+        assert_eq!(Added::between(b"a\nb\n", b"a\nx\nb\n"), lines(&[2..4]));
+        // Without its line feed the last line is another one.
+        assert_eq!(Added::between(b"a\nb", b"a\nb\nc\n"), lines(&[2..6]));
+        assert_eq!(Added::between(b"a\nb\n", b"a\n"), lines(&[]));
+    }
+
+    #[test]
+    fn a_span_that_only_begins_or_ends_in_an_added_line_counts() {
+        let added = lines(&[10..20, 30..40]);
+        for (start, end, touches) in [
+            (0, 10, false),
+            (0, 11, true),
+            (19, 25, true),
+            (20, 30, false),
+            (5, 50, true),
+            (40, 41, false),
+        ] {
+            assert_eq!(added.touches(Span { start, end }), touches, "{start}..{end}");
+        }
+        assert!(Added::All.touches(Span { start: 0, end: 0 }));
+        assert!(!lines(&[]).touches(Span { start: 0, end: 9 }));
+    }
+
+    #[test]
+    fn of_several_files_before_a_line_is_new_to_all() {
+        let ours = lines(&[0..10, 20..30]);
+        assert_eq!(ours.clone().and(lines(&[5..25])), lines(&[5..10, 20..25]));
+        assert_eq!(ours.clone().and(Added::All), ours);
+        assert_eq!(ours.and(lines(&[10..20])), lines(&[]));
+    }
+}

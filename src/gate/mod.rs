@@ -1,0 +1,83 @@
+//! What is about to be committed, pushed or built comes in; its label, and what each file adds, goes out.
+//!
+//! A [`Selection`] says what is looked at: what is staged, the commits of a range, those of a push, all
+//! history, some files. Each blob that is new or other than it was is scanned whole, so that the header of
+//! a table counts for the row below it, and of its findings those count that touch a line that was added.
+//!
+//! Promised: the answer rests on the objects of the repository alone, never on the working tree; nothing
+//! but those objects is read; what cannot be read is said and is never taken for clean. All that counts is
+//! merged into one label, since a commit is one flow: [`Gated`].
+
+mod added;
+mod change;
+mod inspect;
+mod repository;
+mod staged;
+
+pub use inspect::{Gated, Plan, run};
+pub use repository::Repository;
+
+use crate::respond::escape;
+
+/// What is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// What is staged, against the head.
+    Staged,
+    /// Everything that is staged or unchanged: the whole index.
+    Tracked,
+}
+
+/// Why a repository cannot be looked into. None of it is success.
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    /// There is no repository here.
+    #[error("there is no git repository here that can be read: {}", escape(.0))]
+    NoRepository(String),
+    /// Part of it cannot be read.
+    #[error("{what} of the repository cannot be read: {}", escape(.why))]
+    Unreadable {
+        /// What it is.
+        what: &'static str,
+        /// Why, in the words of who reads it.
+        why: String,
+    },
+    /// A bare repository has nothing staged.
+    #[error("a bare repository has no index: name commits with `--range A..B` or `--all-history`")]
+    Bare,
+    /// Files that are not merged cannot be committed.
+    #[error("not merged yet: {}; resolve and `git add` them first", list(.0))]
+    Unmerged(Vec<String>),
+    /// A revision names no commit that is here.
+    #[error("`{}` names no commit that is here; fetch it first (in CI: a deeper checkout)", escape(.0))]
+    UnknownRevision(String),
+    /// Folders nest too deep.
+    #[error("folders nest deeper than 2,048")]
+    TooDeep,
+    /// A file that has to be read whole is too large.
+    #[error("`{}` has {bytes} bytes, more than is read", escape(.path))]
+    FileTooLarge {
+        /// Its path.
+        path: String,
+        /// Its bytes.
+        bytes: u64,
+    },
+    /// What should be a file is something else.
+    #[error("`{}` is no file", escape(.0))]
+    NoFile(String),
+    /// A report could not be handed on.
+    #[error("{0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl GateError {
+    /// Whether the caller can mend it with another call.
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, GateError::Unreadable { .. } | GateError::Output(_))
+    }
+}
+
+fn list(paths: &[String]) -> String {
+    let paths: Vec<String> = paths.iter().map(|path| format!("`{}`", escape(path))).collect();
+    paths.join(", ")
+}
