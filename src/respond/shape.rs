@@ -308,7 +308,7 @@ impl Serialize for SummaryShape<'_> {
             let entries: Vec<_> = counts.iter().map(|(index, count)| (*index, *count)).collect();
             ById { rules: self.shaper.rules, entries: entries.into_iter() }
         };
-        let mut out = serializer.serialize_struct("Summary", 15)?;
+        let mut out = serializer.serialize_struct("Summary", 16)?;
         out.serialize_field("seen", &tally(summary.seen))?;
         out.serialize_field("scanned", &tally(summary.scanned))?;
         out.serialize_field("partial", &tally(summary.partial))?;
@@ -332,6 +332,9 @@ impl Serialize for SummaryShape<'_> {
         out.serialize_field("effect", &summary.effect)?;
         out.serialize_field("elapsed_ms", &summary.elapsed_ms)?;
         out.serialize_field("recorded", recorded(summary.recorded))?;
+        if let Some(id) = &summary.escalation {
+            out.serialize_field("escalation", id)?;
+        }
         out.end()
     }
 }
