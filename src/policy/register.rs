@@ -185,6 +185,11 @@ impl Policy {
         Policy { parts, masks, ..self.clone() }
     }
 
+    /// What it was compiled from.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// SHA-256 that names what is in force.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
