@@ -78,6 +78,10 @@ enum Format {
     Json,
     Jsonl,
     Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// A code quality report of GitLab
+    Gitlab,
 }
 
 /// Runs the command.
@@ -156,6 +160,7 @@ impl Run<'_> {
         let now = self.began.seconds();
         let shared = SharedFlow::new(policy, self.rules, header, attested, true, now);
         let mut writer = respond::Writer::new(output, presentation(arguments), self.rules, names);
+        writer = writer.excepting(*policy.exceptable());
         writer.begin()?;
         let gated = gate::run(repository, &plan, scanner, &mut |mut report| {
             let decision = match &mut report.label {
@@ -242,10 +247,12 @@ impl Run<'_> {
 
 fn presentation(arguments: &Arguments) -> respond::Options {
     let format = match arguments.format {
-        Format::Human => respond::Format::Human,
+        Format::Human => respond::Format::Gate,
         Format::Json => respond::Format::Json,
         Format::Jsonl => respond::Format::JsonLines,
         Format::Sarif => respond::Format::Sarif,
+        Format::Github => respond::Format::GitHub,
+        Format::Gitlab => respond::Format::GitLab,
     };
     let colour = arguments.output.is_none()
         && io::stdout().is_terminal()
