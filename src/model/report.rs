@@ -129,6 +129,8 @@ pub struct Summary {
     pub elapsed_ms: u64,
     /// Whether every decision, and these numbers, are durable in a ledger.
     pub recorded: bool,
+    /// Id of the escalation that waits for a person, where one does.
+    pub escalation: Option<String>,
 }
 
 impl Summary {

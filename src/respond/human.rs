@@ -81,6 +81,9 @@ impl Human {
         if let Some(effect) = summary.effect {
             writeln!(out, "effect: {}", self.paint(effect.as_str(), of_effect(effect)))?;
         }
+        if let Some(id) = &summary.escalation {
+            writeln!(out, "escalation: {id}")?;
+        }
         writeln!(out, "recorded: {}", recorded(summary.recorded))?;
         let (seconds, millis) = (summary.elapsed_ms / 1000, summary.elapsed_ms % 1000);
         writeln!(out, "elapsed: {seconds}.{millis:03} s")

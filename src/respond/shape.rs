@@ -281,7 +281,8 @@ impl Serialize for SummaryShape<'_> {
             let entries: Vec<_> = counts.iter().map(|(index, count)| (*index, *count)).collect();
             ById { rules: self.rules, entries: entries.into_iter() }
         };
-        let mut out = serializer.serialize_struct("Summary", 13)?;
+        let mut out = serializer
+            .serialize_struct("Summary", 13 + usize::from(summary.escalation.is_some()))?;
         out.serialize_field("seen", &tally(summary.seen))?;
         out.serialize_field("scanned", &tally(summary.scanned))?;
         out.serialize_field("partial", &tally(summary.partial))?;
@@ -295,6 +296,9 @@ impl Serialize for SummaryShape<'_> {
         out.serialize_field("effect", &summary.effect)?;
         out.serialize_field("elapsed_ms", &summary.elapsed_ms)?;
         out.serialize_field("recorded", recorded(summary.recorded))?;
+        if let Some(id) = &summary.escalation {
+            out.serialize_field("escalation", id)?;
+        }
         out.end()
     }
 }

@@ -11,8 +11,8 @@ use sluicegate::engine::{
     Arriving, Classified, Control, Desk, Judged, Options, ScannedNames, Settled, SharedFlow,
 };
 use sluicegate::gate::{self, GateError, Gated, Plan, Repository, Selection};
-use sluicegate::model::{Attested, Cause, Channel, FlowHeader};
-use sluicegate::policy::{Carrier, Flow};
+use sluicegate::model::{Attested, Cause, Channel, Claimed, FlowHeader};
+use sluicegate::policy::{Carrier, Flow, check_header};
 use sluicegate::record::pending::{Pending, PendingError};
 use sluicegate::record::{Macs, Moment, State};
 use sluicegate::respond::{self, NoTokens, Tokens};
@@ -20,7 +20,7 @@ use sluicegate::scan::sweep::Kernel;
 use sluicegate::serve::{clock, peer};
 
 use crate::decide::told;
-use crate::flow::FlowArguments;
+use crate::flow::{self, FlowArguments};
 use crate::key::fingerprint_key;
 use crate::output::Output;
 use crate::register::{self, Loaded};
@@ -63,6 +63,10 @@ pub struct Arguments {
     #[command(flatten)]
     flow: FlowArguments,
 
+    /// Use this grant: an approved escalation of the very same tree
+    #[arg(long, value_name = "ID", help_heading = "Decision and record")]
+    grant: Option<String>,
+
     /// Key of the fingerprints, 32 bytes raw or in hex [default: a new one each run]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -86,25 +90,32 @@ enum Format {
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let header = arguments.flow.header(Channel::Commit)?;
+    let mut header = arguments.flow.header(Channel::Commit)?;
+    header.grant = arguments.grant.as_deref().map(Claimed::new);
+    check_header(&header).map_err(|error| UsageError(error.to_string()))?;
     let repository = Repository::open(Path::new(".")).map_err(refuse)?;
     let rules = crate::load::load_rules(&arguments.rules)?;
     let loaded = register::load(arguments.flow.config(), &rules.taxonomy)?;
     let began = clock::now()?;
     let settings = &loaded.config.settings;
     let recorded = arguments.flow.state_dir().is_some() || settings.record_required;
+    if header.grant.is_some() && !recorded {
+        let message = "a grant is used where it is recorded: add `--state-dir`";
+        return Err(UsageError(message.to_owned()).into());
+    }
     let book = if recorded {
         let path = state_dir(arguments.flow.state_dir())?;
         Some(State::open(&path).map_err(refused)?)
     } else {
         None
     };
+    let shown = Macs::new(0, fingerprint_key(arguments.key.as_deref())?);
     let macs = match &book {
         Some(state) => {
             let (epoch, key) = state.mac_key().map_err(refused)?;
             Macs::new(epoch, *key.as_bytes())
         }
-        None => Macs::new(0, fingerprint_key(arguments.key.as_deref())?),
+        None => shown.clone(),
     };
     let options = Options {
         max_findings: settings.max_findings.unwrap_or(Options::default().max_findings),
@@ -125,11 +136,20 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             macs: &macs,
             names: &names,
         },
+        shown: &shown,
         header,
         attested,
         began,
     };
     run.perform(&repository, book)
+}
+
+/// What was decided of all that was looked at.
+struct Answer {
+    judged: Judged,
+    recorded: bool,
+    escalation: Option<String>,
+    refusal: Option<String>,
 }
 
 /// What a run works with.
@@ -138,6 +158,8 @@ struct Run<'a> {
     loaded: &'a Loaded,
     rules: &'a RuleSet,
     control: Control<'a>,
+    /// Makes the fingerprints that are shown: those of a ledger never leave it.
+    shown: &'a Macs,
     header: FlowHeader,
     attested: Attested,
     began: Moment,
@@ -171,6 +193,7 @@ impl Run<'_> {
                 report.effect = Some(decision.effect);
                 report.reason = Some(shared.reason(&decision));
             }
+            flow::show(self.shown, &mut report.findings);
             writer.file(&report)
         });
         let gated = gated.map_err(refuse)?;
@@ -178,17 +201,22 @@ impl Run<'_> {
             anstream::eprintln!("sluice: nothing is staged, so there is nothing to look at");
         }
         let mut summary = gated.summary.clone();
-        let (judged, settled) = self.decide(gated, state)?;
-        summary.effect = Some(judged.decision.effect);
-        summary.recorded = settled;
+        let answer = self.decide(gated, state)?;
+        let effect = answer.judged.decision.effect;
+        summary.effect = Some(effect);
+        summary.recorded = answer.recorded;
+        summary.escalation = answer.escalation;
         summary.elapsed_ms = elapsed(&self.began)?;
         writer.finish(&summary)?;
         writer.into_inner().commit()?;
-        Ok(ExitCode::from(judged.decision.effect.exit_code()))
+        if let Some(refusal) = answer.refusal {
+            anstream::eprintln!("sluice: the grant was not used: {refusal}");
+        }
+        Ok(ExitCode::from(effect.exit_code()))
     }
 
     /// Decides what was looked at as one flow, and records that where it is to be recorded.
-    fn decide(&self, gated: Gated, state: Option<State>) -> anyhow::Result<(Judged, bool)> {
+    fn decide(&self, gated: Gated, state: Option<State>) -> anyhow::Result<Answer> {
         let text =
             Input { encoding: Encoding::Bytes, bom: 0, structure: Structure::Text, opaque: None };
         let arriving = Arriving {
@@ -209,10 +237,12 @@ impl Run<'_> {
         };
         let Some(state) = state else {
             let mut none = |_: &Flow| -> Box<dyn Tokens> { Box::new(NoTokens) };
-            return Ok((self.control.judge(&arriving, &[], &mut none), false));
+            let judged = self.control.judge(&arriving, &[], &mut none);
+            return Ok(Answer { judged, recorded: false, escalation: None, refusal: None });
         };
-        let settled = self.settle(&arriving, &state)?;
-        Ok((settled.judged, true))
+        let Settled { judged, escalation, refusal, .. } = self.settle(&arriving, &state)?;
+        let escalation = escalation.map(|(id, _)| id.to_string());
+        Ok(Answer { judged, recorded: true, escalation, refusal })
     }
 
     fn settle(&self, arriving: &Arriving<'_>, state: &State) -> anyhow::Result<Settled> {
