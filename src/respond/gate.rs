@@ -109,11 +109,7 @@ impl Gate {
         )
     }
 
-    pub(super) fn finish(
-        &mut self,
-        out: &mut impl io::Write,
-        summary: &Summary,
-    ) -> io::Result<()> {
+    pub(super) fn finish(&mut self, out: &mut impl io::Write, summary: &Summary) -> io::Result<()> {
         let advice = self.stops.advice(summary);
         if !advice.is_empty() {
             writeln!(out, "{}", paint(self.colour, "what to do", STRONG))?;
@@ -126,8 +122,8 @@ impl Gate {
         let (files, bytes) = (grouped(seen.files), grouped(seen.bytes));
         write!(out, "{files} {}, {bytes} bytes", plural(seen.files))?;
         if self.unlisted > 0 {
-            let findings = grouped(self.unlisted);
-            write!(out, "; {findings} possible, which decide nothing and the other forms list")?;
+            let count = grouped(self.unlisted);
+            write!(out, "; {count} of band possible, which the other forms list")?;
         }
         writeln!(out)?;
         self.unread.write(out)?;
@@ -191,8 +187,7 @@ impl Stops {
         }
         if !self.exceptable.is_empty() {
             let more = self.exceptable.len().saturating_sub(NAMED);
-            let rules: Vec<&str> =
-                self.exceptable.iter().take(NAMED).map(String::as_str).collect();
+            let rules: Vec<&str> = self.exceptable.iter().take(NAMED).map(String::as_str).collect();
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             advice.push(format!(
                 "If it is no such value, write `sluice:allow RULE REASON` at the end of its line \
@@ -211,11 +206,12 @@ impl Stops {
             advice.push(text.to_owned());
         }
         if effect < Effect::Block {
-            advice.push(match summary.recorded {
-                true => "Ask an approver: `sluice approvals list` shows what waits. The grant is \
-                         for exactly this content."
-                    .to_owned(),
-                false => "Ask an approver: with `--state-dir` it is kept until somebody approves."
+            advice.push(match &summary.escalation {
+                Some(id) => format!(
+                    "Ask an approver for `sluice approvals approve {id}`, then try exactly this \
+                     again with the grant: `--grant {id}`, or `SLUICE_GRANT={id}` for a hook."
+                ),
+                None => "Ask an approver: with `--state-dir` it is kept until somebody approves."
                     .to_owned(),
             });
         }
@@ -245,12 +241,13 @@ mod tests {
     fn advice_follows_what_stands_against_the_flow() {
         let mut stops = Stops { findings: true, ..Stops::default() };
         stops.classes.insert(Class::Sec);
-        let said = |stops: &Stops, effect, recorded| {
-            stops.advice(&Summary { effect, recorded, ..Summary::default() }).join("\n")
+        let said = |stops: &Stops, effect, escalation: Option<&str>| {
+            let escalation = escalation.map(str::to_owned);
+            stops.advice(&Summary { effect, escalation, ..Summary::default() }).join("\n")
         };
-        assert_eq!(said(&stops, Some(Effect::Allow), false), "");
-        assert_eq!(said(&stops, None, false), "");
-        let block = said(&stops, Some(Effect::Block), true);
+        assert_eq!(said(&stops, Some(Effect::Allow), None), "");
+        assert_eq!(said(&stops, None, None), "");
+        let block = said(&stops, Some(Effect::Block), None);
         for part in ["`git add`", "revoked", "register"] {
             assert!(block.contains(part), "{block}");
         }
@@ -261,11 +258,17 @@ mod tests {
         stops.exceptable = (0..7).map(|number| format!("nat.x{number}")).collect();
         stops.classes = BTreeSet::from([Class::Nat]);
         stops.coverage.insert(Reason::Opaque);
-        let escalate = said(&stops, Some(Effect::Escalate), true);
-        for part in ["sluice approvals list", "nat.x0, nat.x1", "nat.x4 and 2 more", "Archives"] {
+        let escalate = said(&stops, Some(Effect::Escalate), Some("e-1"));
+        for part in [
+            "approvals approve e-1",
+            "SLUICE_GRANT=e-1",
+            "nat.x0, nat.x1",
+            "nat.x4 and 2 more",
+            "Archives",
+        ] {
             assert!(escalate.contains(part), "{escalate}");
         }
         assert!(!escalate.contains("revoked") && !escalate.contains("register"), "{escalate}");
-        assert!(said(&stops, Some(Effect::Escalate), false).contains("--state-dir"));
+        assert!(said(&stops, Some(Effect::Escalate), None).contains("--state-dir"));
     }
 }

@@ -42,7 +42,8 @@ impl GitHub {
             if !shape.evidence.is_empty() {
                 let _ = write!(text, " ({})", shape.evidence.join(", "));
             }
-            if !reason.is_empty() {
+            // One of band possible is hardly what the reason speaks of.
+            if !reason.is_empty() && shape.band > Band::Possible {
                 let _ = write!(text, "\n{reason}");
             }
             writeln!(

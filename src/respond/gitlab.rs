@@ -39,7 +39,8 @@ impl GitLab {
             let shape = shaper.finding(finding, None, &report.chain);
             let title = shaper.title(finding.rule);
             let mut description = format!("{title} ({})  {}", shape.category, shape.masked);
-            if let Some(reason) = &report.reason {
+            // One of band possible is hardly what the reason speaks of.
+            if let Some(reason) = report.reason.as_ref().filter(|_| shape.band > Band::Possible) {
                 description = format!("{description}. {reason}");
             }
             let entry = Entry {
@@ -51,15 +52,18 @@ impl GitLab {
             };
             self.entry(out, &entry)?;
         }
-        let left_out = report.outcome == Outcome::Skipped;
-        if report.outcome == Outcome::Scanned && report.truncated == 0 {
-            return Ok(());
+        let mut parts = Vec::new();
+        match report.outcome {
+            Outcome::Scanned if report.truncated == 0 => return Ok(()),
+            Outcome::Scanned => {
+                parts.push(format!("findings counted, not listed: {}", report.truncated));
+            }
+            outcome => parts.push(format!("not inspected, or not whole: {}", outcome.as_str())),
         }
-        let mut parts = vec!["not inspected, or not whole".to_owned()];
-        parts.push(report.outcome.as_str().to_owned());
         let reasons = report.label.iter().flat_map(|label| &label.coverage.reasons);
         parts.extend(reasons.map(|reason| reason.as_str().to_owned()));
         parts.extend(report.problem.as_deref().map(|problem| shaper.text(problem)));
+        let left_out = report.outcome == Outcome::Skipped;
         let band = if left_out { Band::Possible } else { Band::Likely };
         let entry = Entry {
             fingerprint: fingerprint(&path, COVERAGE),

@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::names;
 use super::shape::{FindingShape, MadeBy, PlaceShape, Shaper, SummaryShape};
-use crate::model::{Band, Effect, FileReport, Finding, Law, Outcome, RuleIndex, Sensitivity, Summary};
+use crate::model::{
+    Band, Effect, FileReport, Finding, Law, Outcome, RuleIndex, Sensitivity, Summary,
+};
 
 /// Where the schema of this form lives.
 const SCHEMA: &str =
