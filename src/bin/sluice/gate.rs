@@ -28,6 +28,7 @@ use crate::state::{refused, state_dir};
 use crate::{UsageError, kernel, ledger};
 
 mod import;
+mod install;
 
 /// The largest blob that is read unless more is asked for: 256 MiB.
 const MAX_BLOB: u64 = 256 << 20;
@@ -86,6 +87,8 @@ pub struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Import(import::Arguments),
+    Install(install::Arguments),
+    Uninstall(install::Uninstall),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -104,6 +107,8 @@ enum Format {
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Some(Command::Import(arguments)) => return import::run(arguments),
+        Some(Command::Install(arguments)) => return install::run(arguments),
+        Some(Command::Uninstall(arguments)) => return install::remove(arguments),
         None => {}
     }
     let mut header = arguments.flow.header(Channel::Commit)?;
