@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::names;
 use super::shape::{FindingShape, MadeBy, PlaceShape, Shaper, SummaryShape};
-use crate::model::{Band, FileReport, Finding, Law, Outcome, RuleIndex, Sensitivity, Summary};
+use crate::model::{
+    Band, Effect, FileReport, Finding, Law, Outcome, RuleIndex, Sensitivity, Summary,
+};
 
 /// Where the schema of this form lives.
 const SCHEMA: &str =
@@ -55,7 +57,11 @@ impl Sarif {
             out.write_all(if self.results == 0 { b"\n" } else { b",\n" })?;
             self.results += 1;
             let shape = shaper.finding(finding, None, &report.chain);
-            let result = SarifResult::new(shaper, finding.rule, shape, &uri, identity);
+            let mut result = SarifResult::new(shaper, finding.rule, shape, &uri, identity);
+            if report.effect == Some(Effect::Escalate) && result.level != level(Band::Possible) {
+                // A person decides. Only what has failed has a level (section 3.27.10).
+                (result.kind, result.level) = (Some("review"), "none");
+            }
             serde_json::to_writer(&mut *out, &result)?;
         }
         Ok(())
@@ -116,12 +122,12 @@ impl Sarif {
 /// Identities of the findings of one file: a hash of the rule's id, the line around the finding
 /// with every finding blanked, and the ordinal among findings that are equal in both.
 #[derive(Default)]
-struct Identities {
+pub(super) struct Identities {
     seen: HashMap<(RuleIndex, u64), u64>,
 }
 
 impl Identities {
-    fn next(&mut self, shaper: &Shaper, finding: &Finding) -> String {
+    pub(super) fn next(&mut self, shaper: &Shaper, finding: &Finding) -> String {
         let ordinal = self.seen.entry((finding.rule, finding.context_hash)).or_default();
         let mut hash = Sha256::new();
         hash.update(shaper.rules.rule_id(finding.rule));
@@ -241,6 +247,8 @@ struct Text<'s> {
 struct SarifResult<'s> {
     rule_id: &'s str,
     rule_index: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     level: &'static str,
     message: OwnedText,
     locations: [Location; 1],
@@ -256,11 +264,7 @@ impl<'s> SarifResult<'s> {
         uri: &str,
         identity: String,
     ) -> SarifResult<'s> {
-        let title = match (shaper.rules.rule(rule), shaper.rules.combination(rule)) {
-            (Some(rule), _) => rule.title.as_str(),
-            (None, Some(combination)) => combination.title.as_str(),
-            (None, None) => finding.rule,
-        };
+        let title = shaper.title(rule);
         let place = finding.at.map(|place| match place {
             PlaceShape::Cell { row, column } => format!("row {row}, {column}"),
             PlaceShape::Json { json_path } => json_path,
@@ -268,6 +272,7 @@ impl<'s> SarifResult<'s> {
         SarifResult {
             rule_id: finding.rule,
             rule_index: rule.0,
+            kind: None,
             level: level(finding.band),
             message: OwnedText {
                 text: format!("{title} ({}, {})", finding.category, finding.band.as_str()),
