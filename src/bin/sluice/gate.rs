@@ -27,6 +27,8 @@ use crate::register::{self, Loaded};
 use crate::state::{refused, state_dir};
 use crate::{UsageError, kernel, ledger};
 
+mod import;
+
 /// The largest blob that is read unless more is asked for: 256 MiB.
 const MAX_BLOB: u64 = 256 << 20;
 
@@ -35,7 +37,11 @@ const MAX_BLOB: u64 = 256 << 20;
 /// Exits 0 for allow, 1 for block, 3 for escalate, 2 for a wrong call or configuration, 4 for a failure
 /// inside or a repository that cannot be read.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// Look at everything that is tracked, not only at what is staged
     #[arg(long)]
     tracked: bool,
@@ -76,6 +82,12 @@ pub struct Arguments {
     kernel: Kernel,
 }
 
+/// What stands beside the gate itself.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Import(import::Arguments),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     Human,
@@ -86,6 +98,10 @@ enum Format {
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match &arguments.command {
+        Some(Command::Import(arguments)) => return import::run(arguments),
+        None => {}
+    }
     let mut header = arguments.flow.header(Channel::Commit)?;
     header.grant = arguments.grant.as_deref().map(Claimed::new);
     check_header(&header).map_err(|error| UsageError(error.to_string()))?;
