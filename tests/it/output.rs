@@ -508,6 +508,8 @@ fn rules() -> RuleSet {
         reach: 9,
         boundary: None,
         validator: None,
+        entropy: None,
+        unless: Vec::new(),
         likelihood: 40,
         context: None,
         negative: None,
