@@ -81,7 +81,7 @@ fn rules(draft: &Draft, regulated: &CategorySet, reporter: &mut Reporter<'_>) {
         if rule.effect != Effect::Allow {
             continue;
         }
-        if !rule.when.displaces_default() {
+        if !rule.displaces_default() {
             let message = format!("rule `{}` can never change an effect", rule.id);
             let help = "a rule with `count`, `unique`, `likelihood` or `contains`, or one about the \
                         flow as a whole, can only raise an effect; `allow` raises none";

@@ -145,6 +145,7 @@ impl Reading<'_> {
             approved: union(&approved),
             opaque,
             release,
+            of_repository: self.origin == Origin::Repository,
         });
         Some(())
     }

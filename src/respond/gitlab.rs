@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::sarif::Identities;
+use super::identity::Identities;
 use super::shape::Shaper;
 use crate::model::{Band, Effect, FileReport, Outcome};
 
@@ -32,7 +32,7 @@ impl GitLab {
         let path = shaper.path(&report.path);
         let mut identities = Identities::default();
         for finding in &report.findings {
-            let identity = identities.next(shaper, finding);
+            let identity = data_encoding::HEXLOWER.encode(&identities.next(shaper.rules, finding));
             if !shaper.filter.shows(finding) {
                 continue;
             }

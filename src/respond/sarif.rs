@@ -3,17 +3,14 @@
 //! Results are written as they come; tool and rules stand before them, the invocation with what
 //! was not inspected behind them. There is no snippet, and messages hold no value.
 
-use std::collections::HashMap;
 use std::io;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
+use super::identity::Identities;
 use super::names;
 use super::shape::{FindingShape, MadeBy, PlaceShape, Shaper, SummaryShape};
-use crate::model::{
-    Band, Effect, FileReport, Finding, Law, Outcome, RuleIndex, Sensitivity, Summary,
-};
+use crate::model::{Band, Effect, FileReport, Law, Outcome, RuleIndex, Sensitivity, Summary};
 
 /// Where the schema of this form lives.
 const SCHEMA: &str =
@@ -47,10 +44,12 @@ impl Sarif {
         self.notify(shaper, report);
         let uri = names::uri(&report.path, shaper.names);
         let mut identities = Identities::default();
-        for finding in &report.findings {
+        for (at, finding) in report.findings.iter().enumerate() {
             // Findings that are not shown have an ordinal too: a filter must not change another
             // finding's identity.
-            let identity = identities.next(shaper, finding);
+            let identity = identities.next(shaper.rules, finding);
+            let identity = report.identities.get(at).unwrap_or(&identity);
+            let identity = data_encoding::HEXLOWER.encode(identity);
             if !shaper.filter.shows(finding) {
                 continue;
             }
@@ -116,28 +115,6 @@ impl Sarif {
                 self.unlisted += 1;
             }
         }
-    }
-}
-
-/// Identities of the findings of one file: a hash of the rule's id, the line around the finding
-/// with every finding blanked, and the ordinal among findings that are equal in both.
-#[derive(Default)]
-pub(super) struct Identities {
-    seen: HashMap<(RuleIndex, u64), u64>,
-}
-
-impl Identities {
-    pub(super) fn next(&mut self, shaper: &Shaper, finding: &Finding) -> String {
-        let ordinal = self.seen.entry((finding.rule, finding.context_hash)).or_default();
-        let mut hash = Sha256::new();
-        hash.update(shaper.rules.rule_id(finding.rule));
-        hash.update([0]);
-        hash.update(finding.context_hash.to_be_bytes());
-        hash.update(ordinal.to_be_bytes());
-        *ordinal += 1;
-        let hash = hash.finalize();
-        // 128 bits, as for a fingerprint.
-        data_encoding::HEXLOWER.encode(hash.first_chunk::<16>().map_or(&[], |half| half))
     }
 }
 

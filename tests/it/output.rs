@@ -419,6 +419,8 @@ fn customers() -> FileReport {
             },
             Finding { evidence: Evidence::default(), ..finding(0, SSN, 3000, 40) },
         ],
+        identities: Vec::new(),
+        excepted: Vec::new(),
         truncated: 1,
         digest: None,
         effect: Some(Effect::Block),
