@@ -11,6 +11,7 @@
 mod added;
 mod change;
 mod inspect;
+pub mod install;
 mod repository;
 mod staged;
 

@@ -17,14 +17,12 @@ const SKIP_REASONS: usize = 64;
 /// What the summary block needs of the files.
 pub(super) struct Human {
     colour: bool,
-    unread: Vec<String>,
-    unlisted: u64,
-    skipped: BTreeMap<String, u64>,
+    unread: Unread,
 }
 
 impl Human {
     pub(super) fn new(colour: bool) -> Human {
-        Human { colour, unread: Vec::new(), unlisted: 0, skipped: BTreeMap::new() }
+        Human { colour, unread: Unread::default() }
     }
 
     /// Writes a block for a file with shown findings or a reason against it; of any other only
@@ -35,7 +33,7 @@ impl Human {
         shaper: &Shaper,
         report: &FileReport,
     ) -> io::Result<()> {
-        self.remember(shaper, report);
+        self.unread.remember(shaper, report);
         let shown = report.findings.iter().filter(|finding| shaper.filter.shows(finding));
         let rows: Vec<Row> = shown.map(|finding| Row::new(shaper, finding)).collect();
         let stopped = report.effect.is_some_and(|effect| effect > Effect::Allow);
@@ -86,7 +84,7 @@ impl Human {
             let kinds = kinds.map(|(kind, count)| format!("{} {}", grouped(*count), kind.as_str()));
             writeln!(out, "excepted: {}", kinds.collect::<Vec<_>>().join(", "))?;
         }
-        self.not_inspected(out)?;
+        self.unread.write(out)?;
         if !summary.notes.is_empty() {
             writeln!(out, "\nnotes")?;
         }
@@ -108,54 +106,6 @@ impl Human {
         writeln!(out, "elapsed: {seconds}.{millis:03} s")
     }
 
-    /// Keeps what the summary has to say of a file that was not inspected whole.
-    fn remember(&mut self, shaper: &Shaper, report: &FileReport) {
-        let problem = report.problem.as_deref().map(|problem| shaper.text(problem));
-        match report.outcome {
-            Outcome::Scanned => {}
-            Outcome::Skipped => {
-                let reason = problem.unwrap_or_else(|| "no reason given".to_owned());
-                if self.skipped.len() < SKIP_REASONS || self.skipped.contains_key(&reason) {
-                    *self.skipped.entry(reason).or_default() += 1;
-                } else {
-                    *self.skipped.entry("other reasons".to_owned()).or_default() += 1;
-                }
-            }
-            Outcome::Partial | Outcome::Failed if self.unread.len() < LISTED => {
-                let reasons = report.label.iter().flat_map(|label| &label.coverage.reasons);
-                let mut why: Vec<String> =
-                    vec![reasons.map(|r| r.as_str()).collect::<Vec<_>>().join(", ")];
-                why.extend(problem);
-                why.retain(|part| !part.is_empty());
-                let (outcome, path) = (report.outcome.as_str(), shaper.path(&report.path));
-                self.unread.push(format!("{outcome:8} {path}: {}", why.join(": ")));
-            }
-            Outcome::Partial | Outcome::Failed => self.unlisted += 1,
-        }
-    }
-
-    fn not_inspected(&self, out: &mut impl io::Write) -> io::Result<()> {
-        if self.unread.is_empty() && self.skipped.is_empty() {
-            return Ok(());
-        }
-        writeln!(out, "\nnot inspected, or not whole")?;
-        for line in &self.unread {
-            writeln!(out, "  {line}")?;
-        }
-        if self.unlisted > 0 {
-            writeln!(out, "  and {} more; the form jsonl lists all", self.unlisted)?;
-        }
-        for (reason, files) in &self.skipped {
-            writeln!(
-                out,
-                "  {:8} {files} {}: {reason}",
-                Outcome::Skipped.as_str(),
-                plural(*files)
-            )?;
-        }
-        Ok(())
-    }
-
     fn row(&self, out: &mut impl io::Write, row: &Row, widths: &Widths) -> io::Result<()> {
         write!(
             out,
@@ -175,17 +125,81 @@ impl Human {
     }
 
     fn paint(&self, text: &str, style: Style) -> String {
-        if self.colour {
-            format!("{}{text}{}", style.render(), style.render_reset())
-        } else {
-            text.to_owned()
-        }
+        paint(self.colour, text, style)
     }
 }
 
-const STRONG: Style = Style::new().bold();
+/// Files that were not inspected whole, for the end of a report.
+#[derive(Default)]
+pub(super) struct Unread {
+    files: Vec<String>,
+    unlisted: u64,
+    skipped: BTreeMap<String, u64>,
+}
 
-fn of_band(band: Band) -> Style {
+impl Unread {
+    /// Keeps what the summary has to say of a file that was not inspected whole.
+    pub(super) fn remember(&mut self, shaper: &Shaper, report: &FileReport) {
+        let problem = report.problem.as_deref().map(|problem| shaper.text(problem));
+        match report.outcome {
+            Outcome::Scanned => {}
+            Outcome::Skipped => {
+                let reason = problem.unwrap_or_else(|| "no reason given".to_owned());
+                if self.skipped.len() < SKIP_REASONS || self.skipped.contains_key(&reason) {
+                    *self.skipped.entry(reason).or_default() += 1;
+                } else {
+                    *self.skipped.entry("other reasons".to_owned()).or_default() += 1;
+                }
+            }
+            Outcome::Partial | Outcome::Failed if self.files.len() < LISTED => {
+                let reasons = report.label.iter().flat_map(|label| &label.coverage.reasons);
+                let mut why: Vec<String> =
+                    vec![reasons.map(|r| r.as_str()).collect::<Vec<_>>().join(", ")];
+                why.extend(problem);
+                why.retain(|part| !part.is_empty());
+                let (outcome, path) = (report.outcome.as_str(), shaper.path(&report.path));
+                self.files.push(format!("{outcome:8} {path}: {}", why.join(": ")));
+            }
+            Outcome::Partial | Outcome::Failed => self.unlisted += 1,
+        }
+    }
+
+    /// Writes a list of it, if there is any.
+    pub(super) fn write(&self, out: &mut impl io::Write) -> io::Result<()> {
+        if self.files.is_empty() && self.skipped.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\nnot inspected, or not whole")?;
+        for line in &self.files {
+            writeln!(out, "  {line}")?;
+        }
+        if self.unlisted > 0 {
+            writeln!(out, "  and {} more; the form jsonl lists all", self.unlisted)?;
+        }
+        for (reason, files) in &self.skipped {
+            writeln!(
+                out,
+                "  {:8} {files} {}: {reason}",
+                Outcome::Skipped.as_str(),
+                plural(*files)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) const STRONG: Style = Style::new().bold();
+
+/// The text in a style, where there is colour.
+pub(super) fn paint(colour: bool, text: &str, style: Style) -> String {
+    if colour {
+        format!("{}{text}{}", style.render(), style.render_reset())
+    } else {
+        text.to_owned()
+    }
+}
+
+pub(super) fn of_band(band: Band) -> Style {
     match band {
         Band::VeryLikely => AnsiColor::Red.on_default().bold(),
         Band::Likely => AnsiColor::Yellow.on_default(),
@@ -193,7 +207,7 @@ fn of_band(band: Band) -> Style {
     }
 }
 
-fn of_effect(effect: Effect) -> Style {
+pub(super) fn of_effect(effect: Effect) -> Style {
     match effect {
         Effect::Block => AnsiColor::Red.on_default().bold(),
         Effect::Escalate | Effect::Redact => AnsiColor::Yellow.on_default().bold(),
@@ -201,7 +215,7 @@ fn of_effect(effect: Effect) -> Style {
     }
 }
 
-fn band(band: Band) -> &'static str {
+pub(super) fn band(band: Band) -> &'static str {
     match band {
         Band::VeryLikely => "very likely",
         Band::Likely => "likely",
@@ -330,12 +344,12 @@ fn counts(out: &mut impl io::Write, shaper: &Shaper, summary: &Summary) -> io::R
     Ok(())
 }
 
-fn plural(files: u64) -> &'static str {
+pub(super) fn plural(files: u64) -> &'static str {
     if files == 1 { "file" } else { "files" }
 }
 
 /// A number with commas between groups of three digits.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (position, digit) in digits.chars().enumerate() {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::identity::Identities;
 use super::names;
 use super::shape::{FindingShape, MadeBy, PlaceShape, Shaper, SummaryShape};
-use crate::model::{Band, FileReport, Law, Outcome, RuleIndex, Sensitivity, Summary};
+use crate::model::{Band, Effect, FileReport, Law, Outcome, RuleIndex, Sensitivity, Summary};
 
 /// Where the schema of this form lives.
 const SCHEMA: &str =
@@ -56,7 +56,11 @@ impl Sarif {
             out.write_all(if self.results == 0 { b"\n" } else { b",\n" })?;
             self.results += 1;
             let shape = shaper.finding(finding, None, &report.chain);
-            let result = SarifResult::new(shaper, finding.rule, shape, &uri, identity);
+            let mut result = SarifResult::new(shaper, finding.rule, shape, &uri, identity);
+            if report.effect == Some(Effect::Escalate) && result.level != level(Band::Possible) {
+                // A person decides. Only what has failed has a level (section 3.27.10).
+                (result.kind, result.level) = (Some("review"), "none");
+            }
             serde_json::to_writer(&mut *out, &result)?;
         }
         Ok(())
@@ -220,6 +224,8 @@ struct Text<'s> {
 struct SarifResult<'s> {
     rule_id: &'s str,
     rule_index: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     level: &'static str,
     message: OwnedText,
     locations: [Location; 1],
@@ -235,11 +241,7 @@ impl<'s> SarifResult<'s> {
         uri: &str,
         identity: String,
     ) -> SarifResult<'s> {
-        let title = match (shaper.rules.rule(rule), shaper.rules.combination(rule)) {
-            (Some(rule), _) => rule.title.as_str(),
-            (None, Some(combination)) => combination.title.as_str(),
-            (None, None) => finding.rule,
-        };
+        let title = shaper.title(rule);
         let place = finding.at.map(|place| match place {
             PlaceShape::Cell { row, column } => format!("row {row}, {column}"),
             PlaceShape::Json { json_path } => json_path,
@@ -247,6 +249,7 @@ impl<'s> SarifResult<'s> {
         SarifResult {
             rule_id: finding.rule,
             rule_index: rule.0,
+            kind: None,
             level: level(finding.band),
             message: OwnedText {
                 text: format!("{title} ({}, {})", finding.category, finding.band.as_str()),

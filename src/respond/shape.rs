@@ -14,7 +14,7 @@ use super::Filter;
 use super::names::{self, NameCleaner};
 use crate::model::{
     Band, CategoryCount, CategoryIndex, Class, Coverage, Evidence, Excepted, Finding, Label, Place,
-    Sensitivity, Summary, Tally, Unique,
+    RuleIndex, Sensitivity, Summary, Tally, Unique,
 };
 use crate::rules::RuleSet;
 
@@ -122,6 +122,15 @@ impl<'a> Shaper<'a> {
     /// characters.
     pub fn text(&self, text: &str) -> String {
         names::name(text, self.names)
+    }
+
+    /// What a person calls what a rule finds; its id where it has no title.
+    pub(super) fn title(&self, index: RuleIndex) -> &'a str {
+        match (self.rules.rule(index), self.rules.combination(index)) {
+            (Some(rule), _) => &rule.title,
+            (None, Some(combination)) => &combination.title,
+            (None, None) => self.rules.rule_id(index),
+        }
     }
 
     /// What program and rules made a report.

@@ -121,6 +121,8 @@ codes! {
         CostTooHigh = "E033",
         /// A context names a list of terms that no pack defines.
         UnknownList = "E034",
+        /// An entry of `unless` states nothing, or an empty word.
+        EmptyUnless = "E035",
         /// The rule can read a byte more than 64 times.
         CostHigh = "W001",
         /// A keyword is short or so common that the rule is tried all the time.

@@ -27,6 +27,9 @@ use crate::register::{self, Loaded};
 use crate::state::{refused, state_dir};
 use crate::{UsageError, kernel, ledger};
 
+mod import;
+mod install;
+
 /// The largest blob that is read unless more is asked for: 256 MiB.
 const MAX_BLOB: u64 = 256 << 20;
 
@@ -35,7 +38,11 @@ const MAX_BLOB: u64 = 256 << 20;
 /// Exits 0 for allow, 1 for block, 3 for escalate, 2 for a wrong call or configuration, 4 for a failure
 /// inside or a repository that cannot be read.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// Look at everything that is tracked, not only at what is staged
     #[arg(long)]
     tracked: bool,
@@ -76,16 +83,34 @@ pub struct Arguments {
     kernel: Kernel,
 }
 
+/// What stands beside the gate itself.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Import(import::Arguments),
+    Install(install::Arguments),
+    Uninstall(install::Uninstall),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     Human,
     Json,
     Jsonl,
     Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// A code quality report of GitLab
+    Gitlab,
 }
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match &arguments.command {
+        Some(Command::Import(arguments)) => return import::run(arguments),
+        Some(Command::Install(arguments)) => return install::run(arguments),
+        Some(Command::Uninstall(arguments)) => return install::remove(arguments),
+        None => {}
+    }
     let mut header = arguments.flow.header(Channel::Commit)?;
     header.grant = arguments.grant.as_deref().map(Claimed::new);
     check_header(&header).map_err(|error| UsageError(error.to_string()))?;
@@ -178,6 +203,7 @@ impl Run<'_> {
         let now = self.began.seconds();
         let shared = SharedFlow::new(policy, self.rules, header, attested, true, now);
         let mut writer = respond::Writer::new(output, presentation(arguments), self.rules, names);
+        writer = writer.excepting(*policy.exceptable());
         writer.begin()?;
         let gated = gate::run(repository, &plan, scanner, &mut |mut report| {
             let decision = match &mut report.label {
@@ -272,10 +298,12 @@ impl Run<'_> {
 
 fn presentation(arguments: &Arguments) -> respond::Options {
     let format = match arguments.format {
-        Format::Human => respond::Format::Human,
+        Format::Human => respond::Format::Gate,
         Format::Json => respond::Format::Json,
         Format::Jsonl => respond::Format::JsonLines,
         Format::Sarif => respond::Format::Sarif,
+        Format::Github => respond::Format::GitHub,
+        Format::Gitlab => respond::Format::GitLab,
     };
     let colour = arguments.output.is_none()
         && io::stdout().is_terminal()
