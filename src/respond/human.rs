@@ -5,7 +5,7 @@ use std::io;
 
 use anstyle::{AnsiColor, Style};
 
-use super::shape::{PlaceShape, Shaper, recorded};
+use super::shape::{ExceptionShape, FindingShape, PlaceShape, Shaper, recorded};
 use crate::model::{Band, CategoryIndex, Effect, FileReport, Finding, Outcome, Summary, Tally};
 
 /// Files that the summary lists as unread one by one. More are counted; the other forms list all.
@@ -38,7 +38,8 @@ impl Human {
         let rows: Vec<Row> = shown.map(|finding| Row::new(shaper, finding)).collect();
         let stopped = report.effect.is_some_and(|effect| effect > Effect::Allow);
         let explained = stopped && report.reason.is_some();
-        if rows.is_empty() && report.truncated == 0 && !explained {
+        let exceptions = shaper.exceptions(&report.excepted, None, &[]);
+        if rows.is_empty() && report.truncated == 0 && !explained && exceptions.is_empty() {
             return Ok(());
         }
         let path = shaper.path(&report.path);
@@ -57,6 +58,11 @@ impl Human {
         for row in &rows {
             self.row(out, row, &widths)?;
         }
+        for ExceptionShape { exception, why, finding } in &exceptions {
+            let FindingShape { line, column, category, .. } = finding;
+            let why = why.as_deref().map_or(String::new(), |why| format!(": {why}"));
+            writeln!(out, "  {line}:{column}  {category}  excepted ({exception}){why}")?;
+        }
         if report.truncated > 0 {
             let more = grouped(report.truncated);
             writeln!(out, "  findings counted, not listed: {more}")?;
@@ -73,7 +79,18 @@ impl Human {
         tallies(out, summary)?;
         writeln!(out)?;
         counts(out, shaper, summary)?;
+        if !summary.excepted.is_empty() {
+            let kinds = summary.excepted.iter();
+            let kinds = kinds.map(|(kind, count)| format!("{} {}", grouped(*count), kind.as_str()));
+            writeln!(out, "excepted: {}", kinds.collect::<Vec<_>>().join(", "))?;
+        }
         self.unread.write(out)?;
+        if !summary.notes.is_empty() {
+            writeln!(out, "\nnotes")?;
+        }
+        for note in &summary.notes {
+            writeln!(out, "  {}", shaper.text(note))?;
+        }
         if summary.interrupted {
             writeln!(out, "\n{}", self.paint("interrupted: not every file was reached", STRONG))?;
         }

@@ -15,6 +15,7 @@ mod gate;
 mod github;
 mod gitlab;
 mod human;
+mod identity;
 mod json;
 mod names;
 mod redact;
@@ -23,12 +24,15 @@ mod shape;
 
 pub use decision::{Recorded, Released, Report, Waiting};
 pub use event::{Decided, events};
+pub use identity::Identities;
 pub use names::{NameCleaner, escape, path as clean_path};
 pub use redact::{
     Done, MAX_MASK, MAX_TOKEN_VALUE, NoTokens, Obligations, RedactError, Redacted, Redactor,
     TokenFailure, Tokens, VaultTokens, redact,
 };
-pub use shape::{FindingShape, FindingsShape, LabelShape, Shaper, SummaryShape, recorded};
+pub use shape::{
+    ExceptionShape, FindingShape, FindingsShape, LabelShape, Shaper, SummaryShape, recorded,
+};
 
 use std::collections::BTreeSet;
 use std::io;
@@ -220,8 +224,8 @@ impl<'a, W: io::Write> Writer<'a, W> {
             Form::JsonLines => json::lines_finish(&mut self.out, &self.shaper, summary)?,
             Form::Csv => {}
             Form::Sarif(form) => form.finish(&mut self.out, &self.shaper, summary)?,
-            Form::Gate(form) => form.finish(&mut self.out, summary)?,
-            Form::GitHub(form) => form.finish(&mut self.out, summary)?,
+            Form::Gate(form) => form.finish(&mut self.out, &self.shaper, summary)?,
+            Form::GitHub(form) => form.finish(&mut self.out, &self.shaper, summary)?,
             Form::GitLab(form) => form.finish(&mut self.out)?,
         }
         self.out.flush()
