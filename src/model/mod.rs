@@ -9,6 +9,7 @@
 
 mod category;
 mod coverage;
+mod day;
 mod effect;
 mod exception;
 mod finding;
@@ -21,6 +22,7 @@ mod span;
 
 pub use category::{Category, CategoryIndex, Class, Law, LawSource, Sensitivity};
 pub use coverage::{Coverage, Reason};
+pub use day::Day;
 pub use effect::{Cause, Effect};
 pub use exception::{Excepted, ExceptionKind};
 pub use finding::{Band, Evidence, Finding, Fingerprint, Likelihood, RuleIndex, TermIndex};

@@ -317,8 +317,7 @@ impl Serialize for SummaryShape<'_> {
             let entries: Vec<_> = counts.iter().map(|(index, count)| (*index, *count)).collect();
             ById { rules: self.shaper.rules, entries: entries.into_iter() }
         };
-        let fields = 15 + usize::from(summary.escalation.is_some());
-        let mut out = serializer.serialize_struct("Summary", fields)?;
+        let mut out = serializer.serialize_struct("Summary", 16)?;
         out.serialize_field("seen", &tally(summary.seen))?;
         out.serialize_field("scanned", &tally(summary.scanned))?;
         out.serialize_field("partial", &tally(summary.partial))?;

@@ -573,6 +573,8 @@ fn report(path: PathBuf, name: &str) -> FileReport {
             finding(0, Place::Cell { row: 1, column: name.into() }),
             finding(5, Place::Json { json_path: format!("$.{name}").into(), key: name.into() }),
         ],
+        identities: Vec::new(),
+        excepted: Vec::new(),
         truncated: 0,
         digest: None,
         effect: None,
