@@ -10,6 +10,7 @@
 
 mod added;
 mod change;
+pub mod import;
 mod inspect;
 mod repository;
 mod staged;
