@@ -28,6 +28,7 @@ mod fuzz_bodies;
 mod fuzz_flow;
 mod fuzz_regressions;
 mod fuzz_request;
+mod gate_import;
 mod generated;
 mod http;
 mod ledger_cli;

@@ -1,7 +1,6 @@
 //! Examples and counterexamples for the rules of a pack, made from their regexes and tried beside the
 //! built-in rules.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::rule::Draft;
@@ -84,35 +83,29 @@ struct Tried<'a> {
 impl Tried<'_> {
     /// Texts in which the rule finds something, the value marked; or why there are none.
     fn examples(&self, draft: &Draft) -> Result<Vec<String>, String> {
-        let mut examples = Vec::new();
-        let mut values = HashSet::new();
+        let mut examples: Vec<String> = Vec::new();
+        let mut spare: Vec<String> = Vec::new();
         let mut by_others: Option<String> = None;
-        let mut spare = None;
         for text in texts(draft) {
-            let around =
-                if examples.is_empty() { text.clone() } else { format!("see {text} there") };
-            for text in [around, text] {
-                let spans = self.spans(&text);
-                let Some(span) = spans.first() else {
-                    by_others = by_others.or_else(|| self.other(&text));
-                    continue;
-                };
-                let Some(marked) = marked(&text, *span) else { continue };
-                if examples.contains(&marked) {
-                    continue;
+            let inside = format!("see {text} there");
+            let ways = if examples.is_empty() { [text, inside] } else { [inside, text] };
+            let mut found = Vec::new();
+            for way in ways {
+                match self.spans(&way).first() {
+                    Some(span) => found.extend(marked(&way, *span)),
+                    None => by_others = by_others.or_else(|| self.other(&way)),
                 }
-                if values.insert(marked.clone()) && examples.len() < WANTED {
-                    examples.push(marked);
-                } else {
-                    spare = Some(marked);
-                }
-                break;
             }
+            found.retain(|one| !examples.contains(one));
+            let mut found = found.into_iter();
+            examples.extend(found.next());
+            // The same value again, where there is no other.
+            spare.extend(found);
             if examples.len() == WANTED {
                 return Ok(examples);
             }
         }
-        examples.extend(spare.filter(|spare| !examples.contains(spare)));
+        examples.extend(spare.into_iter().take(WANTED - examples.len()));
         if examples.len() == WANTED {
             return Ok(examples);
         }

@@ -74,7 +74,7 @@ pub enum Unread {
     #[error("its groups nest deeper than {MAX_DEPTH}")]
     TooDeep,
     /// What Go takes and no byte pattern has.
-    #[error("it names a class of Unicode (`\\p`), which a pattern over bytes does not have")]
+    #[error("it names a class of Unicode, which a pattern over bytes does not have")]
     UnicodeClass,
     /// What Go does not take either.
     #[error("it is no expression that gitleaks could read: {0}")]

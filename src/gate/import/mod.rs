@@ -258,7 +258,7 @@ fn pack(
     }
     let _ = write!(
         out,
-        ", made by `sluice gate import` of {}.\n# {} of {rules} rules are here. Use: --rules with this folder.\n#\n\
+        ", made by `sluice gate import` (sluice {}).\n# {} of {rules} rules are here. Use: --rules with this folder.\n#\n\
          # The examples were made from the regexes; they are no secrets of anybody.\n",
         env!("CARGO_PKG_VERSION"),
         drafts.len(),
@@ -280,4 +280,134 @@ fn pack(
 fn shown(text: &str) -> String {
     let cut: String = text.chars().take(200).collect();
     escape(&cut).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TOKENS: &str = include_str!("../../../corpus/import/tokens.toml");
+    const ALLOW: &str = include_str!("../../../corpus/import/allow.toml");
+    const LEFT: &str = include_str!("../../../corpus/import/left.toml");
+    const EXTEND: &str = include_str!("../../../corpus/import/extend.toml");
+
+    /// Rules carried over of a file, with the notes; other files are empty.
+    fn of(text: &str) -> Result<(Vec<String>, Vec<Note>), ImportError> {
+        let mut notes = Vec::new();
+        let mut read = |path: &Path| match path.to_str() {
+            Some("a.toml") => Ok(text.to_owned()),
+            Some("sub/b.toml") => Ok("[extend]\npath = \"../a.toml\"".to_owned()),
+            _ => Err("not there".to_owned()),
+        };
+        let (_, drafts, _) = drafts(Path::new("a.toml"), Path::new(""), &mut read, &mut notes)?;
+        Ok((drafts.into_iter().map(|draft| draft.id).collect(), notes))
+    }
+
+    fn wrong(text: &str) -> String {
+        of(text).map(|(ids, _)| ids).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_file_that_is_no_configuration_is_refused_with_its_line() {
+        for (text, error) in [
+            ("", "a.toml:1: neither rules nor allowlists"),
+            ("title = \"x\"\n[tool]", "a.toml:1: neither rules nor allowlists"),
+            ("a = [", "a.toml:1: no TOML"),
+            ("[[rules]]\nid = 3", "a.toml:2: `rule`: `id` is not a string"),
+            ("[[rules]]\nid = \"x\"\nentropy = \"3\"", "a.toml:3: rule `x`: `entropy` is not a number"),
+            ("[[rules]]\nid = \"x\"\nentropy = -1.5", "a.toml:3: rule `x`: `entropy` is not a number"),
+            ("[[rules]]\nid = \"x\"\nsecretGroup = -1", "a.toml:3: rule `x`: `secretGroup` is not"),
+            ("rules = 3", "a.toml:1: the file: `rules` is not a list of tables"),
+            ("\n[[allowlists]]\ncondition = \"XOR\"", "a.toml:3: `condition` is neither"),
+            ("[[allowlists]]\nregexTarget = \"path\"", "a.toml:2: `regexTarget` is neither"),
+            ("[allowlist]\npaths = [\"a\"]\n[[allowlists]]\npaths = [\"b\"]", "beside `allowlists`"),
+        ] {
+            let shown = wrong(text);
+            assert!(shown.contains(error), "{text}: {shown}");
+        }
+        let many = "[[rules]]\n".repeat(1001);
+        assert!(wrong(&many).contains("more than 1000 rules"));
+        assert!(wrong(&"#".repeat((1 << 20) + 1)).contains("1048577 bytes, limit 1048576"));
+    }
+
+    #[test]
+    fn what_a_file_builds_on_lies_below_its_folder_and_leads_in_no_circle() {
+        for (path, error) in [
+            ("../b.toml", "leads out of the folder"),
+            ("/b.toml", "leads out of the folder"),
+            ("sub/../../b.toml", "leads out of the folder"),
+            ("a.toml", "leads in a circle"),
+            ("./sub/../a.toml", "leads in a circle"),
+            ("sub/b.toml", "sub/b.toml:1: `extend.path` leads in a circle"),
+            ("c.toml", "cannot read `c.toml`"),
+        ] {
+            let shown = wrong(&format!("[extend]\npath = \"{path}\""));
+            assert!(shown.contains(error), "{path}: {shown}");
+        }
+    }
+
+    #[test]
+    fn keys_are_read_in_any_case_and_ids_are_made_to_fit() {
+        let text = "[[Rules]]\nID = \"Some Key_1\"\nRegex = \"key_[0-9]{9}\"\nEntropy = 2.5001\n\
+                    [[rules]]";
+        assert!(of(text).is_err(), "two keys of one name in other cases");
+        let rule = |id: &str| format!("[[rules]]\nid = \"{id}\"\nREGEX = \"k{}_[0-9]{{9}}\"\n", id.len());
+        let (ids, notes) = of(&["Some Key_1", "some-key-1", "--", "ü"].map(rule).concat()).unwrap();
+        let wanted = ["some-key-1", "some-key-1-2", "rule", "rule-2"];
+        assert_eq!(ids, wanted.map(|id| format!("sec.gitleaks.{id}")));
+        assert_eq!(notes, []);
+    }
+
+    #[test]
+    fn of_two_rules_of_one_id_the_later_counts() {
+        let text = "[[rules]]\nid = \"a\"\nregex = \"one_a\"\n[[rules]]\nid = \"a\"\nregex = \"two_a\"";
+        let (ids, notes) = of(text).unwrap();
+        assert_eq!((ids.len(), notes.len(), notes[0].turn, notes[0].line), (1, 1, Turn::Ignored, 1));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Whatever became of a file: it is refused, or each of its rules is carried over or noted.
+        #[test]
+        fn no_file_makes_it_fail(
+            which in 0usize..4,
+            cuts in proptest::collection::vec((any::<u16>(), 0usize..24, "[\\[\\]\"'=\\\\(){}a-z0-9.*|?,\n]{0,6}"), 1..6),
+        ) {
+            let mut text = [TOKENS, ALLOW, LEFT, EXTEND][which].to_owned();
+            for (at, length, put) in cuts {
+                let from = usize::from(at) % (text.len() + 1);
+                let to = (from + length).min(text.len());
+                if text.is_char_boundary(from) && text.is_char_boundary(to) {
+                    text.replace_range(from..to, &put);
+                }
+            }
+            if let Ok((ids, notes)) = of(&text) {
+                let rules = read::read(&text, "a.toml", &mut Vec::new()).unwrap().rules;
+                for rule in rules {
+                    let is_noted = notes.iter().any(|note| note.line == rule.line
+                        && matches!(note.turn, Turn::Left | Turn::Ignored));
+                    let slug = format!("sec.gitleaks.{}", rule.id.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+                    let is_there = ids.iter().any(|id| slug.trim_end_matches('-').starts_with(id.trim_end_matches(|c: char| c == '-' || c.is_ascii_digit())));
+                    prop_assert!(is_noted || is_there || !ids.is_empty(), "{}", rule.id);
+                }
+            }
+        }
+
+        /// What is read is written as a pattern that the loader can read.
+        #[test]
+        fn every_expression_that_is_read_is_written_as_a_pattern(
+            text in r"([abAK019_ é]|[.*+?^$|()\[\]{},-]|\\[dwsDWSbBAznt.Q<E]|\(\?[ims]\)|\[\^?[a-c\]&~é-]{1,4}\]){0,12}",
+        ) {
+            if let Ok(read) = expression::Expression::read(&text) {
+                let style = pattern::Style { names: &[], lead: Some(9) };
+                let written = pattern::write(&read.root, style);
+                let mut builder = regex_syntax::ParserBuilder::new();
+                builder.utf8(false).unicode(false);
+                prop_assert!(builder.build().parse(&written).is_ok(), "{} {}", text, written);
+            }
+        }
+    }
 }

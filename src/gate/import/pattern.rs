@@ -176,7 +176,10 @@ impl Writer<'_> {
                 let _ = write!(self.out, "\\x{:02x}", u32::from(c));
             }
             c if c.is_ascii() => {
-                self.out.push_str(&regex_syntax::escape(c.encode_utf8(&mut [0; 4])))
+                if r"\.+*?()|[]{}^$".contains(c) {
+                    self.out.push('\\');
+                }
+                self.out.push(c);
             }
             c => {
                 self.out.push_str("(?:");

@@ -380,12 +380,9 @@ fn outer_groups(node: &Node, is_certain: bool, out: &mut Vec<OuterGroup>) {
 }
 
 fn why(raw: &RawRule) -> String {
-    let mut why = String::from("gitleaks looks for it");
-    if !raw.tags.is_empty() {
-        let _ = write!(why, ", with the tags {}", raw.tags.join(", "));
-    }
-    why.push('.');
-    one_line(&why)
+    let tags = raw.tags.join(", ");
+    let tags = if tags.is_empty() { tags } else { format!(" Tags: {tags}.") };
+    one_line(&format!("Carried over from gitleaks.{tags}"))
 }
 
 /// A text for people, of a length that a pack takes.
@@ -444,7 +441,8 @@ impl Draft {
         }
         if self.entropy > 0 {
             let entropy = format!("{}.{:03}", self.entropy / 1000, self.entropy % 1000);
-            line("entropy", &entropy);
+            let entropy = entropy.trim_end_matches('0');
+            line("entropy", entropy.strip_suffix('.').unwrap_or(entropy));
         }
         line("likelihood", &self.likelihood.to_string());
         if !self.unless.is_empty() {
