@@ -12,6 +12,7 @@ mod added;
 mod change;
 pub mod import;
 mod inspect;
+pub mod install;
 mod repository;
 mod staged;
 

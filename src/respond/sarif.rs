@@ -3,15 +3,14 @@
 //! Results are written as they come; tool and rules stand before them, the invocation with what
 //! was not inspected behind them. There is no snippet, and messages hold no value.
 
-use std::collections::HashMap;
 use std::io;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
+use super::identity::Identities;
 use super::names;
 use super::shape::{FindingShape, MadeBy, PlaceShape, Shaper, SummaryShape};
-use crate::model::{Band, FileReport, Finding, Law, Outcome, RuleIndex, Sensitivity, Summary};
+use crate::model::{Band, Effect, FileReport, Law, Outcome, RuleIndex, Sensitivity, Summary};
 
 /// Where the schema of this form lives.
 const SCHEMA: &str =
@@ -45,17 +44,23 @@ impl Sarif {
         self.notify(shaper, report);
         let uri = names::uri(&report.path, shaper.names);
         let mut identities = Identities::default();
-        for finding in &report.findings {
+        for (at, finding) in report.findings.iter().enumerate() {
             // Findings that are not shown have an ordinal too: a filter must not change another
             // finding's identity.
-            let identity = identities.next(shaper, finding);
+            let identity = identities.next(shaper.rules, finding);
+            let identity = report.identities.get(at).unwrap_or(&identity);
+            let identity = data_encoding::HEXLOWER.encode(identity);
             if !shaper.filter.shows(finding) {
                 continue;
             }
             out.write_all(if self.results == 0 { b"\n" } else { b",\n" })?;
             self.results += 1;
             let shape = shaper.finding(finding, None, &report.chain);
-            let result = SarifResult::new(shaper, finding.rule, shape, &uri, identity);
+            let mut result = SarifResult::new(shaper, finding.rule, shape, &uri, identity);
+            if report.effect == Some(Effect::Escalate) && result.level != level(Band::Possible) {
+                // A person decides. Only what has failed has a level (section 3.27.10).
+                (result.kind, result.level) = (Some("review"), "none");
+            }
             serde_json::to_writer(&mut *out, &result)?;
         }
         Ok(())
@@ -110,28 +115,6 @@ impl Sarif {
                 self.unlisted += 1;
             }
         }
-    }
-}
-
-/// Identities of the findings of one file: a hash of the rule's id, the line around the finding
-/// with every finding blanked, and the ordinal among findings that are equal in both.
-#[derive(Default)]
-struct Identities {
-    seen: HashMap<(RuleIndex, u64), u64>,
-}
-
-impl Identities {
-    fn next(&mut self, shaper: &Shaper, finding: &Finding) -> String {
-        let ordinal = self.seen.entry((finding.rule, finding.context_hash)).or_default();
-        let mut hash = Sha256::new();
-        hash.update(shaper.rules.rule_id(finding.rule));
-        hash.update([0]);
-        hash.update(finding.context_hash.to_be_bytes());
-        hash.update(ordinal.to_be_bytes());
-        *ordinal += 1;
-        let hash = hash.finalize();
-        // 128 bits, as for a fingerprint.
-        data_encoding::HEXLOWER.encode(hash.first_chunk::<16>().map_or(&[], |half| half))
     }
 }
 
@@ -241,6 +224,8 @@ struct Text<'s> {
 struct SarifResult<'s> {
     rule_id: &'s str,
     rule_index: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     level: &'static str,
     message: OwnedText,
     locations: [Location; 1],
@@ -256,11 +241,7 @@ impl<'s> SarifResult<'s> {
         uri: &str,
         identity: String,
     ) -> SarifResult<'s> {
-        let title = match (shaper.rules.rule(rule), shaper.rules.combination(rule)) {
-            (Some(rule), _) => rule.title.as_str(),
-            (None, Some(combination)) => combination.title.as_str(),
-            (None, None) => finding.rule,
-        };
+        let title = shaper.title(rule);
         let place = finding.at.map(|place| match place {
             PlaceShape::Cell { row, column } => format!("row {row}, {column}"),
             PlaceShape::Json { json_path } => json_path,
@@ -268,6 +249,7 @@ impl<'s> SarifResult<'s> {
         SarifResult {
             rule_id: finding.rule,
             rule_index: rule.0,
+            kind: None,
             level: level(finding.band),
             message: OwnedText {
                 text: format!("{title} ({}, {})", finding.category, finding.band.as_str()),

@@ -152,6 +152,15 @@ impl<'t, 'r, 'a> Table<'t, 'r, 'a> {
         self.text(key, limit)
     }
 
+    /// A date, written as one or as a text; as a text.
+    pub fn text_or_date(&mut self, key: &'static str) -> Option<Located<String>> {
+        let (value, at) = self.value(key)?;
+        match value {
+            DeValue::Datetime(date) => Some(Located { value: date.to_string(), at }),
+            _ => self.as_text(key, value, at, 64),
+        }
+    }
+
     /// A whole number in a range.
     pub fn number(&mut self, key: &'static str, range: Range<usize>) -> Option<Located<usize>> {
         let (value, at) = self.value(key)?;

@@ -33,10 +33,15 @@ fn imported(name: &str) -> Imported {
 /// The pack beside the taxonomy, with the built-in rules or without.
 fn scanner(pack: &str, builtin: bool) -> (Arc<RuleSet>, Scanner) {
     let mut sources = RuleSet::builtin_sources();
-    sources.retain(|source| builtin || ["rules/taxonomy.toml", "rules/laws.toml"].contains(&&*source.name));
+    sources.retain(|source| {
+        builtin || ["rules/taxonomy.toml", "rules/laws.toml"].contains(&&*source.name)
+    });
     sources.push(Source { name: "pack.toml".into(), text: pack.into(), builtin: false });
-    let rules = Arc::new(RuleSet::compile(&sources).unwrap_or_else(|wrong| panic!("{}", wrong.render(&sources))));
-    let format = Format { encoding: Encoding::Bytes, bom: 0, structure: Structure::Text, opaque: None };
+    let rules = Arc::new(
+        RuleSet::compile(&sources).unwrap_or_else(|wrong| panic!("{}", wrong.render(&sources))),
+    );
+    let format =
+        Format { encoding: Encoding::Bytes, bom: 0, structure: Structure::Text, opaque: None };
     let options = Options { format: Some(format), ..Options::default() };
     (Arc::clone(&rules), Scanner::new(rules, options))
 }
@@ -171,7 +176,8 @@ fn the_command_writes_a_pack_that_is_sound() {
     let folder = folder.path().to_str().unwrap();
     let (code, out, error) = sluice(&["rules", "test", "--rules", folder]);
     assert_eq!(code, 0, "{out}{error}");
-    let (code, out, _) = sluice(&["rules", "explain", "sec.gitleaks.line-start", "--rules", folder]);
+    let (code, out, _) =
+        sluice(&["rules", "explain", "sec.gitleaks.line-start", "--rules", folder]);
     assert!(code == 0 && out.contains("unless"), "{out}");
     // Without a file to write to the pack goes to standard output.
     let (code, out, _) = sluice(&["gate", "import", file.to_str().unwrap()]);
@@ -191,9 +197,18 @@ fn what_is_no_configuration_is_refused() {
     write("out.toml", rule);
     let cases = [
         (write("a/none.toml", "title = \"x\"\n"), "none.toml:1: neither rules"),
-        (write("a/type.toml", "[[rules]]\nid = \"x\"\nregex = 3\n"), "type.toml:3: rule `x`: `regex`"),
-        (write("a/out.toml", "[extend]\npath = \"../out.toml\"\n"), "out.toml:1: `extend.path` leads out"),
-        (write("a/me.toml", "[extend]\npath = \"me.toml\"\n"), "me.toml:1: `extend.path` leads in a circle"),
+        (
+            write("a/type.toml", "[[rules]]\nid = \"x\"\nregex = 3\n"),
+            "type.toml:3: rule `x`: `regex`",
+        ),
+        (
+            write("a/out.toml", "[extend]\npath = \"../out.toml\"\n"),
+            "out.toml:1: `extend.path` leads out",
+        ),
+        (
+            write("a/me.toml", "[extend]\npath = \"me.toml\"\n"),
+            "me.toml:1: `extend.path` leads in a circle",
+        ),
         (folder.path().join("no.toml").to_str().unwrap().to_owned(), "cannot read"),
         (folder.path().to_str().unwrap().to_owned(), "no regular file"),
     ];

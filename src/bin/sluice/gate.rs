@@ -28,6 +28,7 @@ use crate::state::{refused, state_dir};
 use crate::{UsageError, kernel, ledger};
 
 mod import;
+mod install;
 
 /// The largest blob that is read unless more is asked for: 256 MiB.
 const MAX_BLOB: u64 = 256 << 20;
@@ -86,6 +87,8 @@ pub struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Import(import::Arguments),
+    Install(install::Arguments),
+    Uninstall(install::Uninstall),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -94,12 +97,18 @@ enum Format {
     Json,
     Jsonl,
     Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// A code quality report of GitLab
+    Gitlab,
 }
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Some(Command::Import(arguments)) => return import::run(arguments),
+        Some(Command::Install(arguments)) => return install::run(arguments),
+        Some(Command::Uninstall(arguments)) => return install::remove(arguments),
         None => {}
     }
     let mut header = arguments.flow.header(Channel::Commit)?;
@@ -194,6 +203,7 @@ impl Run<'_> {
         let now = self.began.seconds();
         let shared = SharedFlow::new(policy, self.rules, header, attested, true, now);
         let mut writer = respond::Writer::new(output, presentation(arguments), self.rules, names);
+        writer = writer.excepting(*policy.exceptable());
         writer.begin()?;
         let gated = gate::run(repository, &plan, scanner, &mut |mut report| {
             let decision = match &mut report.label {
@@ -288,10 +298,12 @@ impl Run<'_> {
 
 fn presentation(arguments: &Arguments) -> respond::Options {
     let format = match arguments.format {
-        Format::Human => respond::Format::Human,
+        Format::Human => respond::Format::Gate,
         Format::Json => respond::Format::Json,
         Format::Jsonl => respond::Format::JsonLines,
         Format::Sarif => respond::Format::Sarif,
+        Format::Github => respond::Format::GitHub,
+        Format::Gitlab => respond::Format::GitLab,
     };
     let colour = arguments.output.is_none()
         && io::stdout().is_terminal()

@@ -316,13 +316,22 @@ mod tests {
             ("title = \"x\"\n[tool]", "a.toml:1: neither rules nor allowlists"),
             ("a = [", "a.toml:1: no TOML"),
             ("[[rules]]\nid = 3", "a.toml:2: `rule`: `id` is not a string"),
-            ("[[rules]]\nid = \"x\"\nentropy = \"3\"", "a.toml:3: rule `x`: `entropy` is not a number"),
-            ("[[rules]]\nid = \"x\"\nentropy = -1.5", "a.toml:3: rule `x`: `entropy` is not a number"),
+            (
+                "[[rules]]\nid = \"x\"\nentropy = \"3\"",
+                "a.toml:3: rule `x`: `entropy` is not a number",
+            ),
+            (
+                "[[rules]]\nid = \"x\"\nentropy = -1.5",
+                "a.toml:3: rule `x`: `entropy` is not a number",
+            ),
             ("[[rules]]\nid = \"x\"\nsecretGroup = -1", "a.toml:3: rule `x`: `secretGroup` is not"),
             ("rules = 3", "a.toml:1: the file: `rules` is not a list of tables"),
             ("\n[[allowlists]]\ncondition = \"XOR\"", "a.toml:3: `condition` is neither"),
             ("[[allowlists]]\nregexTarget = \"path\"", "a.toml:2: `regexTarget` is neither"),
-            ("[allowlist]\npaths = [\"a\"]\n[[allowlists]]\npaths = [\"b\"]", "beside `allowlists`"),
+            (
+                "[allowlist]\npaths = [\"a\"]\n[[allowlists]]\npaths = [\"b\"]",
+                "beside `allowlists`",
+            ),
         ] {
             let shown = wrong(text);
             assert!(shown.contains(error), "{text}: {shown}");
@@ -353,7 +362,8 @@ mod tests {
         let text = "[[Rules]]\nID = \"Some Key_1\"\nRegex = \"key_[0-9]{9}\"\nEntropy = 2.5001\n\
                     [[rules]]";
         assert!(of(text).is_err(), "two keys of one name in other cases");
-        let rule = |id: &str| format!("[[rules]]\nid = \"{id}\"\nREGEX = \"k{}_[0-9]{{9}}\"\n", id.len());
+        let rule =
+            |id: &str| format!("[[rules]]\nid = \"{id}\"\nREGEX = \"k{}_[0-9]{{9}}\"\n", id.len());
         let (ids, notes) = of(&["Some Key_1", "some-key-1", "--", "ü"].map(rule).concat()).unwrap();
         let wanted = ["some-key-1", "some-key-1-2", "rule", "rule-2"];
         assert_eq!(ids, wanted.map(|id| format!("sec.gitleaks.{id}")));
@@ -362,9 +372,13 @@ mod tests {
 
     #[test]
     fn of_two_rules_of_one_id_the_later_counts() {
-        let text = "[[rules]]\nid = \"a\"\nregex = \"one_a\"\n[[rules]]\nid = \"a\"\nregex = \"two_a\"";
+        let text =
+            "[[rules]]\nid = \"a\"\nregex = \"one_a\"\n[[rules]]\nid = \"a\"\nregex = \"two_a\"";
         let (ids, notes) = of(text).unwrap();
-        assert_eq!((ids.len(), notes.len(), notes[0].turn, notes[0].line), (1, 1, Turn::Ignored, 1));
+        assert_eq!(
+            (ids.len(), notes.len(), notes[0].turn, notes[0].line),
+            (1, 1, Turn::Ignored, 1)
+        );
     }
 
     proptest! {
