@@ -170,7 +170,7 @@ fn the_command_writes_a_pack_that_is_sound() {
     let (code, out, error) = sluice(&["gate", "import", file.to_str().unwrap(), "-o", pack]);
     assert_eq!((code, &*out), (0, ""), "{error}");
     assert!(error.contains("left.toml:12: rule `path-only`: not carried over: "), "{error}");
-    assert!(error.ends_with("sluice: 7 of 14 rules carried over, 18 notes\n"), "{error}");
+    assert!(error.ends_with("sluice: 7 of 14 rules carried over, 19 notes\n"), "{error}");
     let (code, out, error) = sluice(&["rules", "check", pack]);
     assert_eq!(code, 0, "{out}{error}");
     let folder = folder.path().to_str().unwrap();

@@ -1,5 +1,4 @@
-//! Examples and counterexamples for the rules of a pack, made from their regexes and tried beside the
-//! built-in rules.
+//! Examples and counterexamples for the rules of a pack, made from their regexes and tried.
 
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use crate::model::{RuleIndex, Span};
 use crate::rules::{RuleSet, Source};
 
 /// Texts that are tried for a rule.
-const TRIED: u64 = 60;
+const TRIED: u64 = 100;
 
 /// Examples of each kind that a rule gets.
 const WANTED: usize = 2;
@@ -20,48 +19,44 @@ const WANTED: usize = 2;
 /// Lines without anything to find.
 const NOTHING: [&str; 4] = ["nothing of the kind stands here", "see the notes", "to be done", "-"];
 
-/// Gives each rule its examples. A rule that never gets its turn, since a built-in one finds all that it
-/// does, is left out, which is noted.
+/// Gives each rule its examples, tried by itself: a rule that finds nothing of what is made for it is left
+/// out. Then all are loaded beside the built-in rules, and a rule that never gets its turn there is noted.
 pub fn given(
-    mut drafts: Vec<Draft>,
+    drafts: Vec<Draft>,
     builtin: &[Source],
     notes: &mut Vec<Note>,
 ) -> Result<Vec<Draft>, ImportError> {
-    // Without a rule that is left out another may get its turn.
-    while !drafts.is_empty() {
-        let rules = loaded(&drafts, builtin)?;
-        let format =
-            Format { encoding: Encoding::Bytes, bom: 0, structure: Structure::Text, opaque: None };
-        let options = Options { format: Some(format), ..Options::default() };
-        let scanner = Scanner::new(Arc::clone(&rules), options);
-        let mut kept = Vec::with_capacity(drafts.len());
-        let mut left = 0;
-        for mut draft in drafts {
-            let position = rules.rules.iter().position(|rule| rule.id == draft.id);
-            let Some(index) = position.and_then(|it| u32::try_from(it).ok()).map(RuleIndex) else {
-                continue;
-            };
-            let tried = Tried { scanner: &scanner, rules: &rules, index };
-            match tried.examples(&draft) {
-                Ok(examples) => {
-                    draft.examples = examples;
-                    draft.counterexamples = tried.counterexamples(&draft);
-                    kept.push(draft);
-                }
-                Err(why) => {
-                    let (file, line, id) = &draft.from;
-                    notes.push(Note::new(file, *line, Some(id), Turn::Left, why));
-                    left += 1;
-                }
-            }
-        }
-        drafts = kept;
-        if left == 0 {
-            break;
+    let mut kept = Vec::with_capacity(drafts.len());
+    for mut draft in drafts {
+        let alone = draft.alone().map(|rules| scanner(Arc::new(rules)));
+        let examples = alone.as_ref().and_then(|scanner| examples(scanner, &draft));
+        let (Some(scanner), Some(examples)) = (alone, examples) else {
+            let what = "no text could be made that it finds, to stand as an example";
+            notes.push(draft.note(Turn::Left, what.to_owned()));
+            continue;
+        };
+        draft.examples = examples;
+        draft.counterexamples = counterexamples(&scanner, &draft);
+        kept.push(draft);
+    }
+    let rules = loaded(&kept, builtin)?;
+    let scanner = scanner(Arc::clone(&rules));
+    for draft in &kept {
+        if let Some(other) = covered(&scanner, &rules, draft) {
+            let what = format!(
+                "`{other}` finds what it does with better evidence, and stands in its place; it is there for what \
+                 that one refuses"
+            );
+            notes.push(draft.note(Turn::Covered, what));
         }
     }
-    loaded(&drafts, builtin)?;
-    Ok(drafts)
+    Ok(kept)
+}
+
+fn scanner(rules: Arc<RuleSet>) -> Scanner {
+    let format =
+        Format { encoding: Encoding::Bytes, bom: 0, structure: Structure::Text, opaque: None };
+    Scanner::new(rules, Options { format: Some(format), ..Options::default() })
 }
 
 fn loaded(drafts: &[Draft], builtin: &[Source]) -> Result<Arc<RuleSet>, ImportError> {
@@ -74,89 +69,69 @@ fn loaded(drafts: &[Draft], builtin: &[Source]) -> Result<Arc<RuleSet>, ImportEr
     })
 }
 
-struct Tried<'a> {
-    scanner: &'a Scanner,
-    rules: &'a RuleSet,
-    index: RuleIndex,
+/// Texts in which a rule finds something, the value marked.
+fn examples(scanner: &Scanner, draft: &Draft) -> Option<Vec<String>> {
+    let mut examples: Vec<String> = Vec::new();
+    let mut spare: Vec<String> = Vec::new();
+    for text in texts(draft) {
+        let inside = format!("see {text} there");
+        let ways = if examples.is_empty() { [text, inside] } else { [inside, text] };
+        let found = ways.iter().filter_map(|way| marked(way, *spans(scanner, way).first()?));
+        let mut found = found.filter(|one| !examples.contains(one)).collect::<Vec<_>>().into_iter();
+        examples.extend(found.next());
+        // The same value again, where there is no other.
+        spare.extend(found);
+        if examples.len() == WANTED {
+            return Some(examples);
+        }
+    }
+    examples.extend(spare.into_iter().take(WANTED - examples.len()));
+    (examples.len() == WANTED).then_some(examples)
 }
 
-impl Tried<'_> {
-    /// Texts in which the rule finds something, the value marked; or why there are none.
-    fn examples(&self, draft: &Draft) -> Result<Vec<String>, String> {
-        let mut examples: Vec<String> = Vec::new();
-        let mut spare: Vec<String> = Vec::new();
-        let mut by_others: Option<String> = None;
-        for text in texts(draft) {
-            let inside = format!("see {text} there");
-            let ways = if examples.is_empty() { [text, inside] } else { [inside, text] };
-            let mut found = Vec::new();
-            for way in ways {
-                match self.spans(&way).first() {
-                    Some(span) => found.extend(marked(&way, *span)),
-                    None => by_others = by_others.or_else(|| self.other(&way)),
-                }
-            }
-            found.retain(|one| !examples.contains(one));
-            let mut found = found.into_iter();
-            examples.extend(found.next());
-            // The same value again, where there is no other.
-            spare.extend(found);
-            if examples.len() == WANTED {
-                return Ok(examples);
-            }
+/// Texts like those that it finds in which it finds nothing.
+fn counterexamples(scanner: &Scanner, draft: &Draft) -> Vec<String> {
+    let mut found = Vec::new();
+    let halves = texts(draft).map(|text| {
+        let half: String = text.chars().take(text.chars().count() / 2).collect();
+        half.trim().to_owned()
+    });
+    let nothing = NOTHING.iter().map(|text| (*text).to_owned());
+    for text in halves.take(8).chain(nothing) {
+        let is_new = !text.is_empty() && !found.contains(&text) && !text.contains(['⟦', '⟧']);
+        if is_new && spans(scanner, &text).is_empty() {
+            found.push(text);
         }
-        examples.extend(spare.into_iter().take(WANTED - examples.len()));
-        if examples.len() == WANTED {
-            return Ok(examples);
+        if found.len() == WANTED {
+            break;
         }
-        Err(match by_others {
-            Some(id) if examples.is_empty() => {
-                format!("rule `{id}` finds what it does, with better evidence")
-            }
-            _ => {
-                "no text could be made that it finds and that could stand as an example".to_owned()
-            }
-        })
     }
+    found
+}
 
-    /// Texts like those that it finds in which it finds nothing.
-    fn counterexamples(&self, draft: &Draft) -> Vec<String> {
-        let mut found = Vec::new();
-        let halves = texts(draft).map(|text| {
-            let half: String = text.chars().take(text.chars().count() / 2).collect();
-            half.trim().to_owned()
-        });
-        let nothing = NOTHING.iter().map(|text| (*text).to_owned());
-        for text in halves.take(8).chain(nothing) {
-            let is_new = !text.is_empty() && !found.contains(&text) && !text.contains(['⟦', '⟧']);
-            if is_new && self.spans(&text).is_empty() {
-                found.push(text);
-            }
-            if found.len() == WANTED {
-                break;
-            }
+/// The rule that stands in the place of this one in all its examples.
+fn covered(scanner: &Scanner, rules: &RuleSet, draft: &Draft) -> Option<String> {
+    let mut other = None;
+    for example in &draft.examples {
+        let text = example.replace(['⟦', '⟧'], "");
+        let findings = scanner.scan(text.as_bytes()).findings;
+        let id = |rule: RuleIndex| rules.rule_id(rule);
+        if findings.iter().any(|finding| id(finding.rule) == draft.id) {
+            return None;
         }
-        found
+        other = other.or_else(|| findings.first().map(|finding| id(finding.rule).to_owned()));
     }
+    other
+}
 
-    fn spans(&self, text: &str) -> Vec<Span> {
-        let findings = self.scanner.scan(text.as_bytes()).findings;
-        let own = findings.iter().filter(|finding| finding.rule == self.index);
-        own.map(|finding| finding.span).collect()
-    }
-
-    /// The first other rule that finds something in a text.
-    fn other(&self, text: &str) -> Option<String> {
-        let findings = self.scanner.scan(text.as_bytes()).findings;
-        findings.first().map(|finding| self.rules.rule_id(finding.rule).to_owned())
-    }
+fn spans(scanner: &Scanner, text: &str) -> Vec<Span> {
+    scanner.scan(text.as_bytes()).findings.iter().map(|finding| finding.span).collect()
 }
 
 /// Texts made for a rule, the varied ones first.
 fn texts(draft: &Draft) -> impl Iterator<Item = String> {
-    let root = draft.root.clone();
     let kinds = (0..TRIED).map(|seed| (Kind::Varied, seed)).chain([(Kind::Flat, 0)]);
-    kinds.filter_map(move |(kind, seed)| sample(&root, kind, seed))
+    kinds.filter_map(move |(kind, seed)| sample(&draft.root, kind, seed))
 }
 
 fn marked(text: &str, span: Span) -> Option<String> {

@@ -90,6 +90,8 @@ pub enum Turn {
     Narrower,
     /// It finds the same up to a stated length.
     Bounded,
+    /// Another rule finds what it does.
+    Covered,
     /// gitleaks ignores or refuses it as well.
     Ignored,
 }
@@ -102,6 +104,7 @@ impl Turn {
             Turn::Wider => "finds more",
             Turn::Narrower => "finds less",
             Turn::Bounded => "bounded",
+            Turn::Covered => "covered",
             Turn::Ignored => "ignored",
         }
     }

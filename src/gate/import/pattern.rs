@@ -141,8 +141,8 @@ impl Writer<'_> {
     }
 
     fn repeat(&mut self, of: &Node, least: u32, most: Option<u32>, lazy: bool) {
-        let is_one = matches!(of, Node::Class(_) | Node::Group(..) | Node::Any { all: false })
-            || matches!(of, Node::Char { c, .. } if c.is_ascii());
+        let is_one =
+            matches!(of, Node::Class(_) | Node::Group(..) | Node::Any { .. } | Node::Char { .. });
         let bound = self.style.lead.filter(|_| self.is_lead);
         if is_one {
             self.node(of);

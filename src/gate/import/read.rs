@@ -3,6 +3,8 @@
 //! Names of keys are read in any case, as gitleaks reads them. A key that gitleaks 8 does not have is
 //! noted: it ignores such keys in silence.
 
+use std::collections::HashSet;
+
 use toml::de::{DeTable, DeValue};
 
 use super::{ImportError, Note, Turn};
@@ -100,7 +102,7 @@ pub fn read(text: &str, file: &str, notes: &mut Vec<Note>) -> Result<Config, Imp
         ImportError::wrong(file, line_of(text, at), &format!("no TOML: {what}"))
     })?;
     let mut reader = Reader { text, file, notes };
-    let top = reader.table(document.get_ref(), 1, "the file");
+    let top = reader.table(document.get_ref(), 1, "the file")?;
     reader.config(top)
 }
 
@@ -125,8 +127,21 @@ struct Table<'t> {
 type Found<'t> = Option<(&'t DeValue<'t>, usize)>;
 
 impl<'t> Reader<'t, '_> {
-    fn table(&self, table: &'t DeTable<'t>, line: usize, what: &str) -> Table<'t> {
-        Table { table, line, what: what.to_owned(), asked: Vec::new() }
+    fn table(
+        &self,
+        table: &'t DeTable<'t>,
+        line: usize,
+        what: &str,
+    ) -> Result<Table<'t>, ImportError> {
+        let mut names = HashSet::new();
+        for (key, _) in table.iter() {
+            if !names.insert(key.get_ref().to_ascii_lowercase()) {
+                let line = line_of(self.text, key.span().start);
+                let what = format!("{what}: a key stands twice, in upper and lower case");
+                return Err(ImportError::wrong(self.file, line, &what));
+            }
+        }
+        Ok(Table { table, line, what: what.to_owned(), asked: Vec::new() })
     }
 
     fn config(&mut self, mut top: Table<'t>) -> Result<Config, ImportError> {
@@ -380,7 +395,7 @@ impl<'t> Reader<'t, '_> {
         match self.value(table, key) {
             None => Ok(None),
             Some((DeValue::Table(inner), line)) => {
-                Ok(Some(self.table(inner, line, &within(&table.what, key))))
+                self.table(inner, line, &within(&table.what, key)).map(Some)
             }
             Some((_, line)) => self.wrong(table, key, line, "a table"),
         }
@@ -400,7 +415,7 @@ impl<'t> Reader<'t, '_> {
             let line = line_of(self.text, entry.span().start);
             match entry.get_ref() {
                 DeValue::Table(inner) => {
-                    tables.push(self.table(inner, line, &within(&table.what, key)))
+                    tables.push(self.table(inner, line, &within(&table.what, key))?)
                 }
                 _ => return self.wrong(table, key, line, "a list of tables"),
             }

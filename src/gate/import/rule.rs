@@ -421,6 +421,17 @@ pub fn quoted(text: &str) -> String {
 }
 
 impl Draft {
+    /// A note on the rule that it was made from.
+    pub fn note(&self, turn: Turn, what: String) -> Note {
+        let (file, line, id) = &self.from;
+        Note::new(file, *line, Some(id), turn, what)
+    }
+
+    /// A set of this rule alone; none if it does not load.
+    pub fn alone(&self) -> Option<RuleSet> {
+        loaded(self).0
+    }
+
     /// The rule as a pack writes it.
     pub fn to_toml(&self) -> String {
         let mut out = String::from("[[rule]]\n");
