@@ -29,6 +29,7 @@ mod fuzz_flow;
 mod fuzz_regressions;
 mod fuzz_request;
 mod gate_record;
+mod gate_import;
 mod gate_staged;
 mod generated;
 mod http;
