@@ -46,6 +46,7 @@ fn policy(rules: &RuleSet, count: usize) -> Policy {
                 approved: categories.iter().copied().take(20).collect(),
                 opaque: None,
                 release: None,
+                of_repository: false,
             })
             .collect(),
         workflows: workflows
@@ -80,7 +81,15 @@ fn policy(rules: &RuleSet, count: usize) -> Policy {
                 }
                 let effect = [Effect::Allow, Effect::Redact, Effect::Escalate][at % 3];
                 let (id, reason) = (format!("rule-{at}"), "because".to_owned());
-                Rule { id, when, effect, transform: None, reason, shadow: false }
+                Rule {
+                    id,
+                    when,
+                    effect,
+                    transform: None,
+                    reason,
+                    shadow: false,
+                    of_repository: false,
+                }
             })
             .collect(),
         ..Parts::default()

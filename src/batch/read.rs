@@ -172,6 +172,8 @@ impl<'a> Reader<'a> {
             chain: crate::respond::chain(classified.format),
             label: Some(classified.label),
             findings: classified.findings,
+            identities: Vec::new(),
+            excepted: Vec::new(),
             truncated: classified.truncated,
             digest,
             effect,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Settings;
 use super::names::suggestion;
+use super::{Exception, Settings};
 use crate::policy::{CategorySet, Parts};
 use crate::rules::Code;
 use crate::rules::reader::{Located, Place, Reporter, shown};
@@ -13,6 +13,7 @@ use crate::rules::reader::{Located, Place, Reporter, shown};
 pub(super) struct Draft {
     pub parts: Parts,
     pub settings: Settings,
+    pub exceptions: Vec<Exception>,
     pub places: Places,
     pub names: Names,
 }
@@ -20,7 +21,12 @@ pub(super) struct Draft {
 /// Nothing is set.
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { record_required: false, max_findings: None, serve: super::Serve::default() }
+        Settings {
+            record_required: false,
+            max_findings: None,
+            gate: super::GateSettings::default(),
+            serve: super::Serve::default(),
+        }
     }
 }
 
@@ -36,6 +42,8 @@ pub(super) struct Places {
     /// Entries of `approved`, with the position of their workflow or destination.
     pub workflow_entries: Vec<(usize, Entry)>,
     pub destination_entries: Vec<(usize, Entry)>,
+    /// Exceptions, with the entries of their `category`.
+    pub exceptions: Vec<(Place, Vec<Entry>)>,
 }
 
 /// Where a matcher stands.

@@ -1,5 +1,6 @@
 //! What is allowed and hardly meant.
 
+use super::Origin;
 use super::draft::{Draft, Kind};
 use crate::model::Effect;
 use crate::policy::{CategorySet, Subject};
@@ -25,7 +26,12 @@ const PRIVATE_SUFFIXES: &[&str] = &[
 ];
 
 /// Reports warnings.
-pub(super) fn lint(draft: &Draft, taxonomy: &Taxonomy, reporter: &mut Reporter<'_>) {
+pub(super) fn lint(
+    draft: &Draft,
+    taxonomy: &Taxonomy,
+    origin: Origin,
+    reporter: &mut Reporter<'_>,
+) {
     let regulated: CategorySet = taxonomy
         .iter()
         .filter(|(_, category)| category.regulated || category.class == crate::model::Class::Sec)
@@ -35,6 +41,7 @@ pub(super) fn lint(draft: &Draft, taxonomy: &Taxonomy, reporter: &mut Reporter<'
     rules(draft, &regulated, reporter);
     workflows(draft, &regulated, reporter);
     unused(draft, reporter);
+    exceptions(draft, origin, reporter);
     for matcher in draft.places.matchers.iter().filter(|matcher| matcher.top_level) {
         let name = matcher.text.rsplit("://").next().unwrap_or_default();
         if !PRIVATE_SUFFIXES.iter().any(|suffix| name.starts_with(suffix)) {
@@ -81,7 +88,7 @@ fn rules(draft: &Draft, regulated: &CategorySet, reporter: &mut Reporter<'_>) {
         if rule.effect != Effect::Allow {
             continue;
         }
-        if !rule.when.displaces_default() {
+        if !rule.displaces_default() {
             let message = format!("rule `{}` can never change an effect", rule.id);
             let help = "a rule with `count`, `unique`, `likelihood` or `contains`, or one about the \
                         flow as a whole, can only raise an effect; `allow` raises none";
@@ -131,6 +138,23 @@ fn unused(draft: &Draft, reporter: &mut Reporter<'_>) {
             let message =
                 format!("nothing names destination `{}`, and it matches nothing", destination.id);
             reporter.report(*at, Code::Unused, message);
+        }
+    }
+}
+
+/// Exceptions that the list of the same file does not admit. Of a repository's file the list may be
+/// that of the machine.
+fn exceptions(draft: &Draft, origin: Origin, reporter: &mut Reporter<'_>) {
+    if origin == Origin::Repository {
+        return;
+    }
+    let exceptable = &draft.parts.exceptable;
+    for entry in draft.places.exceptions.iter().flat_map(|(_, entries)| entries) {
+        if !entry.categories.iter().all(|category| exceptable.contains(category)) {
+            let message =
+                format!("`{}` is not exceptable, so the exception has no effect", entry.text);
+            let help = Some("add it to `exceptable` under `[policy]`".to_owned());
+            reporter.report_with_help(entry.at, Code::NotExceptable, message, help);
         }
     }
 }

@@ -8,7 +8,9 @@
 //! working directory.
 
 mod draft;
+mod exception;
 mod files;
+mod join;
 mod lint;
 mod names;
 mod read;
@@ -23,7 +25,9 @@ use crate::rules::{Code, Diagnostics, Source, Taxonomy};
 
 use draft::Draft;
 
+pub use exception::{Exception, MAX_EXCEPTIONS, MAX_GLOBS};
 pub use files::{FileError, Locations, find, read};
+pub use join::{Governing, govern};
 pub use read::{MAX_ENTRIES, MAX_LIST};
 pub use serve::{Limits, LiteLlm, Sandbox, Serve};
 
@@ -47,8 +51,21 @@ pub struct Settings {
     pub record_required: bool,
     /// Findings kept a payload, where it is not the default.
     pub max_findings: Option<usize>,
+    /// What the flow of a commit is.
+    pub gate: GateSettings,
     /// How the daemon runs.
     pub serve: Serve,
+}
+
+/// The `[gate]` section: what the flow of a commit is where nobody says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GateSettings {
+    /// Id, URL or other text of the destination, where there is no remote to push to.
+    pub destination: Option<String>,
+    /// Id of the workflow.
+    pub workflow: Option<String>,
+    /// The purpose.
+    pub purpose: Option<String>,
 }
 
 /// What a file gives.
@@ -58,6 +75,8 @@ pub struct Config {
     pub policy: Policy,
     /// The settings.
     pub settings: Settings,
+    /// Findings that are known and do not count.
+    pub exceptions: Vec<Exception>,
 }
 
 /// Reads a file for use. `engine` is the version of the program, which the digest of the policy
@@ -99,13 +118,13 @@ fn examine(
     let incomplete = reporter.diagnostics.has_errors();
     // Beside an error, much looks unused or one-sided that will not when it is mended.
     if lint && !incomplete {
-        lint::lint(&draft, taxonomy, &mut reporter);
+        lint::lint(&draft, taxonomy, origin, &mut reporter);
     }
-    let Draft { parts, settings, places, .. } = draft;
+    let Draft { parts, settings, places, exceptions, .. } = draft;
     // Faults that a definition which could not be read would explain are left for the next run.
     let policy = Policy::compile(parts.clone(), taxonomy, digest(&[source], engine));
     let config = match policy {
-        Ok(policy) => Some(Config { policy, settings }),
+        Ok(policy) => Some(Config { policy, settings, exceptions }),
         Err(faults) => {
             for fault in faults {
                 places.report(&fault, &parts, incomplete, &mut reporter);

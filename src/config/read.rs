@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::draft::{Draft, Entry, Kind, MatcherPlace};
+use super::exception::MAX_EXCEPTIONS;
 use super::names::{self, categories, entries, report_repeated, union, word, words};
 use super::{Origin, Settings};
+use crate::model::Effect;
 use crate::policy::{
     Approver, Binding, Destination, EventPath, GrantTerms, Matcher, MatcherKind, Trust, Workflow,
 };
@@ -36,6 +38,8 @@ pub(super) struct Reading<'t> {
     pub taxonomy: &'t Taxonomy,
     pub origin: Origin,
     pub draft: Draft,
+    /// Globs of all exceptions so far.
+    pub globs: usize,
     /// Keys of approvers, without their comments, and whose they are.
     keys: BTreeMap<String, String>,
 }
@@ -49,7 +53,7 @@ pub(super) fn draft(
 ) -> Option<Draft> {
     let draft = read_document(source, 0, reporter, |table| {
         let keys = BTreeMap::new();
-        let mut reading = Reading { taxonomy, origin, draft: Draft::default(), keys };
+        let mut reading = Reading { taxonomy, origin, draft: Draft::default(), globs: 0, keys };
         reading.file(table);
         reading.draft
     })?;
@@ -87,11 +91,31 @@ impl Reading<'_> {
             table.tables("path", MAX_ENTRIES, |table| self.path(table));
             table.tables("workflow", MAX_ENTRIES, |table| self.workflow(table));
         }
+        table.table("gate", |table| self.gate(table));
         table.table("policy", |table| {
             self.draft.parts.exceptable = categories(table, "exceptable", self.taxonomy);
         });
         table.tables("destination", MAX_ENTRIES, |table| self.destination(table));
         table.tables("rule", MAX_ENTRIES, |table| self.rule(table));
+        table.tables("exception", MAX_EXCEPTIONS, |table| self.exception(table));
+    }
+
+    /// What the flow of a commit is.
+    fn gate(&mut self, table: &mut Table<'_, '_, '_>) {
+        if self.origin == Origin::Repository {
+            let message = "a repository does not say which workflow its commits are of";
+            let help = "write `[gate]` with `workflow` and `purpose` to `/etc/sluice/sluice.toml`";
+            table.refuse("workflow", Code::NotFromRepository, message, help);
+            table.refuse("purpose", Code::NotFromRepository, message, help);
+        } else {
+            self.draft.settings.gate.workflow = self.name(table, "workflow", Kind::Workflow);
+            self.draft.settings.gate.purpose = self.name(table, "purpose", Kind::Purpose);
+        }
+        let destination = table.text("destination", MAX_MATCHER);
+        if let Some(empty) = destination.as_ref().filter(|it| it.value.trim().is_empty()) {
+            table.reporter.report(empty.at, Code::EmptyText, "`destination` is empty");
+        }
+        self.draft.settings.gate.destination = destination.map(|it| it.value);
     }
 
     fn destination(&mut self, table: &mut Table<'_, '_, '_>) -> Option<()> {
@@ -132,6 +156,12 @@ impl Reading<'_> {
         }
         let approved = entries(table, "approved", self.taxonomy);
         let opaque = word(table, "opaque", &names::OPAQUE);
+        if self.origin == Origin::Repository && opaque == Some(Effect::Allow) {
+            let message = "a repository does not let pass what cannot be read";
+            let help = Some("`escalate` or `block`".to_owned());
+            let at = table.place("opaque");
+            table.reporter.report_with_help(at, Code::NotFromRepository, message, help);
+        }
         let release = word(table, "release", &names::RELEASE);
         let (id, trust) = (id?, trust?);
         let entry = |entry: &Entry| (position, entry.clone());
@@ -145,6 +175,7 @@ impl Reading<'_> {
             approved: union(&approved),
             opaque,
             release,
+            of_repository: self.origin == Origin::Repository,
         });
         Some(())
     }

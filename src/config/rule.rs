@@ -1,5 +1,6 @@
 //! Rules and when they match.
 
+use super::Origin;
 use super::draft::Kind;
 use super::names::{self, categories, word, words};
 use super::read::{Reading, required_prose};
@@ -84,7 +85,9 @@ impl Reading<'_> {
         }
         self.draft.places.rules.push(id.at);
         let id = id.value;
-        self.draft.parts.rules.push(Rule { id, when, effect, transform, reason, shadow });
+        let of_repository = self.origin == Origin::Repository;
+        let rule = Rule { id, when, effect, transform, reason, shadow, of_repository };
+        self.draft.parts.rules.push(rule);
         Some(())
     }
 

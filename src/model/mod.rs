@@ -1,5 +1,5 @@
-//! The nouns that every layer shares: span, category, finding, coverage, label, flow, identity,
-//! effect.
+//! The nouns that every layer shares: span, category, finding, exception, coverage, label, flow,
+//! identity, effect.
 //!
 //! Nothing comes in and nothing is computed here beyond what a noun knows of itself. What is
 //! promised: no type of this module holds a byte of a payload, so `Debug`, logs and records of
@@ -9,7 +9,9 @@
 
 mod category;
 mod coverage;
+mod day;
 mod effect;
+mod exception;
 mod finding;
 mod flow;
 mod identity;
@@ -20,7 +22,9 @@ mod span;
 
 pub use category::{Category, CategoryIndex, Class, Law, LawSource, Sensitivity};
 pub use coverage::{Coverage, Reason};
+pub use day::Day;
 pub use effect::{Cause, Effect};
+pub use exception::{Excepted, ExceptionKind};
 pub use finding::{Band, Evidence, Finding, Fingerprint, Likelihood, RuleIndex, TermIndex};
 pub use flow::{Channel, Claimed, FlowHeader};
 pub use identity::{Attested, Executable, KernelName, TokenOf};

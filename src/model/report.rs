@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{CategoryIndex, Effect, Finding, Label};
+use super::{CategoryIndex, Effect, Excepted, ExceptionKind, Finding, Label};
 
 /// What became of a file. Every file that a scan sees has exactly one of these, and the summary
 /// counts add up: seen = scanned + partial + skipped + failed.
@@ -50,6 +50,11 @@ pub struct FileReport {
     pub label: Option<Label>,
     /// Findings, sorted by start, end, rule.
     pub findings: Vec<Finding>,
+    /// Identities of the findings in their order, where they rest on more than these: on all findings
+    /// of a file of which some do not count. Empty: they are made of these.
+    pub identities: Vec<[u8; 16]>,
+    /// Findings that do not count, since something excepts them; they are not in `findings` or `label`.
+    pub excepted: Vec<Excepted>,
     /// Findings past the cap, counted in the label but not kept in `findings`.
     pub truncated: u64,
     /// SHA-256 of the content, where a manifest was asked for and the file was read whole.
@@ -85,6 +90,8 @@ impl FileReport {
             chain: Vec::new(),
             label: None,
             findings: Vec::new(),
+            identities: Vec::new(),
+            excepted: Vec::new(),
             truncated: 0,
             digest: None,
             effect: None,
@@ -122,6 +129,11 @@ pub struct Summary {
     pub findings: BTreeMap<CategoryIndex, u64>,
     /// Findings of band possible by category.
     pub possible: BTreeMap<CategoryIndex, u64>,
+    /// Findings that do not count, by what excepts them.
+    pub excepted: BTreeMap<ExceptionKind, u64>,
+    /// What is to be said of the run beside its files, with regulated data masked; to be escaped
+    /// where it is shown.
+    pub notes: Vec<String>,
     /// Findings past a payload's cap.
     pub truncated: u64,
     /// Whether the run was stopped before all files were read.
@@ -157,6 +169,9 @@ impl Summary {
             for (category, count) in &label.possible {
                 *self.possible.entry(*category).or_default() += count;
             }
+        }
+        for excepted in &report.excepted {
+            *self.excepted.entry(excepted.kind).or_default() += 1;
         }
         self.truncated += report.truncated;
         self.effect = self.effect.max(report.effect);

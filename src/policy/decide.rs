@@ -468,7 +468,7 @@ impl Judge<'_> {
                     shadows.push((at, rule.effect));
                     continue;
                 }
-                let slot = if rule.when.displaces_default() {
+                let slot = if rule.displaces_default() {
                     &mut verdict.displacing
                 } else {
                     &mut verdict.raising
@@ -646,6 +646,7 @@ mod tests {
             approved: [EMAIL].into_iter().collect(),
             opaque: None,
             release: None,
+            of_repository: false,
         }
     }
 
@@ -685,7 +686,7 @@ mod tests {
 
     fn rule(id: &str, effect: Effect, when: When) -> Rule {
         let (id, reason) = (id.to_owned(), String::new());
-        Rule { id, when, effect, transform: None, reason, shadow: false }
+        Rule { id, when, effect, transform: None, reason, shadow: false, of_repository: false }
     }
 
     fn about(categories: &[CategoryIndex]) -> When {
@@ -843,6 +844,7 @@ mod tests {
             transform: Some(transform),
             reason: String::new(),
             shadow: false,
+            of_repository: false,
         };
         let of = |rules: Vec<Rule>, destination: &str| {
             let policy = policy(rules);
@@ -1040,7 +1042,15 @@ mod tests {
                 .filter(|_| effect == Effect::Redact);
             let any = When::any(subject);
             let when = When { count, unique, likelihood, possible, contains, trust, ..any };
-            Rule { id: String::new(), when, effect, transform, reason: String::new(), shadow }
+            Rule {
+                id: String::new(),
+                when,
+                effect,
+                transform,
+                reason: String::new(),
+                shadow,
+                of_repository: false,
+            }
         })
     }
 

@@ -3,8 +3,8 @@
 //! decision; a property holds the two against each other.
 
 use super::{
-    CategorySet, Decision, Determinant, Flow, Item, ItemDecision, Policy, Rule, Subject, Trust,
-    WorkflowOf, decide,
+    CategorySet, Decision, Destination, Determinant, Flow, Item, ItemDecision, Policy, Rule,
+    Subject, Trust, WorkflowOf, decide,
 };
 use crate::model::{CategoryIndex, Channel, Effect, Label, Unique};
 
@@ -106,7 +106,7 @@ impl Policy {
                 let outcome = match (unmet.is_empty(), rule.shadow) {
                     (false, _) => Outcome::Not(unmet),
                     (true, true) => Outcome::Shadow,
-                    (true, false) if rule.when.displaces_default() => Outcome::InPlaceOfDefault,
+                    (true, false) if rule.displaces_default() => Outcome::InPlaceOfDefault,
                     (true, false) => Outcome::Raising,
                 };
                 rules.push((at, outcome));
@@ -126,7 +126,7 @@ impl Policy {
         };
         let purpose = flow.purpose.and_then(|at| self.purposes().get(at));
         let destination = self.destination_of(flow).map(|it| &it.id);
-        let trust = self.trust_of(flow);
+        let trust = self.destination_of(flow).map_or(Trust::Unknown, Destination::standing);
         let lacking: Vec<CategoryIndex> =
             when.contains.iter().filter(|it| !label.categories.contains_key(it)).collect();
         let among = |names: &std::collections::BTreeSet<String>, name: Option<&String>| {

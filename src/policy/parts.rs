@@ -74,6 +74,16 @@ pub struct Destination {
     pub opaque: Option<Effect>,
     /// When bytes of a stream may go there, where it is not the default.
     pub release: Option<Release>,
+    /// Whether a repository's file registers it. Nobody who may say so vouches for it then: rules
+    /// about trust take it as unknown, and what the register of the machine names comes first.
+    pub of_repository: bool,
+}
+
+impl Destination {
+    /// The trust that rules ask for.
+    pub fn standing(&self) -> Trust {
+        if self.of_repository { Trust::Unknown } else { self.trust }
+    }
 }
 
 /// Who a workflow is. A peer is of the workflow if it fits one entry of every list that has any.
@@ -240,8 +250,8 @@ impl When {
             || trust == Trust::Unknown && self.trust.contains(&Trust::External)
     }
 
-    /// Whether the rule takes the place of the default of what it is about. One with a threshold,
-    /// or about the flow as a whole, does not: it would make more data weaken an effect.
+    /// Whether a rule with this condition can take the place of the default of what it is about. One with
+    /// a threshold, or about the flow as a whole, does not: it would make more data weaken an effect.
     pub fn displaces_default(&self) -> bool {
         self.count <= 1
             && self.unique <= 1
@@ -266,6 +276,16 @@ pub struct Rule {
     pub reason: String,
     /// Whether it only says what it would have decided.
     pub shadow: bool,
+    /// Whether a repository's file states it. Such a rule can only raise an effect: who is decided
+    /// about does not open anything.
+    pub of_repository: bool,
+}
+
+impl Rule {
+    /// Whether the rule takes the place of the default of what it is about.
+    pub fn displaces_default(&self) -> bool {
+        !self.of_repository && self.when.displaces_default()
+    }
 }
 
 /// Somebody who may approve escalations.

@@ -185,6 +185,11 @@ impl Policy {
         Policy { parts, masks, ..self.clone() }
     }
 
+    /// What it was compiled from.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// SHA-256 that names what is in force.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
@@ -258,22 +263,31 @@ impl Policy {
         self.destination_of(flow).map_or(Trust::Unknown, |destination| destination.trust)
     }
 
-    /// Position of the destination that a text names: by id, or by the most special matcher.
+    /// Position of the destination that a text names: by id, or by the most special matcher; one of
+    /// the register of the machine before any of a repository's file.
     pub fn find_destination(&self, text: &str) -> Option<usize> {
-        if let Some(at) = self.by_destination.get(text) {
-            return Some(*at);
+        let named = self.by_destination.get(text).copied();
+        let of_machine =
+            |at: &usize| self.parts.destinations.get(*at).is_some_and(|it| !it.of_repository);
+        if named.as_ref().is_some_and(of_machine) {
+            return named;
         }
-        self.find_target(&Target::read(text)?)
+        let target = Target::read(text);
+        let matched = target.and_then(|target| self.find_target(&target));
+        matched.filter(of_machine).or(named).or(matched)
     }
 
-    /// Position of the destination with the most special matcher for a target.
+    /// Position of the destination with the most special matcher for a target; one of the register
+    /// of the machine before any of a repository's file.
     pub(super) fn find_target(&self, target: &Target) -> Option<usize> {
         let reach = |destination: &Destination| {
             destination.matchers.iter().filter_map(|matcher| matcher.reach(target)).max()
         };
         let found = self.parts.destinations.iter().enumerate();
-        let found = found.filter_map(|(at, destination)| Some((reach(destination)?, at)));
-        found.max().map(|(_, at)| at)
+        let found = found.filter_map(|(at, destination)| {
+            Some((!destination.of_repository, reach(destination)?, at))
+        });
+        found.max().map(|(_, _, at)| at)
     }
 
     /// Finds what a flow header names. Total: what is not registered is unknown. MAC and length of
@@ -366,10 +380,11 @@ fn faults(parts: &Parts, taxonomy: &Taxonomy) -> Vec<Fault> {
     let mut reaches = BTreeMap::new();
     for (at, destination) in parts.destinations.iter().enumerate() {
         for matcher in &destination.matchers {
-            let key = matcher.key();
+            // Those of the machine come first, so that they tie with none of a repository.
+            let key = (destination.of_repository, matcher.key());
             let before = *reaches.entry(key.clone()).or_insert(at);
             if before != at {
-                faults.push(Fault::Tie(before, at, key.1));
+                faults.push(Fault::Tie(before, at, key.1.1));
             }
         }
     }
@@ -482,7 +497,7 @@ impl Masks {
         let destinations = parts.destinations.iter().map(Some).chain([None]);
         masks.destination = destinations
             .map(|destination| {
-                let trust = destination.map_or(Trust::Unknown, |it| it.trust);
+                let trust = destination.map_or(Trust::Unknown, Destination::standing);
                 mask(&|rule| {
                     rule.when.trusts(trust)
                         && named(&rule.when.destinations, destination.map(|it| &it.id))

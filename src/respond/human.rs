@@ -5,7 +5,7 @@ use std::io;
 
 use anstyle::{AnsiColor, Style};
 
-use super::shape::{PlaceShape, Shaper, recorded};
+use super::shape::{ExceptionShape, FindingShape, PlaceShape, Shaper, recorded};
 use crate::model::{Band, CategoryIndex, Effect, FileReport, Finding, Outcome, Summary, Tally};
 
 /// Files that the summary lists as unread one by one. More are counted; the other forms list all.
@@ -17,14 +17,12 @@ const SKIP_REASONS: usize = 64;
 /// What the summary block needs of the files.
 pub(super) struct Human {
     colour: bool,
-    unread: Vec<String>,
-    unlisted: u64,
-    skipped: BTreeMap<String, u64>,
+    unread: Unread,
 }
 
 impl Human {
     pub(super) fn new(colour: bool) -> Human {
-        Human { colour, unread: Vec::new(), unlisted: 0, skipped: BTreeMap::new() }
+        Human { colour, unread: Unread::default() }
     }
 
     /// Writes a block for a file with shown findings or a reason against it; of any other only
@@ -35,12 +33,13 @@ impl Human {
         shaper: &Shaper,
         report: &FileReport,
     ) -> io::Result<()> {
-        self.remember(shaper, report);
+        self.unread.remember(shaper, report);
         let shown = report.findings.iter().filter(|finding| shaper.filter.shows(finding));
         let rows: Vec<Row> = shown.map(|finding| Row::new(shaper, finding)).collect();
         let stopped = report.effect.is_some_and(|effect| effect > Effect::Allow);
         let explained = stopped && report.reason.is_some();
-        if rows.is_empty() && report.truncated == 0 && !explained {
+        let exceptions = shaper.exceptions(&report.excepted, None, &[]);
+        if rows.is_empty() && report.truncated == 0 && !explained && exceptions.is_empty() {
             return Ok(());
         }
         let path = shaper.path(&report.path);
@@ -59,6 +58,11 @@ impl Human {
         for row in &rows {
             self.row(out, row, &widths)?;
         }
+        for ExceptionShape { exception, why, finding } in &exceptions {
+            let FindingShape { line, column, category, .. } = finding;
+            let why = why.as_deref().map_or(String::new(), |why| format!(": {why}"));
+            writeln!(out, "  {line}:{column}  {category}  excepted ({exception}){why}")?;
+        }
         if report.truncated > 0 {
             let more = grouped(report.truncated);
             writeln!(out, "  findings counted, not listed: {more}")?;
@@ -75,7 +79,18 @@ impl Human {
         tallies(out, summary)?;
         writeln!(out)?;
         counts(out, shaper, summary)?;
-        self.not_inspected(out)?;
+        if !summary.excepted.is_empty() {
+            let kinds = summary.excepted.iter();
+            let kinds = kinds.map(|(kind, count)| format!("{} {}", grouped(*count), kind.as_str()));
+            writeln!(out, "excepted: {}", kinds.collect::<Vec<_>>().join(", "))?;
+        }
+        self.unread.write(out)?;
+        if !summary.notes.is_empty() {
+            writeln!(out, "\nnotes")?;
+        }
+        for note in &summary.notes {
+            writeln!(out, "  {}", shaper.text(note))?;
+        }
         if summary.interrupted {
             writeln!(out, "\n{}", self.paint("interrupted: not every file was reached", STRONG))?;
         }
@@ -89,54 +104,6 @@ impl Human {
         writeln!(out, "recorded: {}", recorded(summary.recorded))?;
         let (seconds, millis) = (summary.elapsed_ms / 1000, summary.elapsed_ms % 1000);
         writeln!(out, "elapsed: {seconds}.{millis:03} s")
-    }
-
-    /// Keeps what the summary has to say of a file that was not inspected whole.
-    fn remember(&mut self, shaper: &Shaper, report: &FileReport) {
-        let problem = report.problem.as_deref().map(|problem| shaper.text(problem));
-        match report.outcome {
-            Outcome::Scanned => {}
-            Outcome::Skipped => {
-                let reason = problem.unwrap_or_else(|| "no reason given".to_owned());
-                if self.skipped.len() < SKIP_REASONS || self.skipped.contains_key(&reason) {
-                    *self.skipped.entry(reason).or_default() += 1;
-                } else {
-                    *self.skipped.entry("other reasons".to_owned()).or_default() += 1;
-                }
-            }
-            Outcome::Partial | Outcome::Failed if self.unread.len() < LISTED => {
-                let reasons = report.label.iter().flat_map(|label| &label.coverage.reasons);
-                let mut why: Vec<String> =
-                    vec![reasons.map(|r| r.as_str()).collect::<Vec<_>>().join(", ")];
-                why.extend(problem);
-                why.retain(|part| !part.is_empty());
-                let (outcome, path) = (report.outcome.as_str(), shaper.path(&report.path));
-                self.unread.push(format!("{outcome:8} {path}: {}", why.join(": ")));
-            }
-            Outcome::Partial | Outcome::Failed => self.unlisted += 1,
-        }
-    }
-
-    fn not_inspected(&self, out: &mut impl io::Write) -> io::Result<()> {
-        if self.unread.is_empty() && self.skipped.is_empty() {
-            return Ok(());
-        }
-        writeln!(out, "\nnot inspected, or not whole")?;
-        for line in &self.unread {
-            writeln!(out, "  {line}")?;
-        }
-        if self.unlisted > 0 {
-            writeln!(out, "  and {} more; the form jsonl lists all", self.unlisted)?;
-        }
-        for (reason, files) in &self.skipped {
-            writeln!(
-                out,
-                "  {:8} {files} {}: {reason}",
-                Outcome::Skipped.as_str(),
-                plural(*files)
-            )?;
-        }
-        Ok(())
     }
 
     fn row(&self, out: &mut impl io::Write, row: &Row, widths: &Widths) -> io::Result<()> {
@@ -158,17 +125,81 @@ impl Human {
     }
 
     fn paint(&self, text: &str, style: Style) -> String {
-        if self.colour {
-            format!("{}{text}{}", style.render(), style.render_reset())
-        } else {
-            text.to_owned()
-        }
+        paint(self.colour, text, style)
     }
 }
 
-const STRONG: Style = Style::new().bold();
+/// Files that were not inspected whole, for the end of a report.
+#[derive(Default)]
+pub(super) struct Unread {
+    files: Vec<String>,
+    unlisted: u64,
+    skipped: BTreeMap<String, u64>,
+}
 
-fn of_band(band: Band) -> Style {
+impl Unread {
+    /// Keeps what the summary has to say of a file that was not inspected whole.
+    pub(super) fn remember(&mut self, shaper: &Shaper, report: &FileReport) {
+        let problem = report.problem.as_deref().map(|problem| shaper.text(problem));
+        match report.outcome {
+            Outcome::Scanned => {}
+            Outcome::Skipped => {
+                let reason = problem.unwrap_or_else(|| "no reason given".to_owned());
+                if self.skipped.len() < SKIP_REASONS || self.skipped.contains_key(&reason) {
+                    *self.skipped.entry(reason).or_default() += 1;
+                } else {
+                    *self.skipped.entry("other reasons".to_owned()).or_default() += 1;
+                }
+            }
+            Outcome::Partial | Outcome::Failed if self.files.len() < LISTED => {
+                let reasons = report.label.iter().flat_map(|label| &label.coverage.reasons);
+                let mut why: Vec<String> =
+                    vec![reasons.map(|r| r.as_str()).collect::<Vec<_>>().join(", ")];
+                why.extend(problem);
+                why.retain(|part| !part.is_empty());
+                let (outcome, path) = (report.outcome.as_str(), shaper.path(&report.path));
+                self.files.push(format!("{outcome:8} {path}: {}", why.join(": ")));
+            }
+            Outcome::Partial | Outcome::Failed => self.unlisted += 1,
+        }
+    }
+
+    /// Writes a list of it, if there is any.
+    pub(super) fn write(&self, out: &mut impl io::Write) -> io::Result<()> {
+        if self.files.is_empty() && self.skipped.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\nnot inspected, or not whole")?;
+        for line in &self.files {
+            writeln!(out, "  {line}")?;
+        }
+        if self.unlisted > 0 {
+            writeln!(out, "  and {} more; the form jsonl lists all", self.unlisted)?;
+        }
+        for (reason, files) in &self.skipped {
+            writeln!(
+                out,
+                "  {:8} {files} {}: {reason}",
+                Outcome::Skipped.as_str(),
+                plural(*files)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) const STRONG: Style = Style::new().bold();
+
+/// The text in a style, where there is colour.
+pub(super) fn paint(colour: bool, text: &str, style: Style) -> String {
+    if colour {
+        format!("{}{text}{}", style.render(), style.render_reset())
+    } else {
+        text.to_owned()
+    }
+}
+
+pub(super) fn of_band(band: Band) -> Style {
     match band {
         Band::VeryLikely => AnsiColor::Red.on_default().bold(),
         Band::Likely => AnsiColor::Yellow.on_default(),
@@ -176,7 +207,7 @@ fn of_band(band: Band) -> Style {
     }
 }
 
-fn of_effect(effect: Effect) -> Style {
+pub(super) fn of_effect(effect: Effect) -> Style {
     match effect {
         Effect::Block => AnsiColor::Red.on_default().bold(),
         Effect::Escalate | Effect::Redact => AnsiColor::Yellow.on_default().bold(),
@@ -184,7 +215,7 @@ fn of_effect(effect: Effect) -> Style {
     }
 }
 
-fn band(band: Band) -> &'static str {
+pub(super) fn band(band: Band) -> &'static str {
     match band {
         Band::VeryLikely => "very likely",
         Band::Likely => "likely",
@@ -313,12 +344,12 @@ fn counts(out: &mut impl io::Write, shaper: &Shaper, summary: &Summary) -> io::R
     Ok(())
 }
 
-fn plural(files: u64) -> &'static str {
+pub(super) fn plural(files: u64) -> &'static str {
     if files == 1 { "file" } else { "files" }
 }
 
 /// A number with commas between groups of three digits.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (position, digit) in digits.chars().enumerate() {

@@ -4,7 +4,9 @@ use std::io;
 
 use serde::Serialize;
 
-use super::shape::{FindingShape, FindingsShape, LabelShape, MadeBy, Shaper, SummaryShape};
+use super::shape::{
+    ExceptionShape, FindingShape, FindingsShape, LabelShape, MadeBy, Shaper, SummaryShape,
+};
 use crate::model::{Effect, FileReport, Summary};
 
 /// `{"sluice": ..., "files": [...], "summary": ...}`, one file a line.
@@ -30,7 +32,9 @@ impl Json {
         self.files += 1;
         let path = shaper.path(&report.path);
         let findings = shaper.findings(&report.findings, Some(&path), &report.chain);
-        let file = FileShape { findings: Some(findings), ..FileShape::new(shaper, report, &path) };
+        let exceptions = shaper.exceptions(&report.excepted, Some(&path), &report.chain);
+        let shape = FileShape::new(shaper, report, &path);
+        let file = FileShape { findings: Some(findings), exceptions, ..shape };
         Ok(serde_json::to_writer(out, &file)?)
     }
 
@@ -57,6 +61,9 @@ pub(super) fn lines_file(
     for finding in report.findings.iter().filter(|finding| shaper.filter.shows(finding)) {
         line(out, &Line::Finding(shaper.finding(finding, Some(&path), &report.chain)))?;
     }
+    for exception in shaper.exceptions(&report.excepted, Some(&path), &report.chain) {
+        line(out, &Line::Exception(exception))?;
+    }
     Ok(())
 }
 
@@ -80,6 +87,7 @@ fn line(out: &mut impl io::Write, line: &Line) -> io::Result<()> {
 enum Line<'s> {
     File(FileShape<'s>),
     Finding(FindingShape<'s>),
+    Exception(ExceptionShape<'s>),
     Summary {
         sluice: MadeBy,
         #[serde(flatten)]
@@ -101,6 +109,8 @@ struct FileShape<'s> {
     reason: Option<&'s str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<FindingsShape<'s>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    exceptions: Vec<ExceptionShape<'s>>,
     truncated: u64,
 }
 
@@ -117,6 +127,7 @@ impl<'s> FileShape<'s> {
             effect: report.effect,
             reason: report.reason.as_deref(),
             findings: None,
+            exceptions: Vec::new(),
             truncated: report.truncated,
         }
     }

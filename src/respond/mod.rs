@@ -11,7 +11,11 @@
 mod csv;
 mod decision;
 mod event;
+mod gate;
+mod github;
+mod gitlab;
 mod human;
+mod identity;
 mod json;
 mod names;
 mod redact;
@@ -20,18 +24,22 @@ mod shape;
 
 pub use decision::{Recorded, Released, Report, Waiting};
 pub use event::{Decided, events};
+pub use identity::Identities;
 pub use names::{NameCleaner, escape, path as clean_path};
 pub use redact::{
     Done, MAX_MASK, MAX_TOKEN_VALUE, NoTokens, Obligations, RedactError, Redacted, Redactor,
     TokenFailure, Tokens, VaultTokens, redact,
 };
-pub use shape::{FindingShape, FindingsShape, LabelShape, Shaper, SummaryShape, recorded};
+pub use shape::{
+    ExceptionShape, FindingShape, FindingsShape, LabelShape, Shaper, SummaryShape, recorded,
+};
 
 use std::collections::BTreeSet;
 use std::io;
 
 use crate::decode::{self, Encoding, Structure};
 use crate::model::{Band, CategoryIndex, FileReport, Finding, Summary};
+use crate::policy::CategorySet;
 use crate::rules::RuleSet;
 
 /// Output forms.
@@ -47,6 +55,12 @@ pub enum Format {
     Csv,
     /// SARIF 2.1.0 (OASIS).
     Sarif,
+    /// For people at a commit or a push: where, why, and what to do.
+    Gate,
+    /// Workflow commands of GitHub Actions, which become annotations.
+    GitHub,
+    /// A code quality report of GitLab.
+    GitLab,
 }
 
 /// How a writer presents reports. Nothing here changes a label or a count.
@@ -56,7 +70,7 @@ pub struct Options {
     pub format: Format,
     /// Which findings are shown.
     pub filter: Filter,
-    /// Whether the human form is coloured.
+    /// Whether the forms for people are coloured.
     pub colour: bool,
 }
 
@@ -142,6 +156,9 @@ enum Form {
     JsonLines,
     Csv,
     Sarif(sarif::Sarif),
+    Gate(gate::Gate),
+    GitHub(github::GitHub),
+    GitLab(gitlab::GitLab),
 }
 
 impl<'a, W: io::Write> Writer<'a, W> {
@@ -159,14 +176,26 @@ impl<'a, W: io::Write> Writer<'a, W> {
             Format::JsonLines => Form::JsonLines,
             Format::Csv => Form::Csv,
             Format::Sarif => Form::Sarif(sarif::Sarif::default()),
+            Format::Gate => Form::Gate(gate::Gate::new(options.colour)),
+            Format::GitHub => Form::GitHub(github::GitHub::default()),
+            Format::GitLab => Form::GitLab(gitlab::GitLab::default()),
         };
         Writer { out, shaper: Shaper::new(rules, names, options.filter), form }
+    }
+
+    /// Has [`Format::Gate`] say how findings of these categories are excepted.
+    pub fn excepting(mut self, categories: CategorySet) -> Writer<'a, W> {
+        if let Form::Gate(form) = &mut self.form {
+            form.exceptable = categories;
+        }
+        self
     }
 
     /// Writes what stands before the first file.
     pub fn begin(&mut self) -> io::Result<()> {
         match &mut self.form {
-            Form::Human(_) | Form::JsonLines => Ok(()),
+            Form::Human(_) | Form::JsonLines | Form::Gate(_) | Form::GitHub(_) => Ok(()),
+            Form::GitLab(form) => form.begin(&mut self.out),
             Form::Json(form) => form.begin(&mut self.out, &self.shaper),
             Form::Csv => csv::begin(&mut self.out),
             Form::Sarif(form) => form.begin(&mut self.out, &self.shaper),
@@ -181,6 +210,9 @@ impl<'a, W: io::Write> Writer<'a, W> {
             Form::JsonLines => json::lines_file(&mut self.out, &self.shaper, report),
             Form::Csv => csv::file(&mut self.out, &self.shaper, report),
             Form::Sarif(form) => form.file(&mut self.out, &self.shaper, report),
+            Form::Gate(form) => form.file(&mut self.out, &self.shaper, report),
+            Form::GitHub(form) => form.file(&mut self.out, &self.shaper, report),
+            Form::GitLab(form) => form.file(&mut self.out, &self.shaper, report),
         }
     }
 
@@ -192,6 +224,9 @@ impl<'a, W: io::Write> Writer<'a, W> {
             Form::JsonLines => json::lines_finish(&mut self.out, &self.shaper, summary)?,
             Form::Csv => {}
             Form::Sarif(form) => form.finish(&mut self.out, &self.shaper, summary)?,
+            Form::Gate(form) => form.finish(&mut self.out, &self.shaper, summary)?,
+            Form::GitHub(form) => form.finish(&mut self.out, &self.shaper, summary)?,
+            Form::GitLab(form) => form.finish(&mut self.out)?,
         }
         self.out.flush()
     }

@@ -3,15 +3,16 @@
 //! Results are written as they come; tool and rules stand before them, the invocation with what
 //! was not inspected behind them. There is no snippet, and messages hold no value.
 
-use std::collections::HashMap;
 use std::io;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
+use super::identity::Identities;
 use super::names;
 use super::shape::{FindingShape, MadeBy, PlaceShape, Shaper, SummaryShape};
-use crate::model::{Band, FileReport, Finding, Law, Outcome, RuleIndex, Sensitivity, Summary};
+use crate::model::{
+    Band, Effect, ExceptionKind, FileReport, Law, Outcome, RuleIndex, Sensitivity, Summary,
+};
 
 /// Where the schema of this form lives.
 const SCHEMA: &str =
@@ -45,17 +46,62 @@ impl Sarif {
         self.notify(shaper, report);
         let uri = names::uri(&report.path, shaper.names);
         let mut identities = Identities::default();
-        for finding in &report.findings {
+        for (at, finding) in report.findings.iter().enumerate() {
             // Findings that are not shown have an ordinal too: a filter must not change another
             // finding's identity.
-            let identity = identities.next(shaper, finding);
+            let identity = identities.next(shaper.rules, finding);
+            let identity = report.identities.get(at).unwrap_or(&identity);
+            let identity = data_encoding::HEXLOWER.encode(identity);
             if !shaper.filter.shows(finding) {
                 continue;
             }
             out.write_all(if self.results == 0 { b"\n" } else { b",\n" })?;
             self.results += 1;
             let shape = shaper.finding(finding, None, &report.chain);
-            let result = SarifResult::new(shaper, finding.rule, shape, &uri, identity);
+            let mut result = SarifResult::new(shaper, finding.rule, shape, &uri, identity);
+            if report.effect == Some(Effect::Escalate) && result.level != level(Band::Possible) {
+                // A person decides. Only what has failed has a level (section 3.27.10).
+                (result.kind, result.level) = (Some("review"), "none");
+            }
+            serde_json::to_writer(&mut *out, &result)?;
+        }
+        self.excepted(out, shaper, report, &uri)
+    }
+
+    /// Results that do not count, each with what suppresses it (section 3.27.23).
+    fn excepted(
+        &mut self,
+        out: &mut impl io::Write,
+        shaper: &Shaper,
+        report: &FileReport,
+        uri: &str,
+    ) -> io::Result<()> {
+        // Their ordinals rest on those that count too.
+        let counting = report.findings.iter().map(|finding| (finding, None));
+        let not = report.excepted.iter().map(|excepted| (&excepted.finding, Some(excepted)));
+        let mut all: Vec<_> = counting.chain(not).collect();
+        all.sort_by_key(|(finding, _)| (finding.span.start, finding.span.end, finding.rule));
+        let mut identities = Identities::default();
+        for (finding, excepted) in all {
+            let identity = identities.next(shaper.rules, finding);
+            let Some(excepted) = excepted.filter(|_| shaper.filter.shows(finding)) else {
+                continue;
+            };
+            out.write_all(if self.results == 0 { b"\n" } else { b",\n" })?;
+            self.results += 1;
+            let shape = shaper.exception(excepted, None, &report.chain);
+            let identity = data_encoding::HEXLOWER.encode(&identity);
+            let mut result = SarifResult::new(shaper, finding.rule, shape.finding, uri, identity);
+            let kind = match excepted.kind {
+                ExceptionKind::Inline
+                | ExceptionKind::GitleaksAllow
+                | ExceptionKind::AllowlistSecret => "inSource",
+                _ => "external",
+            };
+            let exception = shape.exception;
+            let why = shape.why.map_or(String::new(), |why| format!(": {why}"));
+            let justification = format!("{exception}{why}");
+            result.suppressions = vec![Suppression { kind, justification }];
             serde_json::to_writer(&mut *out, &result)?;
         }
         Ok(())
@@ -74,6 +120,9 @@ impl Sarif {
         if summary.interrupted {
             let text = "interrupted: not every file was reached".to_owned();
             self.notifications.push(Notification::new("interrupted", text, None));
+        }
+        for note in &summary.notes {
+            self.notifications.push(Notification::new("note", shaper.text(note), None));
         }
         let invocation = Invocation {
             execution_successful: summary.failed.files == 0 && !summary.interrupted,
@@ -110,28 +159,6 @@ impl Sarif {
                 self.unlisted += 1;
             }
         }
-    }
-}
-
-/// Identities of the findings of one file: a hash of the rule's id, the line around the finding
-/// with every finding blanked, and the ordinal among findings that are equal in both.
-#[derive(Default)]
-struct Identities {
-    seen: HashMap<(RuleIndex, u64), u64>,
-}
-
-impl Identities {
-    fn next(&mut self, shaper: &Shaper, finding: &Finding) -> String {
-        let ordinal = self.seen.entry((finding.rule, finding.context_hash)).or_default();
-        let mut hash = Sha256::new();
-        hash.update(shaper.rules.rule_id(finding.rule));
-        hash.update([0]);
-        hash.update(finding.context_hash.to_be_bytes());
-        hash.update(ordinal.to_be_bytes());
-        *ordinal += 1;
-        let hash = hash.finalize();
-        // 128 bits, as for a fingerprint.
-        data_encoding::HEXLOWER.encode(hash.first_chunk::<16>().map_or(&[], |half| half))
     }
 }
 
@@ -177,6 +204,7 @@ impl<'s> Driver<'s> {
             ("skipped", "A file was left out as asked"),
             ("truncated", "A file holds more findings than are listed"),
             ("interrupted", "The run was stopped before its end"),
+            ("note", "Something to know of the run"),
         ];
         let notifications =
             kinds.map(|(id, text)| NotificationKind { id, short_description: Text { text } });
@@ -241,11 +269,21 @@ struct Text<'s> {
 struct SarifResult<'s> {
     rule_id: &'s str,
     rule_index: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     level: &'static str,
     message: OwnedText,
     locations: [Location; 1],
     partial_fingerprints: Fingerprints,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    suppressions: Vec<Suppression>,
     properties: ResultProperties<'s>,
+}
+
+#[derive(Serialize)]
+struct Suppression {
+    kind: &'static str,
+    justification: String,
 }
 
 impl<'s> SarifResult<'s> {
@@ -256,11 +294,7 @@ impl<'s> SarifResult<'s> {
         uri: &str,
         identity: String,
     ) -> SarifResult<'s> {
-        let title = match (shaper.rules.rule(rule), shaper.rules.combination(rule)) {
-            (Some(rule), _) => rule.title.as_str(),
-            (None, Some(combination)) => combination.title.as_str(),
-            (None, None) => finding.rule,
-        };
+        let title = shaper.title(rule);
         let place = finding.at.map(|place| match place {
             PlaceShape::Cell { row, column } => format!("row {row}, {column}"),
             PlaceShape::Json { json_path } => json_path,
@@ -268,6 +302,7 @@ impl<'s> SarifResult<'s> {
         SarifResult {
             rule_id: finding.rule,
             rule_index: rule.0,
+            kind: None,
             level: level(finding.band),
             message: OwnedText {
                 text: format!("{title} ({}, {})", finding.category, finding.band.as_str()),
@@ -292,6 +327,7 @@ impl<'s> SarifResult<'s> {
                     .collect(),
             }],
             partial_fingerprints: Fingerprints { v1: identity },
+            suppressions: Vec::new(),
             properties: ResultProperties {
                 likelihood: finding.likelihood,
                 chain: finding.chain,
@@ -387,7 +423,7 @@ impl Notification {
     fn new(id: &'static str, text: String, uri: Option<String>) -> Notification {
         let level = match id {
             "failed" | "interrupted" => "error",
-            "skipped" => "note",
+            "skipped" | "note" => "note",
             _ => "warning",
         };
         let location = uri.map(|uri| Location {

@@ -13,8 +13,8 @@ use serde::{Serialize, Serializer};
 use super::Filter;
 use super::names::{self, NameCleaner};
 use crate::model::{
-    Band, CategoryCount, CategoryIndex, Class, Coverage, Evidence, Finding, Label, Place,
-    Sensitivity, Summary, Tally, Unique,
+    Band, CategoryCount, CategoryIndex, Class, Coverage, Evidence, Excepted, Finding, Label, Place,
+    RuleIndex, Sensitivity, Summary, Tally, Unique,
 };
 use crate::rules::RuleSet;
 
@@ -52,6 +52,31 @@ impl<'a> Shaper<'a> {
         FindingsShape { shaper: self, findings, path, chain }
     }
 
+    /// The findings that do not count, of those shown, each with what excepts it and why.
+    pub fn exceptions<'s>(
+        &'s self,
+        excepted: &'s [Excepted],
+        path: Option<&'s str>,
+        chain: &'s [&'static str],
+    ) -> Vec<ExceptionShape<'s>> {
+        let shown = excepted.iter().filter(|excepted| self.filter.shows(&excepted.finding));
+        shown.map(|excepted| self.exception(excepted, path, chain)).collect()
+    }
+
+    /// A finding that does not count.
+    pub fn exception<'s>(
+        &'s self,
+        excepted: &'s Excepted,
+        path: Option<&'s str>,
+        chain: &'s [&'static str],
+    ) -> ExceptionShape<'s> {
+        ExceptionShape {
+            exception: excepted.kind.as_str(),
+            why: Some(self.text(&excepted.reason)).filter(|why| !why.is_empty()),
+            finding: self.finding(&excepted.finding, path, chain),
+        }
+    }
+
     /// One finding.
     pub fn finding<'s>(
         &'s self,
@@ -84,7 +109,7 @@ impl<'a> Shaper<'a> {
 
     /// The numbers of a run.
     pub fn summary<'s>(&'s self, summary: &'s Summary) -> SummaryShape<'s> {
-        SummaryShape { rules: self.rules, summary }
+        SummaryShape { shaper: self, summary }
     }
 
     /// A path as reports show it: regulated data masked, bytes that are no UTF-8 as `\xNN`, and
@@ -97,6 +122,15 @@ impl<'a> Shaper<'a> {
     /// characters.
     pub fn text(&self, text: &str) -> String {
         names::name(text, self.names)
+    }
+
+    /// What a person calls what a rule finds; its id where it has no title.
+    pub(super) fn title(&self, index: RuleIndex) -> &'a str {
+        match (self.rules.rule(index), self.rules.combination(index)) {
+            (Some(rule), _) => &rule.title,
+            (None, Some(combination)) => &combination.title,
+            (None, None) => self.rules.rule_id(index),
+        }
     }
 
     /// What program and rules made a report.
@@ -169,6 +203,17 @@ pub struct FindingShape<'s> {
     pub(super) masked: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) fingerprint: Option<String>,
+}
+
+/// A finding that does not count as JSON: that of the finding, with `exception` (the kind) and `why`
+/// (the reason, where there is one).
+#[derive(Debug, Serialize)]
+pub struct ExceptionShape<'s> {
+    pub(super) exception: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) why: Option<String>,
+    #[serde(flatten)]
+    pub(super) finding: FindingShape<'s>,
 }
 
 /// The shown findings of a payload as a JSON array.
@@ -255,7 +300,7 @@ impl<T: Serialize, I: Iterator<Item = (CategoryIndex, T)> + Clone> Serialize for
 
 /// The numbers of a run as JSON.
 pub struct SummaryShape<'s> {
-    rules: &'s RuleSet,
+    shaper: &'s Shaper<'s>,
     summary: &'s Summary,
 }
 
@@ -270,10 +315,9 @@ impl Serialize for SummaryShape<'_> {
         let summary = self.summary;
         let by_id = |counts: &'_ std::collections::BTreeMap<CategoryIndex, u64>| {
             let entries: Vec<_> = counts.iter().map(|(index, count)| (*index, *count)).collect();
-            ById { rules: self.rules, entries: entries.into_iter() }
+            ById { rules: self.shaper.rules, entries: entries.into_iter() }
         };
-        let mut out = serializer
-            .serialize_struct("Summary", 13 + usize::from(summary.escalation.is_some()))?;
+        let mut out = serializer.serialize_struct("Summary", 16)?;
         out.serialize_field("seen", &tally(summary.seen))?;
         out.serialize_field("scanned", &tally(summary.scanned))?;
         out.serialize_field("partial", &tally(summary.partial))?;
@@ -282,6 +326,16 @@ impl Serialize for SummaryShape<'_> {
         out.serialize_field("files_with_findings", &summary.files_with_findings)?;
         out.serialize_field("findings", &by_id(&summary.findings))?;
         out.serialize_field("possible", &by_id(&summary.possible))?;
+        if !summary.excepted.is_empty() {
+            let kinds = summary.excepted.iter().map(|(kind, count)| (kind.as_str(), *count));
+            let kinds: std::collections::BTreeMap<&str, u64> = kinds.collect();
+            out.serialize_field("exceptions", &kinds)?;
+        }
+        if !summary.notes.is_empty() {
+            let notes: Vec<String> =
+                summary.notes.iter().map(|note| self.shaper.text(note)).collect();
+            out.serialize_field("notes", &notes)?;
+        }
         out.serialize_field("truncated", &summary.truncated)?;
         out.serialize_field("interrupted", &summary.interrupted)?;
         out.serialize_field("effect", &summary.effect)?;

@@ -278,6 +278,7 @@ impl Compiler<'_> {
             .and_then(|code| self.lists.get(&format!("country.{}", code.to_ascii_lowercase())));
         let country_terms = country_terms.map(|(_, terms)| terms.clone()).unwrap_or_default();
         let validator = raw.validator.as_ref().map(|validator| self.validator(validator));
+        let unless = self.unless(&raw.unless);
         let context = raw.context.as_ref().map(|context| self.context(context));
         let mut negative = raw.negative.as_ref().map(|context| self.context(context));
         if let (Some(context), Some(negative)) = (&context, &mut negative) {
@@ -313,6 +314,8 @@ impl Compiler<'_> {
             reach,
             boundary: boundary.flatten(),
             validator: validator.flatten(),
+            entropy: raw.entropy.as_ref().and_then(|entropy| u16::try_from(entropy.value).ok()),
+            unless,
             likelihood: percent(raw.likelihood.value),
             context,
             negative,

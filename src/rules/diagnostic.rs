@@ -121,6 +121,8 @@ codes! {
         CostTooHigh = "E033",
         /// A context names a list of terms that no pack defines.
         UnknownList = "E034",
+        /// An entry of `unless` states nothing, or an empty word.
+        EmptyUnless = "E035",
         /// The rule can read a byte more than 64 times.
         CostHigh = "W001",
         /// A keyword is short or so common that the rule is tried all the time.
@@ -181,6 +183,12 @@ codes! {
         BadDigest = "P020",
         /// The taxonomy has more categories than a policy can hold.
         TooManyCategories = "P021",
+        /// An exception names neither rules nor categories, or both.
+        BadException = "P022",
+        /// A path of an exception is no glob.
+        BadGlob = "P023",
+        /// A date is not `YYYY-MM-DD`, or is no day.
+        BadDate = "P024",
         /// A category or destination is approved on one side only, so that nothing flows.
         OneSidedApproval = "PW001",
         /// A rule that can never change an effect.
@@ -197,6 +205,8 @@ codes! {
         AnyoneRegulated = "PW007",
         /// A workflow has nobody who could approve its escalations, which then expire to block.
         NobodyApproves = "PW008",
+        /// An exception is about a category that `exceptable` does not list.
+        NotExceptable = "PW009",
     }
 }
 

@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use super::diagnostic::Code;
 use super::pack::{MIN_KEYWORD, Prose, RawCombination, RawContext, RawRule};
 use super::reader::{Located, Place, Reporter, shown};
-use super::{ByteSet, DIGIT_SEPARATORS, Rule, normalise_name, normalise_term, pattern};
+use super::{
+    ByteSet, DIGIT_SEPARATORS, Rule, VALUE_GROUPS, normalise_name, normalise_term, pattern,
+};
 use crate::model::{Band, Likelihood};
 
 /// Reads per byte past which a rule is refused.
@@ -129,7 +131,8 @@ fn common(keyword: &Located<String>, reporter: &mut Reporter<'_>) {
 
 fn shape(raw: &RawRule, reporter: &mut Reporter<'_>) {
     let Ok(hir) = pattern::parse(&raw.pattern.value) else { return };
-    for name in pattern::groups(&hir).iter().filter(|name| *name != "value") {
+    let groups = pattern::groups(&hir);
+    for name in groups.iter().filter(|name| !VALUE_GROUPS.contains(&name.as_str())) {
         let message = match name.as_str() {
             "" => "an unnamed group is captured and never read".to_owned(),
             name => format!("group `{}` is never read", shown(name)),

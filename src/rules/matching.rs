@@ -47,7 +47,7 @@ impl Compiler<'_> {
         Some(Matching { anchors, lead, max_length, reach })
     }
 
-    fn pattern(&mut self, pattern: &Located<String>) -> Option<Hir> {
+    pub(super) fn pattern(&mut self, pattern: &Located<String>) -> Option<Hir> {
         match pattern::parse(&pattern.value) {
             Ok(hir) => Some(hir),
             Err(PatternError::Syntax { message, offset }) => {
@@ -118,7 +118,7 @@ impl Compiler<'_> {
         Some((longest, reach))
     }
 
-    fn automaton_size(&mut self, pattern: &Located<String>, hir: &Hir) {
+    pub(super) fn automaton_size(&mut self, pattern: &Located<String>, hir: &Hir) {
         let config = thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_NFA));
         if thompson::Compiler::new().configure(config).build_from_hir(hir).is_err() {
             let message = format!("the automaton of the pattern exceeds {MAX_NFA} bytes");

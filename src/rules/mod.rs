@@ -21,6 +21,7 @@ mod lint;
 mod matching;
 mod compile;
 mod shared;
+mod unless;
 
 pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, LETTERS_LENGTH, Lead, Shape, WORDS_LENGTH};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
@@ -41,6 +42,14 @@ pub const MAX_CONTEXT: usize = 1024;
 
 /// The largest distance of a combination in bytes.
 pub const MAX_WITHIN: usize = 1024;
+
+/// Names of the groups that bound the value: of several, the first that holds a byte.
+pub const VALUE_GROUPS: [&str; 9] = [
+    "value", "value_2", "value_3", "value_4", "value_5", "value_6", "value_7", "value_8", "value_9",
+];
+
+/// How far to either side of a match its line is looked at by [`Unless::line`], in bytes.
+pub const LINE_REACH: usize = 512;
 
 /// Categories, in the order of `taxonomy.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +106,10 @@ pub struct Rule {
     pub boundary: Option<ByteSet>,
     /// The check that a match must pass.
     pub validator: Option<Validator>,
+    /// Entropy that the value has to exceed, in thousandths of a bit a character (Shannon 1948).
+    pub entropy: Option<u16>,
+    /// What a match may not be: one of these, and it is no finding.
+    pub unless: Vec<Unless>,
     /// Likelihood of a match that passed its validator, before evidence.
     pub likelihood: u8,
     /// Terms that raise the likelihood.
@@ -121,6 +134,21 @@ impl Rule {
         let context = self.context.as_ref();
         context.is_some_and(|it| it.required && (it.names_only || it.terms.is_empty()))
     }
+}
+
+/// What makes a match no finding: everything that is stated here holds. Of each list one entry has
+/// to; empty lists state nothing, and at least one is not empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unless {
+    /// Texts of which one stands anywhere in the value, in any case.
+    pub words: Vec<String>,
+    /// Byte regexes of which one matches somewhere in the value.
+    pub value: Vec<String>,
+    /// Byte regexes of which one matches somewhere in the whole match.
+    pub matched: Vec<String>,
+    /// Byte regexes of which one matches somewhere in the lines that the match lies on, as far as
+    /// they go [`LINE_REACH`] bytes before and behind it.
+    pub line: Vec<String>,
 }
 
 /// Words around a match that speak for or against it.

@@ -32,6 +32,10 @@ const MAX_COLUMNS: usize = 200;
 const MAX_KEYWORDS: usize = 200;
 /// The longest keyword in bytes.
 pub(super) const MAX_KEYWORD: usize = 32;
+/// The most entries of `unless` of a rule.
+const MAX_UNLESS: usize = 50;
+/// The most words or patterns of one list in an entry of `unless`.
+const MAX_UNLESS_TEXTS: usize = 2_000;
 /// The shortest keyword in bytes.
 pub(super) const MIN_KEYWORD: usize = 3;
 
@@ -72,6 +76,8 @@ pub(super) struct RawRule {
     pub reach: Option<Located<usize>>,
     pub boundary: Option<Located<String>>,
     pub validator: Option<Located<String>>,
+    pub entropy: Option<Located<usize>>,
+    pub unless: Vec<RawUnless>,
     pub likelihood: Located<usize>,
     pub context: Option<RawContext>,
     pub negative: Option<RawContext>,
@@ -108,6 +114,14 @@ pub(super) struct RawAnchors {
     pub keywords: Option<Vec<Located<String>>>,
     pub digits: Option<Located<(usize, usize)>>,
     pub shape: Option<Located<String>>,
+}
+
+pub(super) struct RawUnless {
+    pub at: Place,
+    pub words: Vec<Located<String>>,
+    pub value: Vec<Located<String>>,
+    pub matched: Vec<Located<String>>,
+    pub line: Vec<Located<String>>,
 }
 
 pub(super) struct RawContext {
@@ -192,6 +206,8 @@ fn rule(table: &mut Table<'_, '_, '_>) -> Option<RawRule> {
     let reach = table.number("reach", 1..MAX_REACH + 1);
     let boundary = table.text("boundary", MAX_PATTERN);
     let validator = table.text("validator", MAX_ID);
+    let entropy = table.thousandths("entropy", 0..8_000);
+    let unless = table.tables("unless", MAX_UNLESS, unless);
     let positive = table.table("context", context);
     let negative = table.table("negative", negative_context);
     let columns = table.texts("columns", MAX_COLUMNS, MAX_ID);
@@ -209,6 +225,8 @@ fn rule(table: &mut Table<'_, '_, '_>) -> Option<RawRule> {
         reach,
         boundary,
         validator,
+        entropy,
+        unless,
         likelihood: likelihood?,
         context: positive,
         negative,
@@ -267,6 +285,12 @@ fn anchors(table: &mut Table<'_, '_, '_>) -> RawAnchors {
         digits: table.number_or_pair("digits", 1..256),
         shape: table.text("shape", MAX_ID),
     }
+}
+
+fn unless(table: &mut Table<'_, '_, '_>) -> RawUnless {
+    let mut texts = |key| table.texts(key, MAX_UNLESS_TEXTS, MAX_PATTERN);
+    let [words, value, matched, line] = ["words", "value", "match", "line"].map(&mut texts);
+    RawUnless { at: table.at, words, value, matched, line }
 }
 
 fn context(table: &mut Table<'_, '_, '_>) -> RawContext {

@@ -152,6 +152,15 @@ impl<'t, 'r, 'a> Table<'t, 'r, 'a> {
         self.text(key, limit)
     }
 
+    /// A date, written as one or as a text; as a text.
+    pub fn text_or_date(&mut self, key: &'static str) -> Option<Located<String>> {
+        let (value, at) = self.value(key)?;
+        match value {
+            DeValue::Datetime(date) => Some(Located { value: date.to_string(), at }),
+            _ => self.as_text(key, value, at, 64),
+        }
+    }
+
     /// A whole number in a range.
     pub fn number(&mut self, key: &'static str, range: Range<usize>) -> Option<Located<usize>> {
         let (value, at) = self.value(key)?;
@@ -166,6 +175,31 @@ impl<'t, 'r, 'a> Table<'t, 'r, 'a> {
     ) -> Option<Located<usize>> {
         self.require(key);
         self.number(key, range)
+    }
+
+    /// A number with at most three decimals, in thousandths, in a range.
+    pub fn thousandths(
+        &mut self,
+        key: &'static str,
+        range: Range<usize>,
+    ) -> Option<Located<usize>> {
+        let (value, at) = self.value(key)?;
+        let number = match value {
+            DeValue::Integer(digits) => thousandths(digits.as_str()),
+            DeValue::Float(digits) => thousandths(digits.as_str()),
+            _ => None,
+        };
+        match number {
+            None => self.wrong_type(key, at, "a number with at most three decimals"),
+            Some(number) if range.contains(&number) => return Some(Located { value: number, at }),
+            Some(_) => {
+                let shown = |number: usize| format!("{}.{:03}", number / 1000, number % 1000);
+                let (low, high) = (shown(range.start), shown(range.end.saturating_sub(1)));
+                let message = format!("`{key}` is outside {low} to {high}");
+                self.reporter.report(at, Code::OutOfRange, message);
+            }
+        }
+        None
     }
 
     /// One number or a list of two, in a range.
@@ -410,6 +444,16 @@ impl<'t, 'r, 'a> Table<'t, 'r, 'a> {
     }
 }
 
+/// Thousandths of a number that is written with at most three decimals.
+fn thousandths(text: &str) -> Option<usize> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 6 || part.len() > 3 || !digits(whole) || !digits(part) {
+        return None;
+    }
+    format!("{whole}{part:0<3}").parse().ok()
+}
+
 /// A name from a pack as messages show it: cut, control characters escaped.
 pub(crate) fn shown(name: &str) -> String {
     let mut shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
@@ -465,6 +509,14 @@ mod tests {
         assert_eq!(edit_distance("kitten", "sitting"), 3);
         assert_eq!(edit_distance("", "abc"), 3);
         assert_eq!(edit_distance("same", "same"), 0);
+    }
+
+    #[test]
+    fn thousandths_are_read_as_they_are_written() {
+        let read = ["3.5", "3", "0.125", "7.999", "3.1415", "1e1", "-1", "", ".5", "inf"];
+        let read = read.map(thousandths);
+        let [a, b, c, d] = [3500, 3000, 125, 7999].map(Some);
+        assert_eq!(read, [a, b, c, d, None, None, None, None, None, None]);
     }
 
     #[test]

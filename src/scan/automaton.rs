@@ -16,7 +16,7 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind, PatternID};
 use regex_syntax::hir::Hir;
 
-use crate::rules::{ByteSet, Rule};
+use crate::rules::{ByteSet, Rule, VALUE_GROUPS};
 
 /// States of a lazy DFA are forgotten past this many bytes a rule and worker.
 const CACHE_BYTES: usize = 512 * 1024;
@@ -78,7 +78,9 @@ impl Automaton {
             .build_from_nfa(nfa)
             .ok()?;
         let first = first_bytes(&hir);
-        let names_value = rule.pattern.contains("(?<value>") || rule.pattern.contains("(?P<value>");
+        let names_value = ["(?<value>", "(?P<value>", "(?<value_2>", "(?P<value_2>"]
+            .iter()
+            .any(|group| rule.pattern.contains(group));
         Some(Automaton { dfa, first, names_value, value: OnceLock::new() })
     }
 
@@ -135,8 +137,9 @@ impl Automaton {
         tried
     }
 
-    /// The span of the group `value` in the match `start..end`, or the whole match for a pattern
-    /// without that group or where the group took no part.
+    /// The span of the group `value` in the match `start..end`; of several, `value`, `value_2` and so
+    /// on, the first that holds a byte. The whole match for a pattern without such a group, or where
+    /// none took part.
     pub fn value_of(
         &self,
         workspace: &mut Workspace,
@@ -154,7 +157,9 @@ impl Automaton {
         let room = workspace.captures.get_or_insert_with(|| Box::new(machine.room()));
         let input = Input::new(text).span(start..end).anchored(Anchored::Yes);
         machine.search(room, &input);
-        room.captures.get_group(machine.group).map_or((start, end), |span| (span.start, span.end))
+        let spans = || machine.groups.iter().filter_map(|group| room.captures.get_group(*group));
+        let value = spans().find(|span| !span.is_empty()).or_else(|| spans().next());
+        value.map_or((start, end), |span| (span.start, span.end))
     }
 }
 
@@ -227,7 +232,8 @@ impl Shared {
 struct ValueMachine {
     short: BoundedBacktracker,
     long: PikeVM,
-    group: usize,
+    /// In the order in which they are asked for the value.
+    groups: Vec<usize>,
 }
 
 /// What one worker keeps of a [`ValueMachine`].
@@ -242,9 +248,11 @@ impl ValueMachine {
     fn new(rule: &Rule) -> Option<ValueMachine> {
         let hir = syntax::parse_with(&rule.pattern, &syntax_config()).ok()?;
         let nfa = compile(&hir, WhichCaptures::All)?;
-        let group = nfa.group_info().to_index(PatternID::ZERO, "value")?;
+        let groups = VALUE_GROUPS.iter();
+        let groups = groups.filter_map(|name| nfa.group_info().to_index(PatternID::ZERO, name));
+        let groups = groups.collect();
         let short = BoundedBacktracker::new_from_nfa(nfa.clone()).ok()?;
-        Some(ValueMachine { short, long: PikeVM::new_from_nfa(nfa).ok()?, group })
+        Some(ValueMachine { short, long: PikeVM::new_from_nfa(nfa).ok()?, groups })
     }
 
     fn room(&self) -> CaptureRoom {
@@ -342,6 +350,11 @@ mod tests {
         assert_eq!(value("key=[a-z]{1,9}", "key=abc;"), (0, 7));
         // The group took no part.
         assert_eq!(value("key=(?:(?<value>[a-z])|[0-9])", "key=7"), (0, 5));
+        // Of several groups the first that holds a byte.
+        let several = "key=(?:(?<value>a{0,3})-|(?<value_2>[b-z]{1,9});|(?<value_3>[0-9]{0,3})!)";
+        assert_eq!(value(several, "key=aa-"), (4, 6));
+        assert_eq!(value(several, "key=bc;"), (4, 6));
+        assert_eq!(value(several, "key=12!"), (4, 6));
         // The match ended where a byte behind it says so.
         assert_eq!(value(r"key(?<value>[a-z]{1,9}?)(?m:$)", "keyab\n"), (3, 5));
     }

@@ -16,6 +16,7 @@ use super::score::{Surroundings, score};
 use super::settle::{Retained, Scored, Settling};
 use super::structure::Tracker;
 use super::sweep::{Anchor, AnchorKind, LOOK_AHEAD, LOOK_BEHIND, Scratch};
+use super::unless;
 use super::validate::{self, Candidate, Verdict};
 use super::watch::{Group, GroupState, digits_from};
 use crate::model::{RuleIndex, Span};
@@ -378,6 +379,13 @@ impl Cursor {
         }
         let span = Span::new(view.offset(start), view.offset(end));
         if self.settling.has(index, span) {
+            return;
+        }
+        let value = view.text.get(start..end).unwrap_or_default();
+        let matched = (match_start, match_end.max(end));
+        if rule.entropy.is_some_and(|least| !unless::exceeds(value, least))
+            || plan.exclusions(position).is_some_and(|it| it.name(view.text, matched, (start, end)))
+        {
             return;
         }
         self.follow(view, span.start + 1);

@@ -22,6 +22,7 @@ mod score;
 mod settle;
 pub mod structure;
 pub mod sweep;
+mod unless;
 pub mod validate;
 mod watch;
 

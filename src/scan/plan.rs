@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock};
 use super::automaton::Automaton;
 use super::context::{Gate, MAX_TERM, Terms};
 use super::sweep::{AnchorKind, Kernel, Sweep};
+use super::unless::Exclusions;
 use super::watch::{self, Watch};
 use crate::model::{CategoryIndex, Class, RuleIndex, Sensitivity};
-use crate::rules::{Anchors, Combination, Rule, RuleSet, Shape};
+use crate::rules::{Anchors, Combination, LINE_REACH, Rule, RuleSet, Shape};
 
 /// What all scans of one rule set share. Automata and context terms are built when they are first
 /// needed.
@@ -18,6 +19,8 @@ pub struct Plan {
     sweep: Sweep,
     by_kind: Vec<Watch>,
     automata: Vec<OnceLock<Option<Automaton>>>,
+    /// By rule.
+    exclusions: Vec<OnceLock<Option<Exclusions>>>,
     gates: Vec<OnceLock<Option<Gate>>>,
     /// By combination.
     combination_gates: Vec<OnceLock<Gate>>,
@@ -89,6 +92,7 @@ impl Plan {
         Plan {
             sweep: Sweep::new(keywords, kernel),
             automata: rules.rules.iter().map(|_| OnceLock::new()).collect(),
+            exclusions: rules.rules.iter().map(|_| OnceLock::new()).collect(),
             gates: rules.rules.iter().map(|_| OnceLock::new()).collect(),
             combination_gates: rules.combinations.iter().map(|_| OnceLock::new()).collect(),
             by_kind,
@@ -105,6 +109,7 @@ impl Plan {
                     .map(|it| it.before)
                     .max()
                     .unwrap_or(0)
+                    .max(line_reach(rule))
             }),
             neighbourhood: LINE_WINDOW.max(within.unwrap_or(0) as u64),
             rules,
@@ -135,6 +140,12 @@ impl Plan {
     pub fn automaton(&self, position: usize) -> Option<&Automaton> {
         let rule = self.rules.rules.get(position)?;
         self.automata.get(position)?.get_or_init(|| Automaton::new(rule)).as_ref()
+    }
+
+    /// What a match of a rule must not be; none where the rule does not say.
+    pub fn exclusions(&self, position: usize) -> Option<&Exclusions> {
+        let rule = self.rules.rules.get(position).filter(|rule| !rule.unless.is_empty())?;
+        self.exclusions.get(position)?.get_or_init(|| Exclusions::new(rule)).as_ref()
     }
 
     /// The gate of the context that a rule requires; none where it requires none.
@@ -216,7 +227,12 @@ fn shortest(words: &[String]) -> Vec<String> {
 fn bytes_needed(rule: &Rule) -> u64 {
     let after = [&rule.context, &rule.negative].into_iter().flatten().map(|it| it.after).max();
     let window = rule.max_length.max(rule.reach);
-    (window + after.unwrap_or(0) + 8) as u64
+    (window + after.unwrap_or(0).max(line_reach(rule)) + 8) as u64
+}
+
+/// Bytes on either side of a match that `unless` of a rule looks at.
+fn line_reach(rule: &Rule) -> usize {
+    if rule.unless.iter().any(|unless| !unless.line.is_empty()) { LINE_REACH } else { 0 }
 }
 
 fn facts(rules: &RuleSet) -> Vec<Facts> {

@@ -73,6 +73,7 @@ pub fn parts() -> Parts {
         approved: [EMAIL].into_iter().collect(),
         opaque: None,
         release: None,
+        of_repository: false,
     };
     let named = texts(&["anna", "bert", "carl", "requester", "executor", "again", "samekey"]);
     let workflow = |id: &str, approvals| Workflow {
@@ -306,6 +307,7 @@ fn a_reason_is_one_line_of_bounded_length() {
         transform: None,
         reason: format!("Cards\n go\u{202e} nowhere {}", "on and on ".repeat(400)),
         shadow: false,
+        of_repository: false,
     };
     let parts = Parts { rules: vec![rule], ..parts() };
     let policy = Policy::compile(parts, &taxonomy(), [7; 32]).expect("sound");

@@ -162,6 +162,8 @@ fn the_page_and_the_starter_explain_every_key() {
         "[record]\n",
         "[limits]\n",
         "[policy]\n",
+        "[gate]\n",
+        "[[exception]]\n",
         "[[destination]]\n",
         "[[workflow]]\n",
         "[[workflow]]\n[workflow.bind]\n",

@@ -487,8 +487,8 @@ pub fn names(data: &[u8]) {
     let mut summary = Summary::default();
     summary.add(&report);
     let rules = RuleSet::default();
-    use respond::Format::{Csv, Human, Json, JsonLines, Sarif};
-    for format in [Human, Json, JsonLines, Csv, Sarif] {
+    use respond::Format::{Csv, Gate, GitHub, GitLab, Human, Json, JsonLines, Sarif};
+    for format in [Human, Json, JsonLines, Csv, Sarif, Gate, GitHub, GitLab] {
         let options = respond::Options { format, filter: respond::Filter::all(), colour: false };
         let mut writer = Writer::new(Vec::new(), options, &rules, &Keeps);
         writer.begin().expect("memory takes all");
@@ -498,10 +498,14 @@ pub fn names(data: &[u8]) {
         text.lines().for_each(assert_seen);
         let parses = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok();
         match format {
-            Json | Sarif => assert!(parses(&text), "one document"),
+            Json | Sarif | GitLab => assert!(parses(&text), "one document"),
             JsonLines => assert!(text.lines().all(parses), "one value a line"),
             Csv => assert_eq!(text.lines().count(), 3, "a header and a row a finding"),
-            Human => {}
+            GitHub => {
+                let commands = text.lines().filter(|line| line.starts_with("::")).count();
+                assert_eq!(commands + 1, text.lines().count(), "commands and the last line");
+            }
+            Human | Gate => {}
         }
     }
 }
@@ -569,6 +573,8 @@ fn report(path: PathBuf, name: &str) -> FileReport {
             finding(0, Place::Cell { row: 1, column: name.into() }),
             finding(5, Place::Json { json_path: format!("$.{name}").into(), key: name.into() }),
         ],
+        identities: Vec::new(),
+        excepted: Vec::new(),
         truncated: 0,
         digest: None,
         effect: None,

@@ -25,6 +25,17 @@ const RECORD: CategoryIndex = CategoryIndex(2);
 /// A value that stands in names only; the cleaner knows it.
 const PLANTED: &str = "219-09-9998";
 
+const FORMATS: [Format; 8] = [
+    Format::Human,
+    Format::Json,
+    Format::JsonLines,
+    Format::Csv,
+    Format::Sarif,
+    Format::Gate,
+    Format::GitHub,
+    Format::GitLab,
+];
+
 struct MasksPlanted;
 
 impl NameCleaner for MasksPlanted {
@@ -83,6 +94,56 @@ fn sarif() {
 }
 
 #[test]
+fn gate() {
+    let text = render(Format::Gate, Filter::all());
+    // Said once, however many findings there are.
+    assert_eq!(text.matches("- Take the values out").count(), 1);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn gate_in_colour() {
+    let coloured = write(Format::Gate, Filter::all(), true, &reports());
+    let plain = render(Format::Gate, Filter::all());
+    assert!(coloured.contains("\x1b[") && !plain.contains('\x1b'));
+    assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
+}
+
+#[test]
+fn github() {
+    let text = render(Format::GitHub, Filter::all());
+    let kinds = ["::error ", "::warning ", "::notice "].map(|kind| {
+        let at_start = text.lines().filter(|line| line.starts_with(kind)).count();
+        assert_eq!(text.matches(kind).count(), at_start, "{kind}");
+        at_start
+    });
+    assert_eq!(kinds, [8, 1, 2]);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn gitlab() {
+    let text = render(Format::GitLab, Filter::all());
+    let report: Value = serde_json::from_str(&text).expect("one JSON document");
+    let entries = report.as_array().expect("an array");
+    let fingerprints: std::collections::BTreeSet<&str> =
+        entries.iter().map(|it| it["fingerprint"].as_str().expect("a text")).collect();
+    assert_eq!(fingerprints.len(), entries.len(), "each entry is another one");
+    for entry in entries {
+        let severity = entry["severity"].as_str().expect("a text");
+        assert!(["info", "minor", "major", "critical", "blocker"].contains(&severity));
+        assert!(entry["location"]["lines"]["begin"].as_u64() >= Some(1));
+        for field in ["description", "check_name"] {
+            assert!(entry[field].as_str().is_some_and(|text| !text.is_empty()), "{field}");
+        }
+        assert!(entry["location"]["path"].is_string());
+    }
+    let empty = write(Format::GitLab, Filter::all(), false, &[]);
+    assert_eq!(serde_json::from_str::<Value>(&empty).expect("JSON"), Value::Array(Vec::new()));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
 fn sarif_follows_its_schema() {
     let mut schema: Value =
         serde_json::from_str(include_str!("../data/sarif-2.1.0.schema.json")).expect("the schema");
@@ -92,7 +153,8 @@ fn sarif_follows_its_schema() {
         language.as_object_mut().expect("a property").remove("pattern");
     }
     let validator = jsonschema::validator_for(&schema).expect("a JSON schema");
-    for reports in [reports(), Vec::new()] {
+    let held = FileReport { effect: Some(Effect::Escalate), ..customers() };
+    for reports in [reports(), vec![held, reports().remove(4)], Vec::new()] {
         let text = write(Format::Sarif, Filter::all(), false, &reports);
         let document: Value = serde_json::from_str(&text).expect("one JSON document");
         let errors: Vec<String> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
@@ -119,6 +181,18 @@ fn sarif_indices_point_at_their_rules() {
         let index = result["ruleIndex"].as_u64().expect("an index");
         assert_eq!(run["tool"]["driver"]["rules"][index as usize]["id"], result["ruleId"]);
     }
+}
+
+/// A result that is no failure has no level (section 3.27.10).
+#[test]
+fn sarif_puts_to_review_what_a_person_decides() {
+    let held = FileReport { effect: Some(Effect::Escalate), ..customers() };
+    let text = write(Format::Sarif, Filter::all(), false, &[held]);
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    let results = document["runs"][0]["results"].as_array().expect("results");
+    let kinds: Vec<_> = results.iter().map(|it| (it["kind"].as_str(), &it["level"])).collect();
+    let (review, note) = ((Some("review"), &Value::from("none")), (None, &Value::from("note")));
+    assert_eq!(kinds, [review, review, review, note]);
 }
 
 #[test]
@@ -190,7 +264,7 @@ fn an_unknown_category_is_refused() {
 
 #[test]
 fn no_form_writes_planted_values_or_control_characters() {
-    for format in [Format::Human, Format::Json, Format::JsonLines, Format::Csv, Format::Sarif] {
+    for format in FORMATS {
         let text = render(format, Filter::all());
         assert!(text.contains("20"), "the fixture was rendered");
         assert!(!text.contains(PLANTED), "{format:?}");
@@ -212,7 +286,7 @@ fn a_failing_destination_is_an_error() {
         }
     }
     let rules = rules();
-    for format in [Format::Human, Format::Json, Format::JsonLines, Format::Csv, Format::Sarif] {
+    for format in FORMATS {
         let options = Options { format, filter: Filter::all(), colour: false };
         let mut writer = Writer::new(Full, options, &rules, &MasksPlanted);
         let begun = writer.begin();
@@ -236,6 +310,7 @@ fn write(format: Format, filter: Filter, colour: bool, reports: &[FileReport]) -
     let rules = rules();
     let options = Options { format, filter, colour };
     let mut writer = Writer::new(Vec::new(), options, &rules, &MasksPlanted);
+    writer = writer.excepting([PAN].into_iter().collect());
     let mut summary = Summary::default();
     writer.begin().expect("begin");
     for report in reports {
@@ -344,6 +419,8 @@ fn customers() -> FileReport {
             },
             Finding { evidence: Evidence::default(), ..finding(0, SSN, 3000, 40) },
         ],
+        identities: Vec::new(),
+        excepted: Vec::new(),
         truncated: 1,
         digest: None,
         effect: Some(Effect::Block),
@@ -433,6 +510,8 @@ fn rules() -> RuleSet {
         reach: 9,
         boundary: None,
         validator: None,
+        entropy: None,
+        unless: Vec::new(),
         likelihood: 40,
         context: None,
         negative: None,

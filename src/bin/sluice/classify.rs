@@ -320,6 +320,8 @@ fn human(
         chain: respond::chain(classified.format),
         label: Some(classified.label),
         findings: classified.findings,
+        identities: Vec::new(),
+        excepted: Vec::new(),
         truncated: classified.truncated,
         digest: None,
         effect,

@@ -31,6 +31,9 @@ use crate::scan::stop_flag;
 use crate::state::{refused, state_dir};
 use crate::{UsageError, kernel, ledger};
 
+mod import;
+mod install;
+
 use select::Asked;
 
 /// The largest blob that is read unless more is asked for: 256 MiB.
@@ -41,7 +44,11 @@ const MAX_BLOB: u64 = 256 << 20;
 /// Exits 0 for allow, 1 for block, 3 for escalate, 2 for a wrong call or configuration, 4 for a failure
 /// inside or a repository that cannot be read.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     #[command(flatten)]
     selected: select::SelectionArguments,
 
@@ -81,16 +88,34 @@ pub struct Arguments {
     kernel: Kernel,
 }
 
+/// What stands beside the gate itself.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Import(import::Arguments),
+    Install(install::Arguments),
+    Uninstall(install::Uninstall),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     Human,
     Json,
     Jsonl,
     Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// A code quality report of GitLab
+    Gitlab,
 }
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match &arguments.command {
+        Some(Command::Import(arguments)) => return import::run(arguments),
+        Some(Command::Install(arguments)) => return install::run(arguments),
+        Some(Command::Uninstall(arguments)) => return install::remove(arguments),
+        None => {}
+    }
     let mut header = arguments.flow.header(Channel::Commit)?;
     header.grant = arguments.grant.as_deref().map(Claimed::new);
     check_header(&header).map_err(|error| UsageError(error.to_string()))?;
@@ -185,6 +210,7 @@ impl Run<'_> {
         let now = self.began.seconds();
         let shared = SharedFlow::new(policy, self.rules, header, attested, true, now);
         let mut writer = respond::Writer::new(output, presentation(arguments), self.rules, names);
+        writer = writer.excepting(*policy.exceptable());
         writer.begin()?;
         let mut report = |mut report: FileReport| {
             let decision = match &mut report.label {
@@ -290,10 +316,12 @@ impl Run<'_> {
 
 fn presentation(arguments: &Arguments) -> respond::Options {
     let format = match arguments.format {
-        Format::Human => respond::Format::Human,
+        Format::Human => respond::Format::Gate,
         Format::Json => respond::Format::Json,
         Format::Jsonl => respond::Format::JsonLines,
         Format::Sarif => respond::Format::Sarif,
+        Format::Github => respond::Format::GitHub,
+        Format::Gitlab => respond::Format::GitLab,
     };
     let colour = arguments.output.is_none()
         && io::stdout().is_terminal()

@@ -28,7 +28,8 @@ pub fn load(explicit: Option<&Path>, taxonomy: &Taxonomy) -> anyhow::Result<Load
     let Some(path) = find(explicit) else {
         let policy = Policy::defaults(taxonomy)
             .map_err(|_| UsageError("the rules have more categories than a policy holds".into()))?;
-        let config = Config { policy, settings: config::Settings::default() };
+        let config =
+            Config { policy, settings: config::Settings::default(), exceptions: Vec::new() };
         return Ok(Loaded { config, file: None });
     };
     let source = read(&path)?;

@@ -164,6 +164,7 @@ fn destinations(old: &Policy, new: &Policy) -> Vec<Class<DestinationCase>> {
                 crate::policy::Trust::External => 2,
                 crate::policy::Trust::Unknown => 3,
             }));
+            signature.push(found.map_or(0, |it| u64::from(it.of_repository)));
             let approved = found.map(|it| it.approved).unwrap_or_default();
             signature.extend(words(&approved));
             signature.push(found.and_then(|it| it.opaque).map_or(9, |effect| effect as u64));
