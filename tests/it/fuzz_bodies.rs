@@ -558,6 +558,7 @@ fn report(path: PathBuf, name: &str) -> FileReport {
     };
     FileReport {
         path,
+        commit: None,
         bytes: 10,
         outcome: Outcome::Scanned,
         problem: Some(name.to_owned()),

@@ -31,6 +31,9 @@ fn named_files_are_what_is_staged_of_them() {
     assert_eq!(places(&["--files", full.to_str().unwrap()]), [("a".to_owned(), 1)]);
     repository.stage("-odd", SSN);
     assert_eq!(places(&["--files", "--", "-odd"]), [("-odd".to_owned(), 1)]);
+    // A name that a subcommand has too is a file.
+    repository.stage("import", SSN);
+    assert_eq!(places(&["--files", "import"]), [("import".to_owned(), 1)]);
 }
 
 #[test]

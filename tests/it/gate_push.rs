@@ -116,6 +116,8 @@ fn the_variables_of_the_framework_stand_in_for_lines() {
     let remote = [("PRE_COMMIT_REMOTE_NAME", "origin"), ("PRE_COMMIT_REMOTE_URL", "/srv/x")];
     let range = [("PRE_COMMIT_FROM_REF", first.as_str()), ("PRE_COMMIT_TO_REF", second.as_str())];
     assert_eq!(commits(&gate(&[remote, range].concat())), [second.as_str()]);
+    // Where all hooks are run by hand there is no push, and it is that of the head.
+    assert_eq!(commits(&gate(&[("PRE_COMMIT", "1")])), [second.as_str()]);
     // Where all files go there is no range.
     let all = [("PRE_COMMIT_LOCAL_BRANCH", "refs/heads/main"), ("PRE_COMMIT_REMOTE_NAME", "new")];
     assert_eq!(gate(&all).len(), 2);

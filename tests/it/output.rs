@@ -389,6 +389,7 @@ fn customers() -> FileReport {
     let cell = |row, column: &str| Some(Box::new(Place::Cell { row, column: Arc::from(column) }));
     FileReport {
         path: PathBuf::from("./export/customers.csv"),
+        commit: None,
         bytes: 1_234_567,
         outcome: Outcome::Scanned,
         problem: None,
