@@ -31,6 +31,7 @@ mod fuzz_request;
 mod gate_forms;
 mod gate_install;
 mod gate_precommit;
+mod gate_record;
 mod gate_staged;
 mod generated;
 mod http;
