@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::repository::{Ran, Repository, SSN, ran};
 
@@ -25,10 +26,13 @@ fn uninstall(repository: &Repository) -> String {
     removed.out
 }
 
+/// Writes a hook by a program of its own: a file that another thread's child still holds open for
+/// writing cannot be executed.
 fn script(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    let write = "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\"";
+    let done = Command::new("sh").args(["-c", write]).arg(path).arg(text).status().unwrap();
+    assert!(done.success());
 }
 
 /// Everything in a folder: names, modes and bytes.
@@ -193,7 +197,9 @@ fn a_hook_without_its_program_fails() {
 
     // The program is moved away: what stands on PATH takes over, and without it nothing passes.
     let copy = repository.aside("sluice");
-    fs::copy(env!("CARGO_BIN_EXE_sluice"), &copy).unwrap();
+    // By a program of its own: what another thread's child still holds open cannot be executed.
+    let copied = ran(repository.command("cp").arg(env!("CARGO_BIN_EXE_sluice")).arg(&copy));
+    assert_eq!(copied.code, 0, "{copied:?}");
     let moved = ran(repository.command(copy.to_str().unwrap()).args(["gate", "install"]));
     assert!(moved.code == 0 && moved.out.contains("updated `"), "{moved:?}");
     fs::rename(&copy, repository.aside("elsewhere")).unwrap();
