@@ -12,6 +12,7 @@ mod added;
 mod change;
 mod files;
 mod history;
+pub mod import;
 mod inspect;
 pub mod install;
 mod lfs;

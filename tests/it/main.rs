@@ -32,6 +32,7 @@ mod gate_forms;
 mod gate_install;
 mod gate_precommit;
 mod gate_record;
+mod gate_import;
 mod gate_staged;
 mod generated;
 mod http;
