@@ -577,6 +577,7 @@ fn report(path: PathBuf, name: &str) -> FileReport {
         ],
         identities: Vec::new(),
         excepted: Vec::new(),
+        commit: None,
         truncated: 0,
         digest: None,
         effect: None,
