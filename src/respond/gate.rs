@@ -7,7 +7,7 @@ use std::io;
 use anstyle::Style;
 
 use super::human::{STRONG, Unread, band, grouped, of_band, of_effect, paint, plural};
-use super::shape::{PlaceShape, Shaper, recorded};
+use super::shape::{ExceptionShape, PlaceShape, Shaper, recorded};
 use crate::model::{Band, Class, Effect, FileReport, Finding, Outcome, Reason, Summary};
 use crate::policy::CategorySet;
 
@@ -56,7 +56,8 @@ impl Gate {
         let listed = listed(shaper, report);
         let shown = report.findings.iter().filter(|finding| shaper.filter.shows(finding)).count();
         self.unlisted += (shown - listed.len()) as u64;
-        if listed.is_empty() && !stopped {
+        let exceptions = shaper.exceptions(&report.excepted, None, &[]);
+        if listed.is_empty() && !stopped && exceptions.is_empty() {
             return Ok(());
         }
         let path = shaper.path(&report.path);
@@ -67,6 +68,11 @@ impl Gate {
         writeln!(out)?;
         for finding in listed {
             self.finding(out, shaper, &path, finding)?;
+        }
+        for ExceptionShape { exception, why, finding } in &exceptions {
+            let (line, column, rule) = (finding.line, finding.column, finding.rule);
+            let why = why.as_deref().map_or(String::new(), |why| format!(": {why}"));
+            writeln!(out, "  {path}:{line}:{column}  {rule}  excepted ({exception}){why}")?;
         }
         if report.truncated > 0 {
             writeln!(out, "  findings counted, not listed: {}", grouped(report.truncated))?;
@@ -109,7 +115,12 @@ impl Gate {
         )
     }
 
-    pub(super) fn finish(&mut self, out: &mut impl io::Write, summary: &Summary) -> io::Result<()> {
+    pub(super) fn finish(
+        &mut self,
+        out: &mut impl io::Write,
+        shaper: &Shaper,
+        summary: &Summary,
+    ) -> io::Result<()> {
         let advice = self.stops.advice(summary);
         if !advice.is_empty() {
             writeln!(out, "{}", paint(self.colour, "what to do", STRONG))?;
@@ -127,6 +138,9 @@ impl Gate {
         }
         writeln!(out)?;
         self.unread.write(out)?;
+        for note in &summary.notes {
+            writeln!(out, "note: {}", shaper.text(note))?;
+        }
         if summary.interrupted {
             writeln!(out, "interrupted: not every file was reached")?;
         }

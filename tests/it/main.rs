@@ -28,6 +28,7 @@ mod fuzz_bodies;
 mod fuzz_flow;
 mod fuzz_regressions;
 mod fuzz_request;
+mod gate_record;
 mod gate_import;
 mod gate_staged;
 mod generated;

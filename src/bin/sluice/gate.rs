@@ -1,5 +1,7 @@
 //! `sluice gate`: what is about to be committed or pushed becomes a decision.
 
+mod select;
+
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,8 +12,8 @@ use sluicegate::decode::{Encoding, Format as Input, Structure};
 use sluicegate::engine::{
     Arriving, Classified, Control, Desk, Judged, Options, ScannedNames, Settled, SharedFlow,
 };
-use sluicegate::gate::{self, GateError, Gated, Plan, Repository, Selection};
-use sluicegate::model::{Attested, Cause, Channel, Claimed, FlowHeader};
+use sluicegate::gate::{self, GateError, Gated, Plan, Selection, Watch};
+use sluicegate::model::{Attested, Cause, Channel, Claimed, FileReport, FlowHeader, Outcome};
 use sluicegate::policy::{Carrier, Flow, check_header};
 use sluicegate::record::pending::{Pending, PendingError};
 use sluicegate::record::{Macs, Moment, State};
@@ -23,12 +25,16 @@ use crate::decide::told;
 use crate::flow::{self, FlowArguments};
 use crate::key::fingerprint_key;
 use crate::output::Output;
+use crate::progress;
 use crate::register::{self, Loaded};
+use crate::scan::stop_flag;
 use crate::state::{refused, state_dir};
 use crate::{UsageError, kernel, ledger};
 
 mod import;
 mod install;
+
+use select::Asked;
 
 /// The largest blob that is read unless more is asked for: 256 MiB.
 const MAX_BLOB: u64 = 256 << 20;
@@ -43,9 +49,8 @@ pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// Look at everything that is tracked, not only at what is staged
-    #[arg(long)]
-    tracked: bool,
+    #[command(flatten)]
+    selected: select::SelectionArguments,
 
     /// Count findings of whole files, and not only those in lines that were added
     #[arg(long)]
@@ -114,7 +119,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut header = arguments.flow.header(Channel::Commit)?;
     header.grant = arguments.grant.as_deref().map(Claimed::new);
     check_header(&header).map_err(|error| UsageError(error.to_string()))?;
-    let repository = Repository::open(Path::new(".")).map_err(refuse)?;
+    let asked = select::ask(&arguments.selected, &mut header)?;
     let rules = crate::load::load_rules(&arguments.rules)?;
     let loaded = register::load(arguments.flow.config(), &rules.taxonomy)?;
     let began = clock::now()?;
@@ -162,7 +167,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         attested,
         began,
     };
-    run.perform(&repository, book)
+    run.perform(&asked, book)
 }
 
 /// What was decided of all that was looked at.
@@ -187,11 +192,13 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn perform(&self, repository: &Repository, state: Option<State>) -> anyhow::Result<ExitCode> {
+    fn perform(&self, asked: &Asked, state: Option<State>) -> anyhow::Result<ExitCode> {
         let arguments = self.arguments;
         let plan = Plan {
-            selection: if arguments.tracked { Selection::Tracked } else { Selection::Staged },
-            whole_files: arguments.whole_files || arguments.tracked,
+            selection: asked.selection.clone(),
+            whole_files: arguments.whole_files || asked.selection == Selection::Tracked,
+            filter: asked.filter.clone(),
+            force_exclude: arguments.selected.force_exclude(),
             max_blob_bytes: arguments.max_blob_size,
         };
         let output = match &arguments.output {
@@ -205,21 +212,32 @@ impl Run<'_> {
         let mut writer = respond::Writer::new(output, presentation(arguments), self.rules, names);
         writer = writer.excepting(*policy.exceptable());
         writer.begin()?;
-        let gated = gate::run(repository, &plan, scanner, &mut |mut report| {
+        let mut report = |mut report: FileReport| {
             let decision = match &mut report.label {
                 Some(label) => shared.decide(label),
                 None => shared.failed(),
             };
-            if report.outcome != sluicegate::model::Outcome::Skipped {
+            if report.outcome != Outcome::Skipped {
                 report.effect = Some(decision.effect);
                 report.reason = Some(shared.reason(&decision));
             }
             flow::show(self.shown, &mut report.findings);
             writer.file(&report)
-        });
-        let gated = gated.map_err(refuse)?;
-        if gated.is_empty() {
-            anstream::eprintln!("sluice: nothing is staged, so there is nothing to look at");
+        };
+        let gated = match &asked.repository {
+            Some(repository) if !arguments.selected.stdin() => progress::followed(|progress| {
+                let stop = stop_flag()?;
+                let watch = Watch { progress, stop: &stop };
+                gate::run(repository, &plan, scanner, watch, &mut report).map_err(refuse)
+            })?,
+            _ => {
+                let path = Path::new("standard input");
+                let bytes = select::payload(plan.max_blob_bytes)?;
+                gate::payload(&bytes, path, &plan, scanner, &mut report).map_err(refuse)?
+            }
+        };
+        for note in &gated.notes {
+            anstream::eprintln!("sluice: {note}");
         }
         let mut summary = gated.summary.clone();
         let answer = self.decide(gated, state)?;
