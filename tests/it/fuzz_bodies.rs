@@ -559,7 +559,6 @@ fn report(path: PathBuf, name: &str) -> FileReport {
     FileReport {
         commit: None,
         path,
-        commit: None,
         bytes: 10,
         outcome: Outcome::Scanned,
         problem: Some(name.to_owned()),
@@ -577,7 +576,6 @@ fn report(path: PathBuf, name: &str) -> FileReport {
         ],
         identities: Vec::new(),
         excepted: Vec::new(),
-        commit: None,
         truncated: 0,
         digest: None,
         effect: None,

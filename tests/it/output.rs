@@ -437,7 +437,6 @@ fn customers() -> FileReport {
     FileReport {
         commit: None,
         path: PathBuf::from("./export/customers.csv"),
-        commit: None,
         bytes: 1_234_567,
         outcome: Outcome::Scanned,
         problem: None,
@@ -471,7 +470,6 @@ fn customers() -> FileReport {
         identities: Vec::new(),
         excepted: Vec::new(),
         truncated: 1,
-        commit: None,
         digest: None,
         effect: Some(Effect::Block),
         reason: None,
