@@ -170,6 +170,17 @@ impl Repository {
         Ok(())
     }
 
+    /// The further parents of the next commit, where it is to be a merge.
+    pub(super) fn merging(&self) -> Result<Vec<ObjectId>, GateError> {
+        let text = match std::fs::read(self.inner.git_dir().join("MERGE_HEAD")) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(unreadable("`MERGE_HEAD`")(error)),
+        };
+        let ids = text.lines().map(|line| ObjectId::from_hex(line.trim()));
+        ids.map(|id| id.map_err(unreadable("`MERGE_HEAD`"))).collect()
+    }
+
     /// What a commit says of itself.
     pub(super) fn read_commit(&self, id: ObjectId) -> Result<Commit, GateError> {
         use gix::objs::commit::ref_iter::Token;

@@ -123,6 +123,27 @@ fn the_variables_of_the_framework_stand_in_for_lines() {
     assert_eq!(gate(&all).len(), 2);
 }
 
+#[test]
+fn a_hook_of_the_server_sees_what_is_in_quarantine() {
+    let (repository, remote, _) = with_remote();
+    use std::os::unix::fs::PermissionsExt;
+    let hook = remote.path("hooks/pre-receive");
+    let gate = env!("CARGO_BIN_EXE_sluice");
+    let script = format!(
+        "#!/bin/sh\nwhile read old new name; do '{gate}' gate --range $old..$new || exit 1; done\n"
+    );
+    std::fs::create_dir_all(remote.path("hooks")).unwrap();
+    std::fs::write(&hook, script).unwrap();
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    repository.committed("b", "one\n");
+    repository.git(&["push", "-q", "origin", "main"]);
+    repository.committed("c", SSN);
+    let refused = repository.try_git(&["push", "-q", "origin", "main"]);
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("nat.us_ssn"), "{said}");
+}
+
 const REGISTER: &str = r#"version = 1
 [[destination]]
 id = "private"
