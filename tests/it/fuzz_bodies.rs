@@ -557,8 +557,8 @@ fn report(path: PathBuf, name: &str) -> FileReport {
         context_hash: 1,
     };
     FileReport {
-        path,
         commit: None,
+        path,
         bytes: 10,
         outcome: Outcome::Scanned,
         problem: Some(name.to_owned()),
