@@ -81,6 +81,12 @@ impl Repository {
             trust,
         );
         let inner = opened.map_err(|error| GateError::NoRepository(error.to_string()))?;
+        if let Some(elsewhere) = std::env::var_os("GIT_OBJECT_DIRECTORY") {
+            let here = inner.to_thread_local().common_dir().join("objects");
+            if Path::new(&elsewhere).canonicalize().ok() != here.canonicalize().ok() {
+                return Err(GateError::Elsewhere);
+            }
+        }
         Ok(Repository { inner: inner.to_thread_local() })
     }
 
