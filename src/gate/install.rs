@@ -317,6 +317,10 @@ fi
     }
     body.extend(arguments);
     body.extend_from_slice(grant);
+    if hook == Hook::PrePush {
+        // Programs read what a push writes to standard output.
+        body.extend_from_slice(b" >&2");
+    }
     body.push(b'\n');
     let mut text = format!("{SHELL}{MARK}{}\n", digest(&body)).into_bytes();
     text.extend(body);

@@ -576,7 +576,6 @@ fn report(path: PathBuf, name: &str) -> FileReport {
         ],
         identities: Vec::new(),
         excepted: Vec::new(),
-        commit: None,
         truncated: 0,
         digest: None,
         effect: None,

@@ -470,7 +470,6 @@ fn customers() -> FileReport {
         identities: Vec::new(),
         excepted: Vec::new(),
         truncated: 1,
-        commit: None,
         digest: None,
         effect: Some(Effect::Block),
         reason: None,
