@@ -559,6 +559,7 @@ fn report(path: PathBuf, name: &str) -> FileReport {
     FileReport {
         commit: None,
         path,
+        commit: None,
         bytes: 10,
         outcome: Outcome::Scanned,
         problem: Some(name.to_owned()),
