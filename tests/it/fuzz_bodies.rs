@@ -559,7 +559,6 @@ fn report(path: PathBuf, name: &str) -> FileReport {
     FileReport {
         commit: None,
         path,
-        commit: None,
         bytes: 10,
         outcome: Outcome::Scanned,
         problem: Some(name.to_owned()),

@@ -437,7 +437,6 @@ fn customers() -> FileReport {
     FileReport {
         commit: None,
         path: PathBuf::from("./export/customers.csv"),
-        commit: None,
         bytes: 1_234_567,
         outcome: Outcome::Scanned,
         problem: None,
