@@ -26,7 +26,7 @@ mod staged;
 use std::path::PathBuf;
 
 pub use inspect::{Gated, Plan, Watch, payload, run};
-pub use push::{Update, updates};
+pub use push::{MAX_LINES_BYTES, Update, updates};
 pub use remote::{Remote, remote};
 pub use repository::Repository;
 

@@ -42,6 +42,9 @@ impl GitHub {
             if !shape.evidence.is_empty() {
                 let _ = write!(text, " ({})", shape.evidence.join(", "));
             }
+            if let Some(commit) = &report.commit {
+                let _ = write!(text, ", in commit {commit}");
+            }
             // One of band possible is hardly what the reason speaks of.
             if !reason.is_empty() && shape.band > Band::Possible {
                 let _ = write!(text, "\n{reason}");
