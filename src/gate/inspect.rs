@@ -1,16 +1,19 @@
 //! Blobs are scanned, and what they add is counted.
 
+use std::collections::BTreeSet;
+
 use gix::bstr::ByteSlice;
 
 use super::added::Added;
 use super::change::{self, Change, Difference};
+use super::exceptions::{Exceptions, Looked, Said};
 use super::repository::{Content, Repository, as_path};
 use super::staged::Staged;
 use super::{GateError, Selection};
 use crate::Scanner;
 use crate::classify::LabelBuilder;
 use crate::engine::Classified;
-use crate::model::{Coverage, FileReport, Finding, Label, Outcome, Reason, Summary};
+use crate::model::{CategoryIndex, Coverage, FileReport, Finding, Label, Outcome, Reason, Summary};
 use crate::respond::chain;
 
 /// Findings of all files together that are kept; more are counted.
@@ -25,6 +28,8 @@ pub struct Plan {
     pub whole_files: bool,
     /// Larger blobs are not read, which is partial coverage.
     pub max_blob_bytes: u64,
+    /// What excepts findings.
+    pub exceptions: Exceptions,
 }
 
 /// What all that was looked at adds.
@@ -40,6 +45,8 @@ pub struct Gated {
     pub summary: Summary,
     /// What names exactly this: `tree` with the id of the tree that a commit would have.
     pub identity: String,
+    /// Categories of findings that something excepts.
+    pub excepted: BTreeSet<CategoryIndex>,
     /// Whether all of it could be read.
     pub failed: bool,
 }
@@ -78,13 +85,14 @@ pub fn run(
         total.add(&inspected);
         report(inspected.report)?;
     }
-    Ok(total.finish(scanner, identity))
+    Ok(total.finish(plan, scanner, identity))
 }
 
 /// What became of one change.
 struct Inspected {
     report: FileReport,
     counts: LabelBuilder,
+    said: Said,
 }
 
 #[derive(Default)]
@@ -94,11 +102,15 @@ struct Total {
     findings: Vec<Finding>,
     truncated: u64,
     summary: Summary,
+    excepted: BTreeSet<CategoryIndex>,
+    said: Said,
 }
 
 impl Total {
     fn add(&mut self, inspected: &Inspected) {
         let report = &inspected.report;
+        self.said.merge(inspected.said.clone());
+        self.excepted.extend(report.excepted.iter().map(|it| it.finding.category));
         self.summary.add(report);
         self.counts.merge(inspected.counts.clone());
         if let Some(label) = &report.label {
@@ -109,8 +121,10 @@ impl Total {
         self.truncated += report.truncated + report.findings.len().saturating_sub(room) as u64;
     }
 
-    fn finish(self, scanner: &Scanner, identity: String) -> Gated {
+    fn finish(mut self, plan: &Plan, scanner: &Scanner, identity: String) -> Gated {
         let failed = self.summary.failed.files > 0;
+        let everything = plan.selection == Selection::Tracked && !failed;
+        self.summary.notes = plan.exceptions.notes(&self.said, scanner.rules(), everything);
         let mut coverage = self.coverage.unwrap_or_else(Coverage::complete);
         if failed {
             coverage.join(&Coverage::partial(Reason::Error));
@@ -121,6 +135,7 @@ impl Total {
             truncated: self.truncated,
             summary: self.summary,
             identity,
+            excepted: self.excepted,
             failed,
         }
     }
@@ -131,7 +146,7 @@ fn inspect(repository: &Repository, plan: &Plan, scanner: &Scanner, change: &Cha
     if !change::is_blob(change.kind) {
         let mut report = FileReport::new(path, 0, Outcome::Skipped);
         report.problem = Some("a submodule: its own repository has its own gate".to_owned());
-        return Inspected { report, counts: LabelBuilder::new() };
+        return Inspected { report, counts: LabelBuilder::new(), said: Said::default() };
     }
     let bytes = match repository.blob(change.id, plan.max_blob_bytes) {
         Ok(Content::Whole(bytes)) => bytes,
@@ -141,7 +156,7 @@ fn inspect(repository: &Repository, plan: &Plan, scanner: &Scanner, change: &Cha
             report.problem = Some(problem);
             let coverage = Coverage::partial(Reason::Limit);
             report.label = Some(LabelBuilder::new().finish(scanner.rules(), coverage));
-            return Inspected { report, counts: LabelBuilder::new() };
+            return Inspected { report, counts: LabelBuilder::new(), said: Said::default() };
         }
         Err(error) => return failed(path, &error),
     };
@@ -154,7 +169,10 @@ fn inspect(repository: &Repository, plan: &Plan, scanner: &Scanner, change: &Cha
         added(repository, plan, change, &bytes)
     };
     match added {
-        Ok(added) => counted(path, bytes.len() as u64, classified, &added, scanner),
+        Ok(added) => {
+            let commit = change.commit.map(|id| id.to_string());
+            counted(plan, scanner, (path, commit), &bytes, classified, &added)
+        }
         Err(error) => failed(path, &error),
     }
 }
@@ -177,11 +195,12 @@ fn added(
 }
 
 fn counted(
-    path: std::path::PathBuf,
-    bytes: u64,
+    plan: &Plan,
+    scanner: &Scanner,
+    (path, commit): (std::path::PathBuf, Option<String>),
+    bytes: &[u8],
     classified: Classified,
     added: &Added,
-    scanner: &Scanner,
 ) -> Inspected {
     let Classified { label, findings, truncated, format } = classified;
     let mut coverage = label.coverage;
@@ -190,8 +209,13 @@ fn counted(
         coverage.join(&Coverage::partial(Reason::Limit));
     }
     let mut counts = LabelBuilder::new();
-    let mut report = FileReport::new(path, bytes, Outcome::Scanned);
-    report.findings = findings.into_iter().filter(|it| added.touches(it.span)).collect();
+    let complete = truncated == 0;
+    let looked = Looked { path: &path, commit, bytes, format, findings: &findings, complete };
+    let sorted = plan.exceptions.sort(&looked, scanner, |it| added.touches(it.span));
+    let mut report = FileReport::new(path, bytes.len() as u64, Outcome::Scanned);
+    report.findings = sorted.findings;
+    report.identities = sorted.identities;
+    report.excepted = sorted.excepted;
     for finding in &report.findings {
         let value = finding.fingerprint.map_or(0, |it| u128::from_be_bytes(it.0));
         counts.add(finding.category, finding.likelihood, value);
@@ -202,11 +226,11 @@ fn counted(
     report.label = Some(counts.clone().finish(scanner.rules(), coverage));
     report.truncated = truncated;
     report.chain = chain(format);
-    Inspected { report, counts }
+    Inspected { report, counts, said: sorted.said }
 }
 
 fn failed(path: std::path::PathBuf, error: &GateError) -> Inspected {
     let mut report = FileReport::new(path, 0, Outcome::Failed);
     report.problem = Some(error.to_string());
-    Inspected { report, counts: LabelBuilder::new() }
+    Inspected { report, counts: LabelBuilder::new(), said: Said::default() }
 }

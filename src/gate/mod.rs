@@ -10,11 +10,15 @@
 
 mod added;
 mod change;
+mod exceptions;
+mod governing;
 mod inspect;
 pub mod install;
 mod repository;
 mod staged;
 
+pub use exceptions::{BASELINE, Baseline, BaselineError, Exceptions, Known};
+pub use governing::{FILE, Governing, GoverningError, Machine, govern};
 pub use inspect::{Gated, Plan, run};
 pub use repository::Repository;
 

@@ -6,7 +6,10 @@ use std::io;
 
 use anstyle::Style;
 
-use super::human::{STRONG, Unread, band, grouped, of_band, of_effect, paint, plural};
+use super::human::{
+    STRONG, Unread, band, grouped, of_band, of_effect, paint, plural, write_excepted,
+    write_exceptions, write_notes,
+};
 use super::shape::{PlaceShape, Shaper, recorded};
 use crate::model::{Band, Class, Effect, FileReport, Finding, Outcome, Reason, Summary};
 use crate::policy::CategorySet;
@@ -56,7 +59,8 @@ impl Gate {
         let listed = listed(shaper, report);
         let shown = report.findings.iter().filter(|finding| shaper.filter.shows(finding)).count();
         self.unlisted += (shown - listed.len()) as u64;
-        if listed.is_empty() && !stopped {
+        let exceptions = shaper.exceptions(&report.excepted, None, &[]);
+        if listed.is_empty() && !stopped && exceptions.is_empty() {
             return Ok(());
         }
         let path = shaper.path(&report.path);
@@ -68,6 +72,7 @@ impl Gate {
         for finding in listed {
             self.finding(out, shaper, &path, finding)?;
         }
+        write_exceptions(out, &exceptions)?;
         if report.truncated > 0 {
             writeln!(out, "  findings counted, not listed: {}", grouped(report.truncated))?;
         }
@@ -109,7 +114,12 @@ impl Gate {
         )
     }
 
-    pub(super) fn finish(&mut self, out: &mut impl io::Write, summary: &Summary) -> io::Result<()> {
+    pub(super) fn finish(
+        &mut self,
+        out: &mut impl io::Write,
+        shaper: &Shaper,
+        summary: &Summary,
+    ) -> io::Result<()> {
         let advice = self.stops.advice(summary);
         if !advice.is_empty() {
             writeln!(out, "{}", paint(self.colour, "what to do", STRONG))?;
@@ -126,7 +136,9 @@ impl Gate {
             write!(out, "; {count} of band possible, which the other forms list")?;
         }
         writeln!(out)?;
+        write_excepted(out, summary)?;
         self.unread.write(out)?;
+        write_notes(out, shaper, summary)?;
         if summary.interrupted {
             writeln!(out, "interrupted: not every file was reached")?;
         }

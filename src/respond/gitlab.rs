@@ -31,8 +31,10 @@ impl GitLab {
     ) -> io::Result<()> {
         let path = shaper.path(&report.path);
         let mut identities = Identities::default();
-        for finding in &report.findings {
-            let identity = data_encoding::HEXLOWER.encode(&identities.next(shaper.rules, finding));
+        for (at, finding) in report.findings.iter().enumerate() {
+            let identity = identities.next(shaper.rules, finding);
+            let identity = report.identities.get(at).unwrap_or(&identity);
+            let identity = data_encoding::HEXLOWER.encode(identity);
             if !shaper.filter.shows(finding) {
                 continue;
             }

@@ -27,6 +27,10 @@ use crate::register::{self, Loaded};
 use crate::state::{refused, state_dir};
 use crate::{UsageError, kernel, ledger};
 
+use governing::Governed;
+
+mod baseline;
+mod governing;
 mod import;
 mod install;
 
@@ -70,6 +74,9 @@ pub struct Arguments {
     #[command(flatten)]
     flow: FlowArguments,
 
+    #[command(flatten)]
+    governing: governing::Arguments,
+
     /// Use this grant: an approved escalation of the very same tree
     #[arg(long, value_name = "ID", help_heading = "Decision and record")]
     grant: Option<String>,
@@ -103,6 +110,14 @@ enum Format {
     Gitlab,
 }
 
+impl Arguments {
+    /// What is looked at.
+    fn selection(&self) -> Selection {
+        let all = self.tracked || self.governing.writes_baseline();
+        if all { Selection::Tracked } else { Selection::Staged }
+    }
+}
+
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
@@ -116,8 +131,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     check_header(&header).map_err(|error| UsageError(error.to_string()))?;
     let repository = Repository::open(Path::new(".")).map_err(refuse)?;
     let rules = crate::load::load_rules(&arguments.rules)?;
-    let loaded = register::load(arguments.flow.config(), &rules.taxonomy)?;
+    let mut loaded = register::load(arguments.flow.config(), &rules.taxonomy)?;
     let began = clock::now()?;
+    let selection = arguments.selection();
+    let governed = governing::govern(
+        &arguments.governing,
+        &repository,
+        &selection,
+        (&mut loaded, &mut header),
+        &rules,
+        &began,
+    )?;
     let settings = &loaded.config.settings;
     let recorded = arguments.flow.state_dir().is_some() || settings.record_required;
     if header.grant.is_some() && !recorded {
@@ -161,7 +185,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         header,
         attested,
         began,
+        governed: &governed,
+        selection,
     };
+    if arguments.governing.writes_baseline() {
+        return run.write_baseline(&repository);
+    }
     run.perform(&repository, book)
 }
 
@@ -184,16 +213,24 @@ struct Run<'a> {
     header: FlowHeader,
     attested: Attested,
     began: Moment,
+    governed: &'a Governed,
+    selection: Selection,
 }
 
 impl Run<'_> {
+    fn plan(&self) -> Plan {
+        let arguments = self.arguments;
+        Plan {
+            selection: self.selection.clone(),
+            whole_files: arguments.whole_files || self.selection == Selection::Tracked,
+            max_blob_bytes: arguments.max_blob_size,
+            exceptions: self.governed.exceptions.clone(),
+        }
+    }
+
     fn perform(&self, repository: &Repository, state: Option<State>) -> anyhow::Result<ExitCode> {
         let arguments = self.arguments;
-        let plan = Plan {
-            selection: if arguments.tracked { Selection::Tracked } else { Selection::Staged },
-            whole_files: arguments.whole_files || arguments.tracked,
-            max_blob_bytes: arguments.max_blob_size,
-        };
+        let plan = self.plan();
         let output = match &arguments.output {
             Some(path) => Output::file(path)?,
             None => Output::stdout(None),
@@ -215,6 +252,9 @@ impl Run<'_> {
                 report.reason = Some(shared.reason(&decision));
             }
             flow::show(self.shown, &mut report.findings);
+            for excepted in &mut report.excepted {
+                flow::show(self.shown, std::slice::from_mut(&mut excepted.finding));
+            }
             writer.file(&report)
         });
         let gated = gated.map_err(refuse)?;
@@ -222,6 +262,7 @@ impl Run<'_> {
             anstream::eprintln!("sluice: nothing is staged, so there is nothing to look at");
         }
         let mut summary = gated.summary.clone();
+        summary.notes.splice(0..0, self.governed.notes.iter().cloned());
         let answer = self.decide(gated, state)?;
         let effect = answer.judged.decision.effect;
         summary.effect = Some(effect);
@@ -254,7 +295,7 @@ impl Run<'_> {
                 format: text,
             }),
             stands_for: Some(gated.summary.seen.bytes),
-            excepted: Default::default(),
+            excepted: gated.excepted,
         };
         let Some(state) = state else {
             let mut none = |_: &Flow| -> Box<dyn Tokens> { Box::new(NoTokens) };
