@@ -75,7 +75,7 @@ pub struct Arguments {
     flow: FlowArguments,
 
     #[command(flatten)]
-    governing: governing::Arguments,
+    governing: governing::GoverningArguments,
 
     /// Use this grant: an approved escalation of the very same tree
     #[arg(long, value_name = "ID", help_heading = "Decision and record")]

@@ -96,7 +96,6 @@ pub(super) struct SecretsBaseline {
 
 #[derive(Deserialize)]
 struct Document {
-    #[serde(default)]
     results: HashMap<String, Vec<Entry>>,
 }
 

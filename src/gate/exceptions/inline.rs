@@ -18,8 +18,10 @@ const OWN: &[u8] = b"sluice:allow";
 const GITLEAKS: &[u8] = b"gitleaks:allow";
 const PRAGMA: &[u8] = b"pragma:";
 
-/// What ends a comment, which is no part of a reason.
-const ENDS: [&str; 7] = ["*/", "-->", "#}", "%>", "--%>", "*)", "\"\"\""];
+/// What ends a comment at the end of a line, which is no part of a reason.
+const ENDS: [&str; 5] = ["#}", "%>", "--%>", "*)", "\"\"\""];
+/// What ends one wherever it stands.
+const CLOSERS: [&str; 2] = ["*/", "-->"];
 /// What begins a comment before a pragma, as detect-secrets has them.
 const STARTS: [&str; 6] = ["#", "//", "/*", "'", "--", "<!--"];
 
@@ -138,7 +140,8 @@ fn own(rest: &[u8]) -> Option<(String, String)> {
         return None;
     }
     let text = String::from_utf8_lossy(rest);
-    let mut text = text.trim();
+    let end = CLOSERS.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
+    let mut text = text.get(..end).unwrap_or_default().trim();
     while let Some(less) = ENDS.iter().find_map(|end| text.strip_suffix(end)) {
         text = less.trim_end();
     }

@@ -13,7 +13,7 @@ use crate::register::{ENGINE, Loaded};
 /// Where policy comes from, and what is known already.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Configuration and baseline")]
-pub struct Arguments {
+pub struct GoverningArguments {
     /// Read the repository's `sluice.toml`, baseline and other lists of exceptions at this revision
     /// [default: HEAD]
     #[arg(long, value_name = "REV")]
@@ -37,7 +37,7 @@ fn day(text: &str) -> Result<Day, String> {
     Day::parse(text).ok_or_else(|| "a day as in `2027-02-26`".to_owned())
 }
 
-impl Arguments {
+impl GoverningArguments {
     /// Whether a baseline is to be written.
     pub fn writes_baseline(&self) -> bool {
         self.write_baseline.is_some()
@@ -64,7 +64,7 @@ pub struct Governed {
 /// Joins the register of the machine with the repository's file, and fills in what it says of the
 /// flow of a commit where the caller does not.
 pub fn govern(
-    arguments: &Arguments,
+    arguments: &GoverningArguments,
     repository: &Repository,
     selection: &Selection,
     (loaded, header): (&mut Loaded, &mut FlowHeader),
