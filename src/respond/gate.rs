@@ -114,12 +114,7 @@ impl Gate {
         )
     }
 
-    pub(super) fn finish(
-        &mut self,
-        out: &mut impl io::Write,
-        shaper: &Shaper,
-        summary: &Summary,
-    ) -> io::Result<()> {
+    pub(super) fn finish(&mut self, out: &mut impl io::Write, summary: &Summary) -> io::Result<()> {
         let advice = self.stops.advice(summary);
         if !advice.is_empty() {
             writeln!(out, "{}", paint(self.colour, "what to do", STRONG))?;
@@ -138,7 +133,7 @@ impl Gate {
         writeln!(out)?;
         write_excepted(out, summary)?;
         self.unread.write(out)?;
-        write_notes(out, shaper, summary)?;
+        write_notes(out, summary)?;
         if summary.interrupted {
             writeln!(out, "interrupted: not every file was reached")?;
         }

@@ -5,6 +5,7 @@ use std::io;
 
 use anstyle::{AnsiColor, Style};
 
+use super::names;
 use super::shape::{ExceptionShape, FindingShape, PlaceShape, Shaper, recorded};
 use crate::model::{Band, CategoryIndex, Effect, FileReport, Finding, Outcome, Summary, Tally};
 
@@ -77,7 +78,7 @@ impl Human {
         counts(out, shaper, summary)?;
         write_excepted(out, summary)?;
         self.unread.write(out)?;
-        write_notes(out, shaper, summary)?;
+        write_notes(out, summary)?;
         if summary.interrupted {
             writeln!(out, "\n{}", self.paint("interrupted: not every file was reached", STRONG))?;
         }
@@ -199,16 +200,12 @@ pub(super) fn write_excepted(out: &mut impl io::Write, summary: &Summary) -> io:
 }
 
 /// What else is to be said of a run.
-pub(super) fn write_notes(
-    out: &mut impl io::Write,
-    shaper: &Shaper,
-    summary: &Summary,
-) -> io::Result<()> {
+pub(super) fn write_notes(out: &mut impl io::Write, summary: &Summary) -> io::Result<()> {
     if !summary.notes.is_empty() {
         writeln!(out, "\nnotes")?;
     }
     for note in &summary.notes {
-        writeln!(out, "  {}", shaper.text(note))?;
+        writeln!(out, "  {}", names::escape(note))?;
     }
     Ok(())
 }

@@ -148,6 +148,7 @@ fn what_the_flow_of_a_commit_is_the_register_may_say() {
         &text.replace("workflow = \"commits\"\np", "workflow = \"comits\"\np"),
     );
     assert_eq!(repository.gated(&["--config", &wrong]).code, 2);
+    let machine = register(&repository, text);
     // A repository does not say it.
     repository.stage("sluice.toml", "version = 1\n[gate]\nworkflow = \"commits\"\n");
     let ran = repository.gated(&["--config", &machine]);

@@ -217,6 +217,8 @@ impl Exceptions {
             let mut claims = Vec::new();
             inline(looked, (&markers, &hidden), finding, rules, &mut used, &mut claims);
             self.listed(looked, finding, &identity, rules, &mut claims);
+            // What was written for this program speaks first.
+            claims.sort_by_key(|claim| claim.kind);
             for claim in &claims {
                 let lasts = claim.expires.is_none_or(|day| day >= self.today);
                 sorted.said.used.extend(claim.at.filter(|_| lasts).map(|at| (claim.kind, at)));
