@@ -41,7 +41,7 @@ impl Filter {
     }
 
     /// Why the file or directory at this path below its root is left out; none where it is not.
-    pub(super) fn skips(&self, below: &Path, is_directory: bool) -> Option<&'static str> {
+    pub(crate) fn skips(&self, below: &Path, is_directory: bool) -> Option<&'static str> {
         if self.exclude.is_match(below)
             || (is_directory && self.exclude_directories.is_match(below))
         {

@@ -165,6 +165,7 @@ impl<'a> Reader<'a> {
         };
         FileReport {
             path: item.root.join(&item.below),
+            commit: None,
             bytes: self.size.max(bytes),
             outcome,
             problem,

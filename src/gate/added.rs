@@ -39,9 +39,9 @@ impl Added {
         while let (Some(one), Some(other)) = (ours.peek(), theirs.peek()) {
             let shared = one.start.max(other.start)..one.end.min(other.end);
             if one.end <= other.end {
-                drop(ours.next())
+                ours.next();
             } else {
-                drop(theirs.next())
+                theirs.next();
             }
             if !shared.is_empty() {
                 both.push(shared);
@@ -67,23 +67,23 @@ impl Added {
 mod tests {
     use super::*;
 
-    fn lines(ranges: &[Range<u64>]) -> Added {
-        Added::Lines(ranges.to_vec())
+    fn lines<const N: usize>(ranges: [(u64, u64); N]) -> Added {
+        Added::Lines(ranges.map(|(start, end)| start..end).to_vec())
     }
 
     #[test]
     fn added_lines_are_whole_lines() {
-        assert_eq!(Added::between(b"", b"a\nb"), lines(&[0..3]));
-        assert_eq!(Added::between(b"a\nb\n", b"a\nb\n"), lines(&[]));
-        assert_eq!(Added::between(b"a\nb\n", b"a\nx\nb\n"), lines(&[2..4]));
+        assert_eq!(Added::between(b"", b"a\nb"), lines([(0, 3)]));
+        assert_eq!(Added::between(b"a\nb\n", b"a\nb\n"), lines([]));
+        assert_eq!(Added::between(b"a\nb\n", b"a\nx\nb\n"), lines([(2, 4)]));
         // Without its line feed the last line is another one.
-        assert_eq!(Added::between(b"a\nb", b"a\nb\nc\n"), lines(&[2..6]));
-        assert_eq!(Added::between(b"a\nb\n", b"a\n"), lines(&[]));
+        assert_eq!(Added::between(b"a\nb", b"a\nb\nc\n"), lines([(2, 6)]));
+        assert_eq!(Added::between(b"a\nb\n", b"a\n"), lines([]));
     }
 
     #[test]
     fn a_span_that_only_begins_or_ends_in_an_added_line_counts() {
-        let added = lines(&[10..20, 30..40]);
+        let added = lines([(10, 20), (30, 40)]);
         for (start, end, touches) in [
             (0, 10, false),
             (0, 11, true),
@@ -95,14 +95,14 @@ mod tests {
             assert_eq!(added.touches(Span { start, end }), touches, "{start}..{end}");
         }
         assert!(Added::All.touches(Span { start: 0, end: 0 }));
-        assert!(!lines(&[]).touches(Span { start: 0, end: 9 }));
+        assert!(!lines([]).touches(Span { start: 0, end: 9 }));
     }
 
     #[test]
     fn of_several_files_before_a_line_is_new_to_all() {
-        let ours = lines(&[0..10, 20..30]);
-        assert_eq!(ours.clone().and(lines(&[5..25])), lines(&[5..10, 20..25]));
+        let ours = lines([(0, 10), (20, 30)]);
+        assert_eq!(ours.clone().and(lines([(5, 25)])), lines([(5, 10), (20, 25)]));
         assert_eq!(ours.clone().and(Added::All), ours);
-        assert_eq!(ours.and(lines(&[10..20])), lines(&[]));
+        assert_eq!(ours.and(lines([(10, 20)])), lines([]));
     }
 }

@@ -1,6 +1,7 @@
 //! What changed between two trees, or between a tree and the index.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use gix::ObjectId;
 use gix::bstr::BString;
@@ -23,9 +24,27 @@ pub(super) struct Change {
     pub kind: EntryKind,
     /// The blob.
     pub id: ObjectId,
-    /// The blobs that it is compared with, one for each parent of a merge: a line was added if it
-    /// was to each of them. None: all lines were.
-    pub before: Vec<ObjectId>,
+    /// What it is compared with, one for each parent of a merge: a line was added if it was to each
+    /// of them. None: all lines were.
+    pub before: Vec<Before>,
+}
+
+/// What a file is compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    /// The blob that was there, or that has moved here unchanged.
+    Blob(ObjectId),
+    /// That of these files that is most like it, if one is: it was not there, and they went.
+    OneOf(Arc<Vec<Gone>>),
+}
+
+/// A file that is no longer where it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Gone {
+    /// Where it was.
+    pub path: BString,
+    /// Its blob.
+    pub id: ObjectId,
 }
 
 /// Everything that differs.
@@ -34,7 +53,7 @@ pub(super) struct Difference {
     /// What is new or other than it was, in the order of paths.
     pub changes: Vec<Change>,
     /// Files that are no longer where they were: what renamed ones are compared with.
-    pub gone: Vec<(BString, Held)>,
+    pub gone: Vec<Gone>,
 }
 
 impl Difference {
@@ -44,9 +63,44 @@ impl Difference {
             return;
         }
         let before = before.filter(|before| is_blob(before.kind) && is_blob(after.kind));
-        let before = before.map(|before| before.id).into_iter().collect();
+        let before = before.map(|before| Before::Blob(before.id)).into_iter().collect();
         self.changes.push(Change { commit: None, path, kind: after.kind, id: after.id, before });
     }
+
+    /// All that is new, with what may have moved there.
+    pub fn paired(self) -> Vec<Change> {
+        let Difference { mut changes, gone } = self;
+        if gone.is_empty() {
+            return changes;
+        }
+        let moved: HashSet<ObjectId> = gone.iter().map(|it| it.id).collect();
+        let gone = Arc::new(gone);
+        for change in changes.iter_mut().filter(|it| it.before.is_empty() && is_blob(it.kind)) {
+            change.before.push(if moved.contains(&change.id) {
+                Before::Blob(change.id)
+            } else {
+                Before::OneOf(Arc::clone(&gone))
+            });
+        }
+        changes
+    }
+}
+
+/// What a merge adds to each of its parents: `of_parents` says what differs from each. What is the
+/// same in one of them was not added by the merge.
+pub(super) fn merged(of_parents: Vec<Vec<Change>>) -> Vec<Change> {
+    let mut of_parents = of_parents.into_iter();
+    let mut changes = of_parents.next().unwrap_or_default();
+    for others in of_parents {
+        let mut others: HashMap<BString, Change> =
+            others.into_iter().map(|it| (it.path.clone(), it)).collect();
+        changes.retain_mut(|change| {
+            let other = others.remove(&change.path);
+            change.before.extend(other.iter().flat_map(|it| it.before.iter().cloned()));
+            other.is_some()
+        });
+    }
+    changes
 }
 
 /// Compares two trees; none is one that holds nothing.
@@ -104,7 +158,9 @@ pub(super) fn entry(
     let (new_tree, new_file) = split(after);
     match (old_file, new_file) {
         (old, Some(new)) => difference.add(path.clone(), old, new),
-        (Some(old), None) if is_blob(old.kind) => difference.gone.push((path.clone(), old)),
+        (Some(old), None) if is_blob(old.kind) => {
+            difference.gone.push(Gone { path: path.clone(), id: old.id });
+        }
         (_, None) => {}
     }
     if old_tree.is_some() || new_tree.is_some() {

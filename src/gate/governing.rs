@@ -4,10 +4,10 @@
 use gix::ObjectId;
 use gix::bstr::ByteSlice;
 
+use super::GateError;
 use super::exceptions::{BASELINE, Baseline, BaselineError, Exceptions, MAX_LIST_BYTES};
 use super::repository::{Content, Repository};
 use super::staged::Staged;
-use super::{GateError, Selection};
 use crate::config::{self, Config};
 use crate::model::Day;
 use crate::rules::{Diagnostics, Source, Taxonomy};
@@ -75,7 +75,7 @@ impl GoverningError {
 }
 
 /// Finds what governs: the register of the machine, joined with the repository's file at the head, or
-/// at the revision `from`. What is staged takes effect at the next commit; it has to hold all the same.
+/// at the revision `from`. Where a commit is `staging`, what is staged of it takes effect at the next commit; it has to hold all the same.
 ///
 /// # Errors
 ///
@@ -83,7 +83,7 @@ impl GoverningError {
 pub fn govern(
     repository: &Repository,
     from: Option<&str>,
-    selection: &Selection,
+    staging: bool,
     machine: &Machine<'_>,
 ) -> Result<Governing, GoverningError> {
     let commit = match from {
@@ -94,7 +94,7 @@ pub fn govern(
         || "of HEAD".to_owned(),
         |from| format!("of `{}`", crate::respond::escape(from)),
     );
-    let staging = *selection == Selection::Staged && from.is_none();
+    let staging = staging && from.is_none();
     let staged = if staging { Some(Staged::read(repository)?) } else { None };
     let read = Reading { repository, commit, staged: staged.as_ref() };
     let mut notes = Vec::new();

@@ -11,15 +11,27 @@
 mod added;
 mod change;
 mod exceptions;
+mod files;
 mod governing;
+mod history;
+pub mod import;
 mod inspect;
 pub mod install;
+mod lfs;
+mod push;
+mod remote;
+mod renames;
 mod repository;
+mod selected;
 mod staged;
+
+use std::path::PathBuf;
 
 pub use exceptions::{BASELINE, Baseline, BaselineError, Exceptions, Known};
 pub use governing::{FILE, Governing, GoverningError, Machine, govern};
-pub use inspect::{Gated, Plan, run};
+pub use inspect::{Gated, Plan, Watch, payload, run};
+pub use push::{Update, updates};
+pub use remote::{Remote, remote};
 pub use repository::Repository;
 
 use crate::respond::escape;
@@ -31,6 +43,19 @@ pub enum Selection {
     Staged,
     /// Everything that is staged or unchanged: the whole index.
     Tracked,
+    /// What each commit of `A..B` adds, or one commit.
+    Range(String),
+    /// What each commit adds that any reference or head leads to.
+    AllHistory,
+    /// What a push brings.
+    Push {
+        /// What git is about to write there.
+        updates: Vec<Update>,
+        /// The name of the remote: commits that its references are known to lead to are there.
+        remote: Option<String>,
+    },
+    /// These files, whole: what is staged under their paths, else what the working tree holds.
+    Files(Vec<PathBuf>),
 }
 
 /// Why a repository cannot be looked into. None of it is success.
@@ -56,6 +81,18 @@ pub enum GateError {
     /// A revision names no commit that is here.
     #[error("`{}` names no commit that is here; fetch it first (in CI: a deeper checkout)", escape(.0))]
     UnknownRevision(String),
+    /// A range that is none.
+    #[error("`{}` is neither `A..B` nor one revision", escape(.0))]
+    BadRange(String),
+    /// Lines that git does not write for its pre-push hook.
+    #[error("standard input is not what git tells its pre-push hook: `{}`", escape(.0))]
+    BadPush(String),
+    /// There are too many commits.
+    #[error("more than 5,000,000 commits; name fewer with `--range A..B`")]
+    TooManyCommits,
+    /// The caller wanted no more.
+    #[error("interrupted: nothing was decided")]
+    Interrupted,
     /// Folders nest too deep.
     #[error("folders nest deeper than 2,048")]
     TooDeep,
@@ -78,7 +115,10 @@ pub enum GateError {
 impl GateError {
     /// Whether the caller can mend it with another call.
     pub fn is_usage(&self) -> bool {
-        !matches!(self, GateError::Unreadable { .. } | GateError::Output(_))
+        !matches!(
+            self,
+            GateError::Unreadable { .. } | GateError::Output(_) | GateError::Interrupted
+        )
     }
 }
 

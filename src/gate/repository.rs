@@ -1,5 +1,6 @@
 //! The repository that is looked into: read in process, without hooks, filters or replaced objects.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use gix::bstr::{BStr, BString, ByteSlice};
@@ -8,6 +9,9 @@ use gix::open::Options;
 use gix::{ObjectId, ThreadSafeRepository};
 
 use super::GateError;
+
+/// Bytes of objects that each thread remembers.
+pub(super) const CACHE_BYTES: usize = 16 << 20;
 
 /// A repository. Cheap to clone; a clone for each thread.
 #[derive(Clone)]
@@ -27,6 +31,26 @@ impl std::fmt::Debug for Repository {
 pub(super) struct Held {
     pub kind: EntryKind,
     pub id: ObjectId,
+}
+
+/// What a commit says of itself.
+pub(super) struct Commit {
+    pub tree: ObjectId,
+    pub parents: Vec<ObjectId>,
+    /// When it was committed, in seconds, as its committer has it.
+    pub time: i64,
+}
+
+/// What threads make their own [`Repository`] of.
+pub(super) struct Shared(ThreadSafeRepository);
+
+impl Shared {
+    /// A repository for one thread.
+    pub fn local(&self) -> Repository {
+        let mut inner = self.0.to_thread_local();
+        inner.object_cache_size(CACHE_BYTES);
+        Repository { inner }
+    }
 }
 
 /// What may be read of an object.
@@ -94,10 +118,96 @@ impl Repository {
         Ok(id.map(gix::Id::detach))
     }
 
+    /// Everything that leads to a commit: all references, and the heads of all worktrees.
+    pub(super) fn tips(&self) -> Result<Vec<(BString, ObjectId)>, GateError> {
+        let mut tips = Vec::new();
+        self.references(|name, id| tips.push((name.to_owned(), id)))?;
+        let cannot = unreadable("a worktree");
+        let mut others: Vec<gix::Repository> = Vec::new();
+        for worktree in self.inner.worktrees().map_err(&cannot)? {
+            others.push(worktree.into_repo_with_possibly_inaccessible_worktree().map_err(&cannot)?);
+        }
+        others.push(self.inner.main_repo().map_err(&cannot)?);
+        others.push(self.inner.clone());
+        for inner in others {
+            let head = Repository { inner }.head()?;
+            tips.extend(head.map(|head| (BString::from("HEAD"), head)));
+        }
+        Ok(tips)
+    }
+
+    /// Commits that a remote is known to have, from when it was last fetched or pushed to.
+    pub(super) fn tracked_of(&self, remote: Option<&str>) -> Result<Vec<ObjectId>, GateError> {
+        let Some(remote) = remote else {
+            return Ok(Vec::new());
+        };
+        let prefix = format!("refs/remotes/{remote}/");
+        let mut ids = Vec::new();
+        self.references(|name, id| {
+            if name.starts_with(prefix.as_bytes()) {
+                ids.push(id);
+            }
+        })?;
+        Ok(ids.into_iter().filter_map(|id| self.commit_of(id)).collect())
+    }
+
+    /// The commit that an id leads to, if it is here.
+    pub(super) fn commit_of(&self, id: ObjectId) -> Option<ObjectId> {
+        let object = self.inner.try_find_object(id).ok()??;
+        Some(object.peel_to_kind(gix::object::Kind::Commit).ok()?.id)
+    }
+
+    /// Hands on every reference that points at an object: a symbolic one points at one of these.
+    fn references(&self, mut each: impl FnMut(&BStr, ObjectId)) -> Result<(), GateError> {
+        let cannot = unreadable("the references");
+        let platform = self.inner.references().map_err(&cannot)?;
+        for reference in platform.all().map_err(&cannot)? {
+            let reference = reference.map_err(&cannot)?;
+            if let Some(id) = reference.try_id() {
+                each(reference.name().as_bstr(), id.detach());
+            }
+        }
+        Ok(())
+    }
+
+    /// What a commit says of itself.
+    pub(super) fn read_commit(&self, id: ObjectId) -> Result<Commit, GateError> {
+        use gix::objs::commit::ref_iter::Token;
+        let commit = self.inner.find_commit(id).map_err(unreadable("a commit"))?;
+        let (mut tree, mut parents) = (None, Vec::new());
+        for token in commit.iter() {
+            match token.map_err(unreadable("a commit"))? {
+                Token::Tree { id } => tree = Some(id),
+                Token::Parent { id } => parents.push(id),
+                _ => break,
+            }
+        }
+        let tree = tree.ok_or_else(|| unreadable("a commit")("it has no tree"))?;
+        // Times only say in which order to look.
+        let time = commit.time().map_or(0, |time| time.seconds);
+        Ok(Commit { tree, parents, time })
+    }
+
+    /// Commits whose parents are not here though they name some.
+    pub(super) fn shallow(&self) -> Result<HashSet<ObjectId>, GateError> {
+        let commits =
+            self.inner.shallow_commits().map_err(unreadable("the list of shallow commits"))?;
+        Ok(commits.map_or_else(HashSet::new, |commits| commits.iter().copied().collect()))
+    }
+
+    /// A clone for another thread, which remembers objects that it has read.
+    pub(super) fn shared(&self) -> Shared {
+        Shared(self.inner.clone().into_sync())
+    }
+
+    /// Bytes of an object.
+    pub(super) fn size(&self, id: ObjectId) -> Result<u64, GateError> {
+        Ok(self.inner.find_header(id).map_err(unreadable("a blob"))?.size())
+    }
+
     /// The tree of a commit.
     pub(super) fn tree_of(&self, commit: ObjectId) -> Result<ObjectId, GateError> {
-        let commit = self.inner.find_commit(commit).map_err(unreadable("a commit"))?;
-        Ok(commit.tree_id().map_err(unreadable("a commit"))?.detach())
+        Ok(self.read_commit(commit)?.tree)
     }
 
     /// What a tree holds, in its order.

@@ -36,6 +36,8 @@ impl Outcome {
 pub struct FileReport {
     /// Path as walked: the argument joined with the path below it.
     pub path: PathBuf,
+    /// The commit that brought it, in hex, where one did.
+    pub commit: Option<String>,
     /// Bytes that count as seen: the size when the file was opened or met, or what was read if more.
     pub bytes: u64,
     /// What became of it.
@@ -81,6 +83,7 @@ impl FileReport {
     pub fn new(path: PathBuf, bytes: u64, outcome: Outcome) -> FileReport {
         FileReport {
             path,
+            commit: None,
             bytes,
             outcome,
             problem: None,

@@ -8,9 +8,9 @@ use anstyle::Style;
 
 use super::human::{
     STRONG, Unread, band, grouped, of_band, of_effect, paint, plural, write_excepted,
-    write_exceptions, write_notes,
 };
-use super::shape::{PlaceShape, Shaper, recorded};
+use super::names::escape;
+use super::shape::{ExceptionShape, PlaceShape, Shaper, recorded};
 use crate::model::{Band, Class, Effect, FileReport, Finding, Outcome, Reason, Summary};
 use crate::policy::CategorySet;
 
@@ -72,7 +72,11 @@ impl Gate {
         for finding in listed {
             self.finding(out, shaper, &path, finding)?;
         }
-        write_exceptions(out, &exceptions)?;
+        for ExceptionShape { exception, why, finding } in &exceptions {
+            let (line, column, rule) = (finding.line, finding.column, finding.rule);
+            let why = why.as_deref().map_or(String::new(), |why| format!(": {why}"));
+            writeln!(out, "  {path}:{line}:{column}  {rule}  excepted ({exception}){why}")?;
+        }
         if report.truncated > 0 {
             writeln!(out, "  findings counted, not listed: {}", grouped(report.truncated))?;
         }
@@ -133,7 +137,9 @@ impl Gate {
         writeln!(out)?;
         write_excepted(out, summary)?;
         self.unread.write(out)?;
-        write_notes(out, summary)?;
+        for note in &summary.notes {
+            writeln!(out, "note: {}", escape(note))?;
+        }
         if summary.interrupted {
             writeln!(out, "interrupted: not every file was reached")?;
         }

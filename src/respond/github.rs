@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use super::human::band;
-use super::shape::{Shaper, recorded};
+use super::shape::{ExceptionShape, Shaper, recorded};
 use crate::model::{Band, Effect, FileReport, Outcome, Summary};
 
 /// The highest effect of a file so far: what no file explains is said of the whole.
@@ -55,6 +55,22 @@ impl GitHub {
                 data(&text),
             )?;
         }
+        for excepted in &report.excepted {
+            if !shaper.filter.shows(&excepted.finding) {
+                continue;
+            }
+            let ExceptionShape { exception, why, finding } =
+                shaper.exception(excepted, None, &report.chain);
+            let why = why.map_or(String::new(), |why| format!(": {why}"));
+            writeln!(
+                out,
+                "::notice file={path},line={},col={},title={}::{}",
+                finding.line,
+                finding.column,
+                property(shaper.title(excepted.finding.rule)),
+                data(&format!("{}, excepted ({exception}){why}", finding.category)),
+            )?;
+        }
         let unread = report.outcome.as_str();
         let kind = match report.outcome {
             Outcome::Scanned if report.truncated == 0 => return Ok(()),
@@ -75,7 +91,15 @@ impl GitHub {
         writeln!(out, "::{kind} file={path},title=sluice::{}", data(&text))
     }
 
-    pub(super) fn finish(&self, out: &mut impl io::Write, summary: &Summary) -> io::Result<()> {
+    pub(super) fn finish(
+        &self,
+        out: &mut impl io::Write,
+        shaper: &Shaper,
+        summary: &Summary,
+    ) -> io::Result<()> {
+        for note in &summary.notes {
+            writeln!(out, "::notice title=sluice::{}", data(&names::escape(note)))?;
+        }
         if summary.interrupted {
             writeln!(out, "::error title=sluice::interrupted: not every file was reached")?;
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::identity::Identities;
-use super::shape::Shaper;
+use super::shape::{ExceptionShape, Shaper};
 use crate::model::{Band, Effect, FileReport, Outcome};
 
 /// Name of the check that speaks of what was not inspected.
@@ -34,7 +34,6 @@ impl GitLab {
         for (at, finding) in report.findings.iter().enumerate() {
             let identity = identities.next(shaper.rules, finding);
             let identity = report.identities.get(at).unwrap_or(&identity);
-            let identity = data_encoding::HEXLOWER.encode(identity);
             if !shaper.filter.shows(finding) {
                 continue;
             }
@@ -48,9 +47,30 @@ impl GitLab {
             let entry = Entry {
                 description,
                 check_name: shape.rule,
-                fingerprint: fingerprint(&path, &identity),
+                fingerprint: fingerprint(&path, identity),
                 severity: severity(shape.band, report.effect),
                 location: Location { path: &path, lines: Lines { begin: shape.line } },
+            };
+            self.entry(out, &entry)?;
+        }
+        for excepted in &report.excepted {
+            if !shaper.filter.shows(&excepted.finding) {
+                continue;
+            }
+            let ExceptionShape { exception, why, finding } =
+                shaper.exception(excepted, None, &report.chain);
+            let why = why.map_or(String::new(), |why| format!(": {why}"));
+            let title = shaper.title(excepted.finding.rule);
+            let place = format!("{exception} {} {}", finding.rule, finding.start);
+            let entry = Entry {
+                description: format!(
+                    "{title} ({})  {}. excepted ({exception}){why}",
+                    finding.category, finding.masked
+                ),
+                check_name: finding.rule,
+                fingerprint: fingerprint(&path, place.as_bytes()),
+                severity: "info",
+                location: Location { path: &path, lines: Lines { begin: finding.line } },
             };
             self.entry(out, &entry)?;
         }
@@ -68,7 +88,7 @@ impl GitLab {
         let left_out = report.outcome == Outcome::Skipped;
         let band = if left_out { Band::Possible } else { Band::Likely };
         let entry = Entry {
-            fingerprint: fingerprint(&path, COVERAGE),
+            fingerprint: fingerprint(&path, COVERAGE.as_bytes()),
             description: parts.join(": "),
             check_name: COVERAGE,
             severity: severity(band, report.effect),
@@ -90,7 +110,7 @@ impl GitLab {
 
 /// The identity of a finding, made another one in each file: GitLab takes entries with one
 /// fingerprint for one.
-fn fingerprint(path: &str, identity: &str) -> String {
+fn fingerprint(path: &str, identity: &[u8]) -> String {
     let mut hash = Sha256::new();
     hash.update(path);
     hash.update([0]);

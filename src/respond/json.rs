@@ -98,6 +98,8 @@ enum Line<'s> {
 #[derive(Serialize)]
 struct FileShape<'s> {
     path: &'s str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<&'s str>,
     bytes: u64,
     outcome: &'static str,
     problem: Option<String>,
@@ -117,6 +119,7 @@ impl<'s> FileShape<'s> {
     fn new(shaper: &'s Shaper, report: &'s FileReport, path: &'s str) -> FileShape<'s> {
         FileShape {
             path,
+            commit: report.commit.as_deref(),
             bytes: report.bytes,
             outcome: report.outcome.as_str(),
             problem: report.problem.as_deref().map(|problem| shaper.text(problem)),

@@ -10,7 +10,9 @@ use serde::Serialize;
 use super::identity::Identities;
 use super::names;
 use super::shape::{FindingShape, MadeBy, PlaceShape, Shaper, SummaryShape};
-use crate::model::{Band, Effect, FileReport, Law, Outcome, RuleIndex, Sensitivity, Summary};
+use crate::model::{
+    Band, Effect, ExceptionKind, FileReport, Law, Outcome, RuleIndex, Sensitivity, Summary,
+};
 
 /// Where the schema of this form lives.
 const SCHEMA: &str =
@@ -63,6 +65,45 @@ impl Sarif {
             }
             serde_json::to_writer(&mut *out, &result)?;
         }
+        self.excepted(out, shaper, report, &uri)
+    }
+
+    /// Results that do not count, each with what suppresses it (section 3.27.23).
+    fn excepted(
+        &mut self,
+        out: &mut impl io::Write,
+        shaper: &Shaper,
+        report: &FileReport,
+        uri: &str,
+    ) -> io::Result<()> {
+        // Their ordinals rest on those that count too.
+        let counting = report.findings.iter().map(|finding| (finding, None));
+        let not = report.excepted.iter().map(|excepted| (&excepted.finding, Some(excepted)));
+        let mut all: Vec<_> = counting.chain(not).collect();
+        all.sort_by_key(|(finding, _)| (finding.span.start, finding.span.end, finding.rule));
+        let mut identities = Identities::default();
+        for (finding, excepted) in all {
+            let identity = identities.next(shaper.rules, finding);
+            let Some(excepted) = excepted.filter(|_| shaper.filter.shows(finding)) else {
+                continue;
+            };
+            out.write_all(if self.results == 0 { b"\n" } else { b",\n" })?;
+            self.results += 1;
+            let shape = shaper.exception(excepted, None, &report.chain);
+            let identity = data_encoding::HEXLOWER.encode(&identity);
+            let mut result = SarifResult::new(shaper, finding.rule, shape.finding, uri, identity);
+            let kind = match excepted.kind {
+                ExceptionKind::Inline
+                | ExceptionKind::GitleaksAllow
+                | ExceptionKind::AllowlistSecret => "inSource",
+                _ => "external",
+            };
+            let exception = shape.exception;
+            let why = shape.why.map_or(String::new(), |why| format!(": {why}"));
+            let justification = format!("{exception}{why}");
+            result.suppressions = vec![Suppression { kind, justification }];
+            serde_json::to_writer(&mut *out, &result)?;
+        }
         Ok(())
     }
 
@@ -79,6 +120,9 @@ impl Sarif {
         if summary.interrupted {
             let text = "interrupted: not every file was reached".to_owned();
             self.notifications.push(Notification::new("interrupted", text, None));
+        }
+        for note in &summary.notes {
+            self.notifications.push(Notification::new("note", names::escape(note), None));
         }
         let invocation = Invocation {
             execution_successful: summary.failed.files == 0 && !summary.interrupted,
@@ -160,6 +204,7 @@ impl<'s> Driver<'s> {
             ("skipped", "A file was left out as asked"),
             ("truncated", "A file holds more findings than are listed"),
             ("interrupted", "The run was stopped before its end"),
+            ("note", "Something to know of the run"),
         ];
         let notifications =
             kinds.map(|(id, text)| NotificationKind { id, short_description: Text { text } });
@@ -230,7 +275,15 @@ struct SarifResult<'s> {
     message: OwnedText,
     locations: [Location; 1],
     partial_fingerprints: Fingerprints,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    suppressions: Vec<Suppression>,
     properties: ResultProperties<'s>,
+}
+
+#[derive(Serialize)]
+struct Suppression {
+    kind: &'static str,
+    justification: String,
 }
 
 impl<'s> SarifResult<'s> {
@@ -274,6 +327,7 @@ impl<'s> SarifResult<'s> {
                     .collect(),
             }],
             partial_fingerprints: Fingerprints { v1: identity },
+            suppressions: Vec::new(),
             properties: ResultProperties {
                 likelihood: finding.likelihood,
                 chain: finding.chain,
@@ -369,7 +423,7 @@ impl Notification {
     fn new(id: &'static str, text: String, uri: Option<String>) -> Notification {
         let level = match id {
             "failed" | "interrupted" => "error",
-            "skipped" => "note",
+            "skipped" | "note" => "note",
             _ => "warning",
         };
         let location = uri.map(|uri| Location {

@@ -557,6 +557,7 @@ fn report(path: PathBuf, name: &str) -> FileReport {
         context_hash: 1,
     };
     FileReport {
+        commit: None,
         path,
         bytes: 10,
         outcome: Outcome::Scanned,

@@ -41,7 +41,7 @@ fn what_a_baseline_knows_survives_moved_lines_and_renamed_files() {
     repository.write("a.txt", format!("\n\n{SSN}"));
     repository.git(&["add", "a.txt"]);
     repository.git(&["mv", "a.txt", "b.txt"]);
-    let ran = repository.gated(&[]);
+    let ran = repository.gated(&["--whole-files"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.out.contains("1 baseline"), "{ran:?}");
     // One more of the same is another finding, whatever was staged of the file.

@@ -31,6 +31,8 @@ mod fuzz_request;
 mod gate_baseline;
 mod gate_config;
 mod gate_exceptions;
+mod gate_record;
+mod gate_import;
 mod gate_staged;
 mod generated;
 mod http;

@@ -388,6 +388,7 @@ fn reports() -> Vec<FileReport> {
 fn customers() -> FileReport {
     let cell = |row, column: &str| Some(Box::new(Place::Cell { row, column: Arc::from(column) }));
     FileReport {
+        commit: None,
         path: PathBuf::from("./export/customers.csv"),
         bytes: 1_234_567,
         outcome: Outcome::Scanned,

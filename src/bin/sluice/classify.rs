@@ -311,6 +311,7 @@ fn human(
     let (effect, reason) = ruling.map(|it| (it.effect, it.reason)).unzip();
     let report = FileReport {
         path: path.unwrap_or_else(|| PathBuf::from("standard input")),
+        commit: None,
         bytes,
         outcome,
         problem: failure

@@ -1,5 +1,7 @@
 //! `sluice gate`: what is about to be committed or pushed becomes a decision.
 
+mod select;
+
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,8 +12,8 @@ use sluicegate::decode::{Encoding, Format as Input, Structure};
 use sluicegate::engine::{
     Arriving, Classified, Control, Desk, Judged, Options, ScannedNames, Settled, SharedFlow,
 };
-use sluicegate::gate::{self, GateError, Gated, Plan, Repository, Selection};
-use sluicegate::model::{Attested, Cause, Channel, Claimed, FlowHeader};
+use sluicegate::gate::{self, GateError, Gated, Plan, Selection, Watch};
+use sluicegate::model::{Attested, Cause, Channel, Claimed, FileReport, FlowHeader, Outcome};
 use sluicegate::policy::{Carrier, Flow, check_header};
 use sluicegate::record::pending::{Pending, PendingError};
 use sluicegate::record::{Macs, Moment, State};
@@ -23,7 +25,9 @@ use crate::decide::told;
 use crate::flow::{self, FlowArguments};
 use crate::key::fingerprint_key;
 use crate::output::Output;
+use crate::progress;
 use crate::register::{self, Loaded};
+use crate::scan::stop_flag;
 use crate::state::{refused, state_dir};
 use crate::{UsageError, kernel, ledger};
 
@@ -33,6 +37,8 @@ mod baseline;
 mod governing;
 mod import;
 mod install;
+
+use select::Asked;
 
 /// The largest blob that is read unless more is asked for: 256 MiB.
 const MAX_BLOB: u64 = 256 << 20;
@@ -47,9 +53,8 @@ pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// Look at everything that is tracked, not only at what is staged
-    #[arg(long)]
-    tracked: bool,
+    #[command(flatten)]
+    selected: select::SelectionArguments,
 
     /// Count findings of whole files, and not only those in lines that were added
     #[arg(long)]
@@ -110,14 +115,6 @@ enum Format {
     Gitlab,
 }
 
-impl Arguments {
-    /// What is looked at.
-    fn selection(&self) -> Selection {
-        let all = self.tracked || self.governing.writes_baseline();
-        if all { Selection::Tracked } else { Selection::Staged }
-    }
-}
-
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
@@ -129,19 +126,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut header = arguments.flow.header(Channel::Commit)?;
     header.grant = arguments.grant.as_deref().map(Claimed::new);
     check_header(&header).map_err(|error| UsageError(error.to_string()))?;
-    let repository = Repository::open(Path::new(".")).map_err(refuse)?;
+    let mut asked = select::ask(&arguments.selected, &mut header)?;
+    if arguments.governing.writes_baseline() {
+        asked.for_baseline(&arguments.selected)?;
+    }
     let rules = crate::load::load_rules(&arguments.rules)?;
     let mut loaded = register::load(arguments.flow.config(), &rules.taxonomy)?;
     let began = clock::now()?;
-    let selection = arguments.selection();
-    let governed = governing::govern(
-        &arguments.governing,
-        &repository,
-        &selection,
-        (&mut loaded, &mut header),
-        &rules,
-        &began,
-    )?;
+    let governed =
+        governing::govern(&arguments, &asked, (&mut loaded, &mut header), &rules, &began)?;
     let settings = &loaded.config.settings;
     let recorded = arguments.flow.state_dir().is_some() || settings.record_required;
     if header.grant.is_some() && !recorded {
@@ -186,12 +179,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         attested,
         began,
         governed: &governed,
-        selection,
     };
     if arguments.governing.writes_baseline() {
-        return run.write_baseline(&repository);
+        return run.write_baseline(&asked);
     }
-    run.perform(&repository, book)
+    run.perform(&asked, book)
 }
 
 /// What was decided of all that was looked at.
@@ -214,23 +206,24 @@ struct Run<'a> {
     attested: Attested,
     began: Moment,
     governed: &'a Governed,
-    selection: Selection,
 }
 
 impl Run<'_> {
-    fn plan(&self) -> Plan {
+    fn plan(&self, asked: &Asked) -> Plan {
         let arguments = self.arguments;
         Plan {
-            selection: self.selection.clone(),
-            whole_files: arguments.whole_files || self.selection == Selection::Tracked,
+            selection: asked.selection.clone(),
+            whole_files: arguments.whole_files || asked.selection == Selection::Tracked,
+            filter: asked.filter.clone(),
+            force_exclude: arguments.selected.force_exclude(),
             max_blob_bytes: arguments.max_blob_size,
             exceptions: self.governed.exceptions.clone(),
         }
     }
 
-    fn perform(&self, repository: &Repository, state: Option<State>) -> anyhow::Result<ExitCode> {
+    fn perform(&self, asked: &Asked, state: Option<State>) -> anyhow::Result<ExitCode> {
         let arguments = self.arguments;
-        let plan = self.plan();
+        let plan = self.plan(asked);
         let output = match &arguments.output {
             Some(path) => Output::file(path)?,
             None => Output::stdout(None),
@@ -242,12 +235,12 @@ impl Run<'_> {
         let mut writer = respond::Writer::new(output, presentation(arguments), self.rules, names);
         writer = writer.excepting(*policy.exceptable());
         writer.begin()?;
-        let gated = gate::run(repository, &plan, scanner, &mut |mut report| {
+        let mut report = |mut report: FileReport| {
             let decision = match &mut report.label {
                 Some(label) => shared.decide(label),
                 None => shared.failed(),
             };
-            if report.outcome != sluicegate::model::Outcome::Skipped {
+            if report.outcome != Outcome::Skipped {
                 report.effect = Some(decision.effect);
                 report.reason = Some(shared.reason(&decision));
             }
@@ -256,10 +249,21 @@ impl Run<'_> {
                 flow::show(self.shown, std::slice::from_mut(&mut excepted.finding));
             }
             writer.file(&report)
-        });
-        let gated = gated.map_err(refuse)?;
-        if gated.is_empty() {
-            anstream::eprintln!("sluice: nothing is staged, so there is nothing to look at");
+        };
+        let gated = match &asked.repository {
+            Some(repository) if !arguments.selected.stdin() => progress::followed(|progress| {
+                let stop = stop_flag()?;
+                let watch = Watch { progress, stop: &stop };
+                gate::run(repository, &plan, scanner, watch, &mut report).map_err(refuse)
+            })?,
+            _ => {
+                let path = Path::new("standard input");
+                let bytes = select::payload(plan.max_blob_bytes)?;
+                gate::payload(&bytes, path, &plan, scanner, &mut report).map_err(refuse)?
+            }
+        };
+        for note in &gated.notes {
+            anstream::eprintln!("sluice: {note}");
         }
         let mut summary = gated.summary.clone();
         summary.notes.splice(0..0, self.governed.notes.iter().cloned());

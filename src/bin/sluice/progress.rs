@@ -1,5 +1,6 @@
 //! A progress bar on standard error, where that is a terminal.
 
+use std::io::IsTerminal;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -46,6 +47,27 @@ pub fn follow(bar: &ProgressBar, progress: &Progress, end: &crossbeam_channel::R
         bar.set_position(progress.bytes.load(Relaxed));
         bar.tick();
     }
+}
+
+/// Does something of which `Progress` says how far it is, shown where standard error is a terminal.
+pub fn followed<T>(act: impl FnOnce(&Progress) -> T) -> T {
+    let progress = Progress::default();
+    if !std::io::stderr().is_terminal() {
+        return act(&progress);
+    }
+    let bar = bar();
+    let result = std::thread::scope(|scope| {
+        let (running, end) = crossbeam_channel::bounded(0);
+        scope.spawn(|| {
+            let end = end;
+            follow(&bar, &progress, &end);
+        });
+        let result = act(&progress);
+        drop(running);
+        result
+    });
+    bar.finish_and_clear();
+    result
 }
 
 fn style(template: &str) -> ProgressStyle {

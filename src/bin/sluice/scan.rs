@@ -320,7 +320,7 @@ impl Run<'_> {
 }
 
 /// Becomes true with the first signal to end; the second one ends the program at once.
-fn stop_flag() -> io::Result<Arc<AtomicBool>> {
+pub fn stop_flag() -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register_conditional_shutdown(

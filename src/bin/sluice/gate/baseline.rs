@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 
-use sluicegate::gate::{self, BASELINE, Baseline, Known, Repository};
+use sluicegate::gate::{self, BASELINE, Baseline, Known, Watch};
+use sluicegate::model::FileReport;
 
+use super::select::Asked;
 use super::{Run, refuse};
 use crate::UsageError;
 use crate::names::shown;
 use crate::output::Output;
+use crate::progress;
+use crate::scan::stop_flag;
 
 /// Days that lines hold unless another day is said.
 const DAYS: u32 = 90;
@@ -19,7 +23,10 @@ const REASON: &str = "was there when the baseline was written";
 impl Run<'_> {
     /// Writes a baseline of what is selected. Lines of an older one about findings that are still there
     /// stay as they are, unless they are expired or something else is asked for.
-    pub fn write_baseline(&self, repository: &Repository) -> anyhow::Result<ExitCode> {
+    pub fn write_baseline(&self, asked: &Asked) -> anyhow::Result<ExitCode> {
+        let Some(repository) = &asked.repository else {
+            return Err(UsageError("there is no repository here".to_owned()).into());
+        };
         let arguments = &self.arguments.governing;
         let path = match (arguments.baseline(), repository.worktree()) {
             (Some(path), _) => path,
@@ -39,13 +46,13 @@ impl Run<'_> {
         let (expires, reason) = arguments.terms();
         let until = expires.unwrap_or_else(|| self.governed.today.after(DAYS));
         let text = self.control.names.clean(reason.unwrap_or(REASON));
-        let mut plan = self.plan();
+        let mut plan = self.plan(asked);
         plan.whole_files = true;
         plan.exceptions = plan.exceptions.with_baseline(Baseline::default());
         let mut baseline = Baseline::default();
         let mut refused: BTreeMap<&str, u64> = BTreeMap::new();
         let (mut kept, mut unknown) = (0_u64, 0_u64);
-        let gated = gate::run(repository, &plan, self.control.scanner, &mut |report| {
+        let mut take = |report: FileReport| {
             for (finding, identity) in report.findings.iter().zip(&report.identities) {
                 if !plan.exceptions.admits(finding.category) {
                     *refused.entry(self.rules.category_id(finding.category)).or_default() += 1;
@@ -68,8 +75,12 @@ impl Run<'_> {
                 baseline.add(*identity, known);
             }
             Ok(())
-        });
-        let gated = gated.map_err(refuse)?;
+        };
+        let gated = progress::followed(|progress| {
+            let stop = stop_flag()?;
+            let watch = Watch { progress, stop: &stop };
+            gate::run(repository, &plan, self.control.scanner, watch, &mut take).map_err(refuse)
+        })?;
         if gated.failed || gated.truncated > 0 {
             anyhow::bail!("not everything could be read, so no baseline is written");
         }

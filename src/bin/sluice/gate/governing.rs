@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use sluicegate::RuleSet;
-use sluicegate::gate::{self, Exceptions, FILE, Machine, Repository, Selection};
+use sluicegate::gate::{self, Exceptions, FILE, Machine, Selection};
 use sluicegate::model::{Claimed, Day, FlowHeader};
 use sluicegate::record::Moment;
 
+use super::Arguments;
+use super::select::Asked;
 use crate::UsageError;
 use crate::register::{ENGINE, Loaded};
 
@@ -62,33 +64,47 @@ pub struct Governed {
 }
 
 /// Joins the register of the machine with the repository's file, and fills in what it says of the
-/// flow of a commit where the caller does not.
+/// flow of a commit where neither the caller nor a remote does.
 pub fn govern(
-    arguments: &GoverningArguments,
-    repository: &Repository,
-    selection: &Selection,
+    arguments: &Arguments,
+    asked: &Asked,
     (loaded, header): (&mut Loaded, &mut FlowHeader),
     rules: &RuleSet,
     began: &Moment,
 ) -> anyhow::Result<Governed> {
     let today = Day::of_seconds(began.seconds());
-    let register = loaded.source.as_ref().map(|source| (source, &loaded.config));
-    let machine = Machine { register, taxonomy: &rules.taxonomy, engine: ENGINE, today };
-    let from = arguments.config_from.as_deref();
-    let governing = gate::govern(repository, from, selection, &machine);
-    let governing = governing.map_err(|error| {
-        if error.is_usage() {
-            UsageError(error.to_string()).into()
-        } else {
-            anyhow::Error::new(error)
+    let from = arguments.governing.config_from.as_deref();
+    let governed = match &asked.repository {
+        Some(repository) => {
+            let register = loaded.source.as_ref().map(|source| (source, &loaded.config));
+            let machine = Machine { register, taxonomy: &rules.taxonomy, engine: ENGINE, today };
+            let staging = asked.selection == Selection::Staged && !arguments.selected.stdin();
+            let governing = gate::govern(repository, from, staging, &machine);
+            let governing = governing.map_err(|error| match error.is_usage() {
+                true => UsageError(error.to_string()).into(),
+                false => anyhow::Error::new(error),
+            })?;
+            if governing.of_repository {
+                let own = format!("`{FILE}` of the repository");
+                let file = loaded.file.take();
+                loaded.file = Some(file.map_or(own.clone(), |file| format!("{file} and {own}")));
+            }
+            loaded.config = governing.config;
+            Governed { exceptions: governing.exceptions, notes: governing.notes, today }
         }
-    })?;
-    if governing.of_repository {
-        let own = format!("`{FILE}` of the repository");
-        loaded.file =
-            Some(loaded.file.take().map_or(own.clone(), |file| format!("{file} and {own}")));
-    }
-    let settings = &governing.config.settings.gate;
+        None if from.is_some() => {
+            let message = "`--config-from` names a revision, and there is no repository here";
+            return Err(UsageError(message.to_owned()).into());
+        }
+        None => {
+            let config = &loaded.config;
+            let place = loaded.file.as_ref().map_or(String::new(), |file| format!("`{file}`"));
+            let (exceptable, stated) = (*config.policy.exceptable(), config.exceptions.clone());
+            let exceptions = Exceptions::new(exceptable, stated, place, today);
+            Governed { exceptions, notes: Vec::new(), today }
+        }
+    };
+    let settings = &loaded.config.settings.gate;
     let stated = [
         (&mut header.destination, &settings.destination),
         (&mut header.workflow, &settings.workflow),
@@ -99,6 +115,5 @@ pub fn govern(
             *field = stated.as_deref().map(Claimed::new);
         }
     }
-    loaded.config = governing.config;
-    Ok(Governed { exceptions: governing.exceptions, notes: governing.notes, today })
+    Ok(governed)
 }

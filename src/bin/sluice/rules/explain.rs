@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use sluicegate::RuleSet;
 use sluicegate::model::{Category, CategoryIndex, Likelihood, TermIndex};
-use sluicegate::rules::{Anchors, ByteSet, Combination, Context, Example, Lead, Rule};
+use sluicegate::rules::{Anchors, ByteSet, Combination, Context, Example, Lead, Rule, Unless};
 
 use super::{Folders, Format, anchor_kind, one_line, print, print_json, times, unknown_id};
 use crate::load::load_rules;
@@ -108,6 +108,12 @@ fn explain_rule(rules: &RuleSet, rule: &Rule) -> String {
             );
         }
         None => page.line("validator", "none"),
+    }
+    if let Some(entropy) = rule.entropy {
+        page.line("entropy", format_args!("more than {} bits a character", bits(entropy)));
+    }
+    for unless in &rule.unless {
+        page.line("unless", unless_text(unless));
     }
     page.0.push('\n');
 
@@ -223,6 +229,25 @@ fn category_ids<'a>(rules: &'a RuleSet, categories: &[CategoryIndex]) -> Vec<&'a
     categories.iter().map(|category| rules.category_id(*category)).collect()
 }
 
+/// Thousandths of a bit, in bits.
+fn bits(thousandths: u16) -> f64 {
+    f64::from(thousandths) / 1000.0
+}
+
+fn unless_text(unless: &Unless) -> String {
+    let lists = [
+        ("the value holds", &unless.words),
+        ("the value matches", &unless.value),
+        ("the match matches", &unless.matched),
+        ("its line matches", &unless.line),
+    ];
+    let filled = lists.iter().filter(|(_, texts)| !texts.is_empty());
+    filled
+        .map(|(what, texts)| format!("{what} `{}`", texts.join("` or `")))
+        .collect::<Vec<_>>()
+        .join(" and ")
+}
+
 /// A set of bytes as a character class: `[A-Za-z0-9_]`.
 fn class_text(set: &ByteSet) -> String {
     let mut text = String::from("[");
@@ -301,6 +326,8 @@ fn rule_json(rules: &RuleSet, rule: &Rule) -> Value {
                 "name": validator.as_str(),
                 "description": validator.description(),
             })),
+            "entropy": rule.entropy.map(bits),
+            "unless": rule.unless.iter().map(unless_json).collect::<Vec<_>>(),
             "likelihood": rule.likelihood,
             "likelihoods": likelihoods,
             "context": rule.context.as_ref().map(context),
@@ -312,6 +339,15 @@ fn rule_json(rules: &RuleSet, rule: &Rule) -> Value {
         }),
     );
     value
+}
+
+fn unless_json(unless: &Unless) -> Value {
+    json!({
+        "words": unless.words,
+        "value": unless.value,
+        "match": unless.matched,
+        "line": unless.line,
+    })
 }
 
 fn combination_json(rules: &RuleSet, rule: &Combination) -> Value {

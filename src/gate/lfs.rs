@@ -1,0 +1,88 @@
+//! Git LFS: what stands in the repository is a pointer, and the content lies beside it.
+//!
+//! The form of a pointer is that of the
+//! [specification](https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md).
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+use super::repository::Repository;
+
+/// Bytes of a pointer; the specification has it below 1,024.
+pub(super) const MAX_POINTER: usize = 1_024;
+
+/// What a pointer points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pointer {
+    /// SHA-256 of the content, in hex.
+    oid: String,
+    /// Bytes of the content.
+    pub size: u64,
+}
+
+impl Pointer {
+    /// Reads a pointer; none where a blob is something else.
+    pub fn read(blob: &[u8]) -> Option<Pointer> {
+        let text = std::str::from_utf8(blob).ok().filter(|_| blob.len() < MAX_POINTER)?;
+        let mut lines = text.lines();
+        if lines.next()? != "version https://git-lfs.github.com/spec/v1" {
+            return None;
+        }
+        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
+        let oid = value("oid sha256:")?;
+        let is_digest =
+            oid.len() == 64 && oid.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
+        let size = value("size ")?.parse().ok()?;
+        is_digest.then(|| Pointer { oid: oid.to_owned(), size })
+    }
+
+    /// The content; none where it is not here, is not what the pointer says, or has more bytes than
+    /// `limit`.
+    pub fn content(&self, repository: &Repository, limit: u64) -> Option<Vec<u8>> {
+        if self.size > limit {
+            return None;
+        }
+        let file = File::open(self.path(repository)?).ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        file.take(self.size + 1).read_to_end(&mut bytes).ok()?;
+        let is_this = bytes.len() as u64 == self.size && self.oid == hex(&Sha256::digest(&bytes));
+        is_this.then_some(bytes)
+    }
+
+    fn path(&self, repository: &Repository) -> Option<PathBuf> {
+        let objects = repository.folder().join("lfs").join("objects");
+        Some(objects.join(self.oid.get(..2)?).join(self.oid.get(2..4)?).join(&self.oid))
+    }
+}
+
+fn hex(digest: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_is_told_from_text_that_speaks_of_one() {
+        let oid = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393";
+        let text = |oid: &str, size: &str| {
+            format!("version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {size}\n")
+        };
+        assert_eq!(
+            Pointer::read(text(oid, "12345").as_bytes()),
+            Some(Pointer { oid: oid.to_owned(), size: 12_345 })
+        );
+        let long = text(oid, "1") + &"x".repeat(MAX_POINTER);
+        for other in [text("4d7a", "1"), text(oid, "-1"), text(&oid.to_uppercase(), "1"), long] {
+            assert_eq!(Pointer::read(other.as_bytes()), None, "{other}");
+        }
+        assert_eq!(Pointer::read(b"see version https://git-lfs.github.com/spec/v1"), None);
+    }
+}
