@@ -165,6 +165,53 @@ pub(super) fn ends(text: &str) -> Result<(Option<&str>, &str), GateError> {
 mod tests {
     use super::*;
 
+    /// A repository whose commits have these parents and times.
+    fn repository(commits: &[(&[usize], i64)]) -> (tempfile::TempDir, Repository, Vec<ObjectId>) {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = gix::init(folder.path()).unwrap();
+        let mut ids: Vec<ObjectId> = Vec::new();
+        for (parents, seconds) in commits {
+            let time = gix::date::Time::new(*seconds, 0);
+            let who = gix::actor::Signature { name: "A".into(), email: "a".into(), time };
+            let commit = gix::objs::Commit {
+                tree: ObjectId::empty_tree(gix::hash::Kind::Sha1),
+                parents: parents.iter().map(|it| ids[*it]).collect(),
+                author: who.clone(),
+                committer: who,
+                encoding: None,
+                message: ids.len().to_string().into(),
+                extra_headers: Vec::new(),
+            };
+            ids.push(inner.write_object(&commit).unwrap().detach());
+        }
+        (folder, Repository { inner }, ids)
+    }
+
+    #[test]
+    fn more_commits_than_the_limit_are_refused() {
+        let (_folder, repository, ids) = repository(&[(&[], 1), (&[0], 2), (&[1], 3)]);
+        assert_eq!(walk(&repository, &ids[2..], &[], 3).unwrap().ids, ids);
+        let refused = walk(&repository, &ids[2..], &[], 2);
+        assert!(matches!(refused, Err(GateError::TooManyCommits)));
+    }
+
+    #[test]
+    fn clocks_that_went_back_leave_no_commit_out() {
+        // 0 - 1 - 2 - 4 (to), and 2 - 3 (from), with any times.
+        let parents: [&[usize]; 5] = [&[], &[0], &[1], &[2], &[2]];
+        for seed in (0..243_i64).step_by(5) {
+            let time = |at: u32| seed / 3_i64.pow(at) % 3;
+            let commits: Vec<(&[usize], i64)> =
+                parents.iter().zip(0..).map(|(parents, at)| (*parents, time(at))).collect();
+            let (_folder, repository, ids) = repository(&commits);
+            let found = walk(&repository, &[ids[4]], &[ids[3]], 100).unwrap().ids;
+            assert!(found.contains(&ids[4]), "{seed}");
+            let is_sorted =
+                (1..5).all(|at| parents[at].iter().all(|it| time(*it as u32) <= time(at as u32)));
+            assert!(!is_sorted || found == [ids[4]], "{seed}: {found:?}");
+        }
+    }
+
     #[test]
     fn a_range_has_two_ends_and_a_revision_one() {
         assert_eq!(ends("a..b").unwrap(), (Some("a"), "b"));

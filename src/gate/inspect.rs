@@ -343,7 +343,7 @@ fn inspect_here(
     };
     let pointer = Pointer::read(&bytes);
     let content = pointer.as_ref().and_then(|it| it.content(repository, plan.max_blob_bytes));
-    let is_away = pointer.is_some() && content.is_none();
+    let is_away = content.is_none() && Pointer::is_meant(&bytes);
     let bytes = content.unwrap_or(bytes);
     let mut classified = scanner.scan(&bytes);
     if is_away {

@@ -1,7 +1,8 @@
 //! Git LFS: what stands in the repository is a pointer, and the content lies beside it.
 //!
 //! The form of a pointer is that of the
-//! [specification](https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md).
+//! [specification](https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md). One with extensions (`ext-0-...`)
+//! counts as the text that it is, and as a pointer whose content is not here.
 
 use std::fs::File;
 use std::io::Read;
@@ -27,16 +28,23 @@ impl Pointer {
     /// Reads a pointer; none where a blob is something else.
     pub fn read(blob: &[u8]) -> Option<Pointer> {
         let text = std::str::from_utf8(blob).ok().filter(|_| blob.len() < MAX_POINTER)?;
-        let mut lines = text.lines();
-        if lines.next()? != "version https://git-lfs.github.com/spec/v1" {
+        // These three lines and no other: what else stands there is content of its own.
+        let lines: Vec<&str> = text.strip_suffix('\n')?.split('\n').collect();
+        let &["version https://git-lfs.github.com/spec/v1", oid, size] = lines.as_slice() else {
             return None;
-        }
-        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
-        let oid = value("oid sha256:")?;
+        };
+        let oid = oid.strip_prefix("oid sha256:")?;
         let is_digest =
             oid.len() == 64 && oid.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
-        let size = value("size ")?.parse().ok()?;
+        let size: u64 =
+            size.strip_prefix("size ").filter(|it| !it.starts_with('+'))?.parse().ok()?;
         is_digest.then(|| Pointer { oid: oid.to_owned(), size })
+    }
+
+    /// Whether a blob that is no plain pointer begins as one: with extensions, or something behind it.
+    pub fn is_meant(blob: &[u8]) -> bool {
+        blob.len() < MAX_POINTER
+            && blob.starts_with(b"version https://git-lfs.github.com/spec/v1\n")
     }
 
     /// The content; none where it is not here, is not what the pointer says, or has more bytes than
@@ -83,6 +91,11 @@ mod tests {
         for other in [text("4d7a", "1"), text(oid, "-1"), text(&oid.to_uppercase(), "1"), long] {
             assert_eq!(Pointer::read(other.as_bytes()), None, "{other}");
         }
+        // A line more would not be in the content that is looked at in its place.
+        let more = text(oid, "1") + "ssn 574-22-8190\n";
+        assert_eq!(Pointer::read(more.as_bytes()), None);
+        let before = format!("ssn 574-22-8190\n{}", text(oid, "1"));
+        assert_eq!(Pointer::read(before.as_bytes()), None);
         assert_eq!(Pointer::read(b"see version https://git-lfs.github.com/spec/v1"), None);
     }
 }

@@ -30,7 +30,7 @@ use std::path::PathBuf;
 pub use exceptions::{BASELINE, Baseline, BaselineError, Exceptions, Known};
 pub use governing::{FILE, Governing, GoverningError, Machine, govern};
 pub use inspect::{Gated, Plan, Watch, payload, run};
-pub use push::{Update, updates};
+pub use push::{MAX_LINES_BYTES, Update, updates};
 pub use remote::{Remote, remote};
 pub use repository::Repository;
 

@@ -9,7 +9,7 @@ use gix::bstr::{BString, ByteSlice};
 use super::GateError;
 
 /// Bytes of the lines of one push.
-pub(super) const MAX_LINES_BYTES: usize = 64 << 20;
+pub const MAX_LINES_BYTES: usize = 64 << 20;
 
 /// One reference that is pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]

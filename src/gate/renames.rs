@@ -16,10 +16,10 @@ use super::repository::{Content, Repository};
 pub(super) const MAX_CANDIDATES: usize = 1_000;
 
 /// Bytes of a file that is compared with others.
-pub(super) const MAX_BYTES: u64 = 8 << 20;
+pub(super) const MAX_BYTES: u64 = 1 << 20;
 
 /// Bytes of all the files that one is compared with.
-pub(super) const MAX_TOTAL_BYTES: u64 = 256 << 20;
+pub(super) const MAX_TOTAL_BYTES: u64 = 8 << 20;
 
 /// The share of its bytes, in percent, that the larger of two files has in lines of the other at the
 /// least. As git.

@@ -14,6 +14,9 @@ use super::shape::{ExceptionShape, PlaceShape, Shaper, recorded};
 use crate::model::{Band, Class, Effect, FileReport, Finding, Outcome, Reason, Summary};
 use crate::policy::CategorySet;
 
+/// Digits of a commit's id that are shown.
+const SHORT: usize = 12;
+
 /// Rules that a piece of advice names.
 const NAMED: usize = 5;
 
@@ -35,7 +38,10 @@ struct Stops {
     exceptable: BTreeSet<String>,
     coverage: BTreeSet<Reason>,
     failed: bool,
+    /// Findings in what is staged, or in files.
     findings: bool,
+    /// Findings in commits that are there already.
+    committed: bool,
 }
 
 impl Gate {
@@ -65,6 +71,9 @@ impl Gate {
         }
         let path = shaper.path(&report.path);
         write!(out, "{}", paint(self.colour, &path, STRONG))?;
+        if let Some(commit) = &report.commit {
+            write!(out, "  in commit {}", commit.get(..SHORT).unwrap_or(commit))?;
+        }
         if let Some(effect) = report.effect {
             write!(out, "  {}", paint(self.colour, effect.as_str(), of_effect(effect)))?;
         }
@@ -167,7 +176,10 @@ fn counts(finding: &Finding) -> bool {
 impl Stops {
     fn add(&mut self, shaper: &Shaper, report: &FileReport, exceptable: &CategorySet) {
         for finding in listed(shaper, report) {
-            self.findings = true;
+            match report.commit {
+                Some(_) => self.committed = true,
+                None => self.findings = true,
+            }
             let category = shaper.rules.category(finding.category);
             self.classes.extend(category.map(|category| category.class));
             if exceptable.contains(finding.category) {
@@ -187,6 +199,11 @@ impl Stops {
         let mut advice = Vec::new();
         if self.findings {
             advice.push("Take the values out of the files and `git add` them again.".to_owned());
+        }
+        if self.committed {
+            let text = "Take the values out of each commit that brings them, as by `git rebase -i`: \
+                        a later commit that removes them leaves them in the history.";
+            advice.push(text.to_owned());
         }
         if self.classes.contains(&Class::Sec) {
             let text = "A secret that was ever pushed or shared has to be revoked where it was \
@@ -213,7 +230,7 @@ impl Stops {
             let text = "What cannot be read is never let through: see why above.";
             advice.push(text.to_owned());
         }
-        if effect == Effect::Block && self.findings {
+        if effect == Effect::Block && (self.findings || self.committed) {
             let text = "If it may go there, have the register approve the category for the \
                         destination, and name that with `--destination`.";
             advice.push(text.to_owned());
@@ -281,6 +298,9 @@ mod tests {
         ] {
             assert!(escalate.contains(part), "{escalate}");
         }
+        let committed = Stops { committed: true, ..Stops::default() };
+        let text = said(&committed, Some(Effect::Block), None);
+        assert!(text.contains("git rebase") && !text.contains("git add"), "{text}");
         assert!(!escalate.contains("revoked") && !escalate.contains("register"), "{escalate}");
         assert!(said(&stops, Some(Effect::Escalate), None).contains("--state-dir"));
     }

@@ -42,6 +42,9 @@ impl GitHub {
             if !shape.evidence.is_empty() {
                 let _ = write!(text, " ({})", shape.evidence.join(", "));
             }
+            if let Some(commit) = &report.commit {
+                let _ = write!(text, ", in commit {commit}");
+            }
             // One of band possible is hardly what the reason speaks of.
             if !reason.is_empty() && shape.band > Band::Possible {
                 let _ = write!(text, "\n{reason}");
@@ -91,14 +94,9 @@ impl GitHub {
         writeln!(out, "::{kind} file={path},title=sluice::{}", data(&text))
     }
 
-    pub(super) fn finish(
-        &self,
-        out: &mut impl io::Write,
-        shaper: &Shaper,
-        summary: &Summary,
-    ) -> io::Result<()> {
+    pub(super) fn finish(&self, out: &mut impl io::Write, summary: &Summary) -> io::Result<()> {
         for note in &summary.notes {
-            writeln!(out, "::notice title=sluice::{}", data(&names::escape(note)))?;
+            writeln!(out, "::notice title=sluice::{}", data(&super::escape(note)))?;
         }
         if summary.interrupted {
             writeln!(out, "::error title=sluice::interrupted: not every file was reached")?;

@@ -40,6 +40,9 @@ impl GitLab {
             let shape = shaper.finding(finding, None, &report.chain);
             let title = shaper.title(finding.rule);
             let mut description = format!("{title} ({})  {}", shape.category, shape.masked);
+            if let Some(commit) = &report.commit {
+                description = format!("{description}, in commit {commit}");
+            }
             // One of band possible is hardly what the reason speaks of.
             if let Some(reason) = report.reason.as_ref().filter(|_| shape.band > Band::Possible) {
                 description = format!("{description}. {reason}");

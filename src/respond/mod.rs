@@ -225,7 +225,7 @@ impl<'a, W: io::Write> Writer<'a, W> {
             Form::Csv => {}
             Form::Sarif(form) => form.finish(&mut self.out, &self.shaper, summary)?,
             Form::Gate(form) => form.finish(&mut self.out, summary)?,
-            Form::GitHub(form) => form.finish(&mut self.out, &self.shaper, summary)?,
+            Form::GitHub(form) => form.finish(&mut self.out, summary)?,
             Form::GitLab(form) => form.finish(&mut self.out)?,
         }
         self.out.flush()

@@ -59,6 +59,7 @@ impl Sarif {
             self.results += 1;
             let shape = shaper.finding(finding, None, &report.chain);
             let mut result = SarifResult::new(shaper, finding.rule, shape, &uri, identity);
+            result.properties.commit.clone_from(&report.commit);
             if report.effect == Some(Effect::Escalate) && result.level != level(Band::Possible) {
                 // A person decides. Only what has failed has a level (section 3.27.10).
                 (result.kind, result.level) = (Some("review"), "none");
@@ -101,6 +102,7 @@ impl Sarif {
             let exception = shape.exception;
             let why = shape.why.map_or(String::new(), |why| format!(": {why}"));
             let justification = format!("{exception}{why}");
+            result.properties.commit.clone_from(&report.commit);
             result.suppressions = vec![Suppression { kind, justification }];
             serde_json::to_writer(&mut *out, &result)?;
         }
@@ -329,6 +331,7 @@ impl<'s> SarifResult<'s> {
             partial_fingerprints: Fingerprints { v1: identity },
             suppressions: Vec::new(),
             properties: ResultProperties {
+                commit: None,
                 likelihood: finding.likelihood,
                 chain: finding.chain,
                 evidence: finding.evidence,
@@ -397,6 +400,8 @@ struct Fingerprints {
 
 #[derive(Serialize)]
 struct ResultProperties<'s> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
     likelihood: u8,
     chain: &'s [&'static str],
     evidence: Vec<String>,

@@ -238,6 +238,29 @@ fn no_form_of_a_scan_holds_a_value() {
 }
 
 #[test]
+fn no_form_of_the_gate_holds_a_value() {
+    let tree = tree();
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.args(arguments).current_dir(tree.path()).env("GIT_CONFIG_NOSYSTEM", "1");
+        command.env("HOME", tree.path()).output().unwrap()
+    };
+    assert!(git(&["init", "-q"]).status.success());
+    // One of the files cannot be read by everybody.
+    git(&["add", "--ignore-errors", "data"]);
+    for format in ["human", "json", "jsonl", "sarif", "github", "gitlab"] {
+        let report = format!("report.{format}");
+        let arguments = ["gate", "--format", format, "-o", &report];
+        let (code, said) = run(tree.path(), &words(&arguments), b"");
+        assert_eq!(code, Some(1), "{said}");
+        let written = fs::read(tree.path().join(&report)).unwrap();
+        assert!(String::from_utf8_lossy(&written).contains("nat.us_ssn"), "{format}");
+        in_payloads().are_not_in(&written, &report);
+        in_names().are_not_in(&written, &report);
+    }
+}
+
+#[test]
 fn no_form_of_a_classification_holds_a_value() {
     let tree = tree();
     let files = fs::read_dir(tree.path().join("data")).unwrap().map(|entry| entry.unwrap().path());

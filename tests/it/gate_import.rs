@@ -118,8 +118,9 @@ fn lines_are_those_of_the_payload_however_it_is_cut() {
         text += &format!("{gap}//beta=abcdefg1; \nbeta=abcdefg1;{gap}# not a secret\n");
     }
     let whole = scanner.scan(text.as_bytes());
-    // 512 bytes on either side are looked at: `ignore` is six of them, `# not a secret` fourteen.
-    assert_eq!(whole.findings.len(), 6 + 6 + 3 + 6);
+    // 512 bytes on either side are looked at: `ignore` is six of them, `//` two, and `# not a secret`
+    // fourteen.
+    assert_eq!(whole.findings.len(), 6 + 6 + 5 + 7);
     for size in [1, 13, 511, 4096] {
         assert_eq!(chunked(&scanner, text.as_bytes(), |_| size), whole, "{size}");
     }

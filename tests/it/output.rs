@@ -11,9 +11,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use sluicegate::RuleSet;
 use sluicegate::model::{
-    Band, Category, CategoryCount, CategoryIndex, Class, Coverage, Effect, Evidence, FileReport,
-    Finding, Fingerprint, Label, Law, Likelihood, Outcome, Place, Reason, RuleIndex, Sensitivity,
-    Span, Summary, TermIndex, Unique,
+    Band, Category, CategoryCount, CategoryIndex, Class, Coverage, Effect, Evidence, Excepted,
+    ExceptionKind, FileReport, Finding, Fingerprint, Label, Law, Likelihood, Outcome, Place,
+    Reason, RuleIndex, Sensitivity, Span, Summary, TermIndex, Unique,
 };
 use sluicegate::respond::{Filter, Format, NameCleaner, Options, Writer};
 use sluicegate::rules::{Anchors, Combination, Lead, Origin, Rule, Taxonomy};
@@ -153,7 +153,7 @@ fn sarif_follows_its_schema() {
         language.as_object_mut().expect("a property").remove("pattern");
     }
     let validator = jsonschema::validator_for(&schema).expect("a JSON schema");
-    let held = FileReport { effect: Some(Effect::Escalate), ..customers() };
+    let held = FileReport { effect: Some(Effect::Escalate), ..excepting() };
     for reports in [reports(), vec![held, reports().remove(4)], Vec::new()] {
         let text = write(Format::Sarif, Filter::all(), false, &reports);
         let document: Value = serde_json::from_str(&text).expect("one JSON document");
@@ -193,6 +193,34 @@ fn sarif_puts_to_review_what_a_person_decides() {
     let kinds: Vec<_> = results.iter().map(|it| (it["kind"].as_str(), &it["level"])).collect();
     let (review, note) = ((Some("review"), &Value::from("none")), (None, &Value::from("note")));
     assert_eq!(kinds, [review, review, review, note]);
+}
+
+/// Section 3.27.23: a result that somebody decided to leave has a suppression.
+#[test]
+fn sarif_suppresses_what_does_not_count() {
+    let text = write(Format::Sarif, Filter::all(), false, &[excepting()]);
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    let results = document["runs"][0]["results"].as_array().expect("results");
+    let suppressions: Vec<_> =
+        results.iter().filter_map(|it| it["suppressions"].as_array()).flatten().collect();
+    let said = |at: usize, field: &str| suppressions[at][field].as_str().expect("a text");
+    assert_eq!((results.len(), suppressions.len()), (6, 2));
+    assert_eq!((said(0, "kind"), said(1, "kind")), ("inSource", "external"));
+    let reason = "inline: test card,\\u{a}::error::\\u{202e} of ***********";
+    assert_eq!((said(0, "justification"), said(1, "justification")), (reason, "baseline"));
+}
+
+#[test]
+fn what_does_not_count_is_shown_with_why() {
+    let others = [Format::Csv, Format::Human];
+    for format in FORMATS.into_iter().filter(|format| !others.contains(format)) {
+        let text = write(format, Filter::all(), false, &[excepting()]);
+        for part in ["cards.txt", "inline", "baseline", "test card", "0123456789ab"] {
+            assert!(text.contains(part), "{format:?}: {text}");
+        }
+        assert!(!text.contains(PLANTED) && !text.contains('\u{202e}'), "{format:?}");
+        assert!(text.lines().all(|line| !line.starts_with("::error::")), "{format:?}");
+    }
 }
 
 #[test]
@@ -383,6 +411,25 @@ fn reports() -> Vec<FileReport> {
         unread("export/link", Outcome::Skipped, "symbolic link"),
         unread("export/other link", Outcome::Skipped, "symbolic link"),
     ]
+}
+
+/// Two findings that do not count beside some that do; a reason holds what nothing may show.
+fn excepting() -> FileReport {
+    let excepted = |kind, reason: &str, start| Excepted {
+        finding: Finding { line: 7, ..finding(1, PAN, start, 90) },
+        kind,
+        reason: reason.to_owned(),
+    };
+    let reason = "test card,\n::error::\u{202e} of 219-09-9998";
+    FileReport {
+        path: PathBuf::from("cards.txt"),
+        commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
+        excepted: vec![
+            excepted(ExceptionKind::Inline, reason, 40),
+            excepted(ExceptionKind::Baseline, "", 60),
+        ],
+        ..customers()
+    }
 }
 
 fn customers() -> FileReport {

@@ -165,7 +165,7 @@ impl Repository {
 
     /// Runs the gate and reads what it found, in the order of the report.
     pub fn found(&self, arguments: &[&str]) -> Vec<Found> {
-        found(self.gate().args(arguments))
+        findings(&ran(self.gate().args(["--format", "json"]).args(arguments)))
     }
 
     /// Paths and lines of what the gate finds.

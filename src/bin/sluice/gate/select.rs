@@ -13,9 +13,6 @@ use sluicegate::policy::check_header;
 use super::refuse;
 use crate::UsageError;
 
-/// Bytes of git's lines that are read.
-const MAX_LINES: u64 = (64 << 20) + 1;
-
 /// The options that say what is looked at.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "What is looked at")]
@@ -33,7 +30,7 @@ pub struct SelectionArguments {
     all_history: bool,
 
     /// What a push brings, as git tells its pre-push hook: its arguments here, its lines on standard
-    /// input; under the pre-commit framework its variables
+    /// input; under the pre-commit framework its variables; by hand what a push of the head would bring
     #[arg(long, group = "selection", num_args = 0..=2, value_names = ["REMOTE", "URL"])]
     push: Option<Vec<String>>,
 
@@ -154,13 +151,15 @@ fn updates(repository: &Repository) -> anyhow::Result<Vec<Update>> {
         // Of a branch that begins anew the framework says no more.
         return named(None, &branch);
     }
-    if io::stdin().is_terminal() {
-        let message = "`--push` reads what git tells its pre-push hook from standard input; for a range \
-                       use `--range A..B`";
-        return Err(UsageError(message.to_owned()).into());
+    // By hand, or where the framework runs all its hooks, git says nothing of a push.
+    if io::stdin().is_terminal() || variable("PRE_COMMIT").is_some() {
+        let head = repository.head().map_err(refuse)?;
+        let update = |head| Update { name: "HEAD".into(), new: Some(head), old: None };
+        return Ok(head.map(update).into_iter().collect());
     }
     let mut lines = Vec::new();
-    io::stdin().take(MAX_LINES).read_to_end(&mut lines).context("cannot read standard input")?;
+    let limit = gate::MAX_LINES_BYTES as u64 + 1;
+    io::stdin().take(limit).read_to_end(&mut lines).context("cannot read standard input")?;
     gate::updates(&lines).map_err(refuse)
 }
 
