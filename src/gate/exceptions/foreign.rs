@@ -16,10 +16,13 @@ const AROUND: usize = 1_024;
 #[derive(Clone, Debug, Default)]
 pub(super) struct GitleaksIgnore {
     /// By file and line: the commit, where one is named, and the position in the list.
-    entries: HashMap<(String, u64), Vec<(Option<String>, usize)>>,
+    entries: HashMap<(String, u64), Vec<Ignored>>,
     count: usize,
     wrong: usize,
 }
+
+/// The commit that an entry names, and its position in the list.
+type Ignored = (Option<String>, usize);
 
 impl GitleaksIgnore {
     /// Reads a list. Lines that are no fingerprints are counted.
