@@ -161,7 +161,9 @@ impl Hooks {
         let path = configuration.trusted_path("core.hooksPath");
         let path = path.map_err(super::repository::unreadable("`core.hooksPath`"))?;
         let Some(path) = path else {
-            return Ok(Hooks { folder: git.common_dir().join("hooks"), is_shared: false });
+            let folder = git.common_dir();
+            let folder = folder.strip_prefix(".").unwrap_or(folder).join("hooks");
+            return Ok(Hooks { folder, is_shared: false });
         };
         if path.as_os_str().is_empty() {
             return Err(InstallError::NoFolder("empty".to_owned()));
@@ -317,6 +319,10 @@ fi
     }
     body.extend(arguments);
     body.extend_from_slice(grant);
+    if hook == Hook::PrePush {
+        // Programs read what a push writes to standard output.
+        body.extend_from_slice(b" >&2");
+    }
     body.push(b'\n');
     let mut text = format!("{SHELL}{MARK}{}\n", digest(&body)).into_bytes();
     text.extend(body);

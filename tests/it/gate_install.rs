@@ -112,6 +112,43 @@ fn an_older_hook_runs_first_and_comes_back() {
 }
 
 #[test]
+fn a_push_is_held_back_by_any_of_its_commits() {
+    let repository = Repository::new();
+    let remote = Repository::with(&["--bare"]);
+    repository.git(&["remote", "add", "origin", remote.root().to_str().unwrap()]);
+    let hooks = repository.path(".git/hooks");
+    script(&hooks.join("pre-push"), "#!/bin/sh\necho \"older $*\" >&2\ncat >&2\n");
+    install(&repository, &[]);
+
+    let first = repository.committed("a.txt", "nothing\n");
+    let clean = git(&repository, &["push", "origin", "main"]);
+    assert_eq!(clean.code, 0, "{clean:?}");
+    let line = format!("refs/heads/main {first} refs/heads/main {}", "0".repeat(40));
+    assert!(clean.err.contains("older origin /") && clean.err.contains(&line), "{clean:?}");
+
+    // What a later commit takes away is in the history all the same.
+    repository.committed("b.txt", SSN);
+    repository.committed("b.txt", "nothing\n");
+    let blocked = git(&repository, &["push", "origin", "main"]);
+    assert_eq!(blocked.code, 1, "{blocked:?}");
+    for part in ["b.txt:1:6  nat.us-ssn", "git rebase", "effect: block", "older origin"] {
+        assert!(blocked.err.contains(part), "{blocked:?}");
+    }
+    assert_eq!(remote.git(&["rev-parse", "main"]), first);
+    // Another reference beside it changes nothing of that.
+    repository.git(&["branch", "fine", &first]);
+    assert_eq!(git(&repository, &["push", "origin", "fine", "main"]).code, 1);
+    assert_eq!(git(&repository, &["push", "origin", "fine"]).code, 0);
+
+    repository.git(&["reset", "-q", "--hard", &first]);
+    repository.committed("b.txt", "nothing\n");
+    let clean = git(&repository, &["push", "origin", "main"]);
+    assert_eq!(clean.code, 0, "{clean:?}");
+    // A deletion adds nothing.
+    assert_eq!(git(&repository, &["push", "origin", ":fine"]).code, 0);
+}
+
+#[test]
 fn what_is_no_longer_ours_stays() {
     let repository = Repository::new();
     install(&repository, &[]);

@@ -131,6 +131,39 @@ fn everything_tracked_is_looked_at_where_that_is_asked_for() {
     assert!(found.out.contains("old.txt:1:6  nat.us-ssn"), "{found:?}");
 }
 
+#[test]
+fn a_push_with_a_planted_number_is_refused() {
+    let Some(framework) = framework() else { return };
+    let asking = Asking::new(framework, "  - id: sluice-push\n");
+    let repository = &asking.repository;
+    let remote = Repository::with(&["--bare"]);
+    repository.git(&["remote", "add", "origin", remote.root().to_str().unwrap()]);
+    assert_eq!(asking.framework(&["install", "--hook-type", "pre-push"]).code, 0);
+    let push = ["push", "origin", "main"];
+    let clean = asking.run("git", &push);
+    assert_eq!(clean.code, 0, "{clean:?}");
+    let said = clean.out + &clean.err;
+    assert!(said.contains("sluice gate (push)") && said.contains("Passed"), "{said}");
+    let before = repository.git(&["rev-parse", "HEAD"]);
+    repository.committed("a.txt", SSN);
+    repository.committed("a.txt", "nothing\n");
+    let refused = asking.run("git", &push);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let said = refused.out + &refused.err;
+    assert!(said.contains("a.txt:1:6  nat.us-ssn"), "{said}");
+    assert_eq!(remote.git(&["rev-parse", "main"]), before);
+
+    let range = ["--from-ref", &before, "--to-ref", "HEAD"];
+    let by_hand = ["run", "sluice-push", "--hook-stage", "manual"];
+    let refused = asking.framework(&[&by_hand[..], &range].concat());
+    assert_eq!(refused.code, 1, "{refused:?}");
+
+    // The first push of a branch brings all that leads to it.
+    repository.git(&["remote", "add", "other", repository.aside("bare").to_str().unwrap()]);
+    repository.git(&["init", "-q", "--bare", repository.aside("bare").to_str().unwrap()]);
+    assert_eq!(asking.run("git", &["push", "other", "main:new"]).code, 1);
+}
+
 /// The older hook of ours and the framework's get on, in either order.
 #[test]
 fn native_hooks_and_the_framework_get_on() {

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::Command;
 
 /// One block of the page.
-struct Block {
-    language: String,
-    line: usize,
-    text: String,
+pub struct Block {
+    pub language: String,
+    pub line: usize,
+    pub text: String,
 }
 
-fn blocks(page: &str) -> Vec<Block> {
+pub fn blocks(page: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
     for (at, line) in page.lines().enumerate() {
@@ -34,7 +34,7 @@ fn blocks(page: &str) -> Vec<Block> {
 
 /// A shell script of the page: each command has to exit as it says, and prints a mark before what
 /// belongs to the next block.
-fn script(blocks: &[Block]) -> String {
+pub fn script(blocks: &[Block]) -> String {
     let mut script = String::from("set -u\nfail() { echo \"TOUR FAILED: $1\"; exit 99; }\n");
     for block in blocks.iter().filter(|block| block.language == "sh") {
         script.push_str(&format!("echo '@@ {}'\n", block.line));
