@@ -70,6 +70,12 @@ pub enum GateError {
          hook, and they cannot be read; run the gate where the push has ended"
     )]
     Elsewhere,
+    /// References are kept in a form that is not read.
+    #[error(
+        "the references of the repository are no files (`extensions.refStorage`), and cannot be read; \
+         `git refs migrate --ref-format=files` makes them files"
+    )]
+    References,
     /// Part of it cannot be read.
     #[error("{what} of the repository cannot be read: {}", escape(.why))]
     Unreadable {

@@ -84,13 +84,18 @@ impl Repository {
             trust,
         );
         let inner = opened.map_err(|error| GateError::NoRepository(error.to_string()))?;
+        let inner = inner.to_thread_local();
         if let Some(elsewhere) = std::env::var_os("GIT_OBJECT_DIRECTORY") {
-            let here = inner.to_thread_local().common_dir().join("objects");
+            let here = inner.common_dir().join("objects");
             if Path::new(&elsewhere).canonicalize().ok() != here.canonicalize().ok() {
                 return Err(GateError::Elsewhere);
             }
         }
-        Ok(Repository::of(inner.to_thread_local()))
+        let references = inner.config_snapshot().string("extensions.refStorage");
+        if references.is_some_and(|format| !format.eq_ignore_ascii_case(b"files")) {
+            return Err(GateError::References);
+        }
+        Ok(Repository::of(inner))
     }
 
     /// One that is open already.

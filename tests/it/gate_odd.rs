@@ -163,3 +163,19 @@ fn alternates_of_a_borrowing_clone_are_read() {
     let mut gate = borrowing.gate();
     assert_eq!(ran(gate.args(["--range", "HEAD"])).code, 1);
 }
+
+#[test]
+fn references_that_are_no_files_are_refused() {
+    let repository = Repository::nothing();
+    let made = repository.try_git(&["init", "-q", "-b", "main", "--ref-format=reftable"]);
+    if !made.status.success() {
+        // Git before 2.45 makes no such repository.
+        return;
+    }
+    repository.stage("a", SSN);
+    for arguments in [[].as_slice(), &["--all-history"], &["--range", "HEAD"]] {
+        let refused = repository.gated(arguments);
+        assert_eq!(refused.code, 2);
+        assert!(refused.err.contains("extensions.refStorage"), "{}", refused.err);
+    }
+}
