@@ -60,6 +60,12 @@ pub enum GateError {
     /// There is no repository here.
     #[error("there is no git repository here that can be read: {}", escape(.0))]
     NoRepository(String),
+    /// Objects lie outside of the repository.
+    #[error(
+        "`GIT_OBJECT_DIRECTORY` names other objects than those of the repository, as in a pre-receive \
+         hook, and they cannot be read; run the gate where the push has ended"
+    )]
+    Elsewhere,
     /// Part of it cannot be read.
     #[error("{what} of the repository cannot be read: {}", escape(.why))]
     Unreadable {

@@ -81,6 +81,12 @@ impl Repository {
             trust,
         );
         let inner = opened.map_err(|error| GateError::NoRepository(error.to_string()))?;
+        if let Some(elsewhere) = std::env::var_os("GIT_OBJECT_DIRECTORY") {
+            let here = inner.to_thread_local().common_dir().join("objects");
+            if Path::new(&elsewhere).canonicalize().ok() != here.canonicalize().ok() {
+                return Err(GateError::Elsewhere);
+            }
+        }
         Ok(Repository { inner: inner.to_thread_local() })
     }
 
@@ -168,6 +174,17 @@ impl Repository {
             }
         }
         Ok(())
+    }
+
+    /// The further parents of the next commit, where it is to be a merge.
+    pub(super) fn merging(&self) -> Result<Vec<ObjectId>, GateError> {
+        let text = match std::fs::read(self.inner.git_dir().join("MERGE_HEAD")) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(unreadable("`MERGE_HEAD`")(error)),
+        };
+        let ids = text.lines().map(|line| ObjectId::from_hex(line.trim()));
+        ids.map(|id| id.map_err(unreadable("`MERGE_HEAD`"))).collect()
     }
 
     /// What a commit says of itself.

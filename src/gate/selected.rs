@@ -46,16 +46,26 @@ pub(super) fn select(
     match selection {
         Selection::Staged => {
             let staged = Staged::read(repository)?;
-            let head = repository.head()?.map(|head| repository.tree_of(head)).transpose()?;
-            let difference = staged.against(head)?;
-            let nothing = match (difference.changes.is_empty(), difference.gone.is_empty()) {
+            let mut parents: Vec<ObjectId> = repository.head()?.into_iter().collect();
+            parents.extend(repository.merging()?);
+            let (mut of_parents, mut deletes) = (Vec::new(), false);
+            for parent in &parents {
+                let difference = staged.against(Some(repository.tree_of(*parent)?))?;
+                deletes |= !difference.gone.is_empty();
+                of_parents.push(difference.paired());
+            }
+            if parents.is_empty() {
+                of_parents.push(staged.against(None)?.paired());
+            }
+            let changes = change::merged(of_parents);
+            let nothing = match (changes.is_empty(), deletes) {
                 (false, _) => None,
-                (true, true) => Some("nothing is staged, so there is nothing to look at"),
-                (true, false) => {
+                (true, false) => Some("nothing is staged, so there is nothing to look at"),
+                (true, true) => {
                     Some("nothing but deletions is staged, so there is nothing to look at")
                 }
             };
-            let items = difference.paired().into_iter().map(Item::Change).collect();
+            let items = changes.into_iter().map(Item::Change).collect();
             let identity = Some(format!("tree {}", staged.tree()?));
             let notes = nothing.into_iter().map(str::to_owned).collect();
             Ok(Selected { items, identity, notes, ..Selected::default() })

@@ -21,6 +21,7 @@ mod lint;
 mod matching;
 mod compile;
 mod shared;
+mod packed;
 mod unless;
 
 pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, LETTERS_LENGTH, Lead, Shape, WORDS_LENGTH};
@@ -90,6 +91,7 @@ pub struct Rule {
     /// ISO 3166 alpha-2 code, where the value belongs to one country.
     pub country: Option<String>,
     /// Terms that name the country, sorted: those of the list `country.xx` for its code.
+    #[serde(with = "packed")]
     pub country_terms: Vec<TermIndex>,
     /// Linear byte regex (no Unicode mode). A group named `value` bounds the value alone.
     pub pattern: String,
@@ -155,6 +157,7 @@ pub struct Unless {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
     /// The terms, sorted, each once; each matches as a whole word, in any case.
+    #[serde(with = "packed")]
     pub terms: Vec<TermIndex>,
     /// Bytes before the match that are searched; at most [`MAX_CONTEXT`].
     pub before: usize,

@@ -1,6 +1,8 @@
 //! Ranges and all history: what each commit adds.
 
 use std::fs;
+use std::io::Read;
+use std::process::Stdio;
 
 use crate::repository::{Found, Repository, SSN, findings, ran};
 
@@ -309,4 +311,33 @@ fn folders_that_nest_too_deep_are_refused() {
         assert_eq!(imported.code, 0, "{imported:?}");
         assert_eq!(repository.gated(&["--range", "main"]).code, code, "{depth}");
     }
+}
+
+#[test]
+fn an_interrupted_run_decides_nothing() {
+    let repository = Repository::new();
+    let mut stream = String::new();
+    let text = "words that are nothing of interest\n".repeat(6_000);
+    for number in 0..800 {
+        stream.push_str(&format!(
+            "commit refs/heads/main\ncommitter A <a@example.com> {number} +0000\ndata 1\nm\nM 100644 \
+             inline f{number}\ndata {}\n{number} {text}\n",
+            text.len() + number.to_string().len() + 1
+        ));
+    }
+    let mut import = repository.command("git");
+    import.args(["fast-import", "--quiet"]);
+    assert_eq!(crate::repository::ran_with(&mut import, stream.as_bytes()).code, 0);
+    let mut gate = repository.gate();
+    gate.args(["--all-history", "--format", "jsonl"]);
+    let mut child = gate.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // With the first report it is under way.
+    let mut first = [0; 1];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("interrupted: nothing was decided"), "{said}");
 }

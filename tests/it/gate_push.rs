@@ -123,6 +123,22 @@ fn the_variables_of_the_framework_stand_in_for_lines() {
     assert_eq!(gate(&all).len(), 2);
 }
 
+#[test]
+fn objects_in_quarantine_are_refused_and_not_passed_over() {
+    use std::os::unix::fs::PermissionsExt;
+    let (repository, remote, _) = with_remote();
+    let hook = remote.path("hooks/pre-receive");
+    let gate = env!("CARGO_BIN_EXE_sluice");
+    std::fs::create_dir_all(remote.path("hooks")).unwrap();
+    std::fs::write(&hook, format!("#!/bin/sh\nexec '{gate}' gate --all-history\n")).unwrap();
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    repository.committed("b", "one\n");
+    let refused = repository.try_git(&["push", "-q", "origin", "main"]);
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("GIT_OBJECT_DIRECTORY"), "{said}");
+}
+
 const REGISTER: &str = r#"version = 1
 [[destination]]
 id = "private"

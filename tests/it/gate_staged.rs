@@ -372,3 +372,50 @@ fn files_that_are_excluded_are_said() {
     assert_eq!(report.code, 0, "{}", report.out);
     assert_eq!(report.out.matches("excluded by a glob").count(), 2, "{}", report.out);
 }
+
+#[test]
+fn a_merge_that_is_about_to_be_committed_counts_for_what_it_adds_itself() {
+    let repository = Repository::new();
+    repository.committed("a", "base\n");
+    repository.git(&["checkout", "-q", "-b", "other"]);
+    repository.committed("theirs", SSN);
+    repository.committed("a", "theirs\n");
+    repository.git(&["checkout", "-q", "main"]);
+    repository.committed("a", "ours\n");
+    assert!(!repository.try_git(&["merge", "-q", "other"]).status.success());
+    repository.stage("a", "both\n");
+    assert_eq!(repository.gated(&[]).code, 0);
+    repository.stage("a", format!("both\n{SSN}"));
+    assert_eq!(repository.places(&[]), [at("a", 2)]);
+    fs::write(repository.path(".git/MERGE_HEAD"), "nonsense\n").unwrap();
+    assert_eq!(repository.gated(&[]).code, 4);
+}
+
+#[test]
+fn nothing_but_staged_blobs_is_read() {
+    let repository = Repository::new();
+    for name in ["a", "b/a", "b/c/a", "d/a"] {
+        repository.stage(name, format!("{name} is as it was\n"));
+    }
+    repository.commit("base");
+    let kept: Vec<String> = ["HEAD", "HEAD^{tree}", "HEAD:b"]
+        .iter()
+        .map(|revision| repository.git(&["rev-parse", revision]))
+        .collect();
+    repository.stage("b/new", SSN);
+    repository.stage("b/a", "changed, and nothing of interest\n");
+    let staged = [":b/new", ":b/a"].map(|it| repository.git(&["rev-parse", it]));
+    for folder in fs::read_dir(repository.path(".git/objects")).unwrap() {
+        let folder = folder.unwrap().path();
+        for object in fs::read_dir(&folder).unwrap() {
+            let object = object.unwrap().path();
+            let name =
+                |path: &std::path::Path| path.file_name().unwrap().to_string_lossy().into_owned();
+            let id = name(&folder) + &name(&object);
+            if !kept.contains(&id) && !staged.contains(&id) {
+                fs::remove_file(object).unwrap();
+            }
+        }
+    }
+    assert_eq!(repository.places(&[]), [at("b/new", 1)]);
+}
