@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::added::Added;
 use super::change::{self, Before, Change};
+use super::exceptions::{Exceptions, Looked, Said};
 use super::lfs::Pointer;
 use super::repository::{Content, Repository, Shared, as_path};
 use super::selected::{Item, Selected, select};
@@ -19,7 +20,7 @@ use crate::Scanner;
 use crate::batch::{Filter, Progress};
 use crate::classify::LabelBuilder;
 use crate::engine::Classified;
-use crate::model::{Coverage, FileReport, Finding, Label, Outcome, Reason, Summary};
+use crate::model::{CategoryIndex, Coverage, FileReport, Finding, Label, Outcome, Reason, Summary};
 use crate::respond::chain;
 
 /// Findings of all files together that are kept; more are counted.
@@ -47,6 +48,8 @@ pub struct Plan {
     pub force_exclude: bool,
     /// Larger blobs are not read, which is partial coverage.
     pub max_blob_bytes: u64,
+    /// What excepts findings.
+    pub exceptions: Exceptions,
 }
 
 /// What all that was looked at adds.
@@ -63,6 +66,8 @@ pub struct Gated {
     /// What names exactly this: `tree` with the id of the tree that a commit would have; the ids of
     /// commits; paths with the ids or digests of files; the digest of a payload.
     pub identity: String,
+    /// Categories of findings that something excepts.
+    pub excepted: BTreeSet<CategoryIndex>,
     /// What is to be said of the run: why there is nothing to look at, what counts whole.
     pub notes: Vec<String>,
     /// Whether part of it could not be read.
@@ -118,7 +123,7 @@ pub fn run(
     }
     let names: Vec<String> = run.names.into_iter().collect();
     let identity = identity.unwrap_or_else(|| format!("files\n{}", names.join("\n")));
-    Ok(run.total.finish(scanner, identity, notes))
+    Ok(run.total.finish(plan, scanner, identity, notes))
 }
 
 /// Looks at one payload, all of which counts.
@@ -137,12 +142,12 @@ pub fn payload(
     let inspected = if size > plan.max_blob_bytes {
         too_large(path.to_owned(), size, scanner)
     } else {
-        counted(path.to_owned(), size, scanner.scan(bytes), &Added::All, scanner)
+        counted(plan, scanner, (path.to_owned(), None), bytes, scanner.scan(bytes), &Added::All)
     };
     let mut total = Total::default();
     total.add(&inspected);
     report(inspected.report)?;
-    Ok(total.finish(scanner, format!("payload sha256:{}", digest(bytes)), Vec::new()))
+    Ok(total.finish(plan, scanner, format!("payload sha256:{}", digest(bytes)), Vec::new()))
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -211,6 +216,7 @@ impl Run<'_> {
 struct Inspected {
     report: FileReport,
     counts: LabelBuilder,
+    said: Said,
     /// What names its content, where nothing else does.
     name: Option<String>,
 }
@@ -222,11 +228,15 @@ struct Total {
     findings: Vec<Finding>,
     truncated: u64,
     summary: Summary,
+    excepted: BTreeSet<CategoryIndex>,
+    said: Said,
 }
 
 impl Total {
     fn add(&mut self, inspected: &Inspected) {
         let report = &inspected.report;
+        self.said.merge(inspected.said.clone());
+        self.excepted.extend(report.excepted.iter().map(|it| it.finding.category));
         self.summary.add(report);
         self.counts.merge(inspected.counts.clone());
         if let Some(label) = &report.label {
@@ -237,8 +247,17 @@ impl Total {
         self.truncated += report.truncated + report.findings.len().saturating_sub(room) as u64;
     }
 
-    fn finish(self, scanner: &Scanner, identity: String, notes: Vec<String>) -> Gated {
+    fn finish(
+        mut self,
+        plan: &Plan,
+        scanner: &Scanner,
+        identity: String,
+        notes: Vec<String>,
+    ) -> Gated {
         let failed = self.summary.failed.files > 0;
+        let all = matches!(plan.selection, Selection::Tracked | Selection::AllHistory);
+        let everything = all && !failed && self.summary.skipped.files == 0;
+        self.summary.notes = plan.exceptions.notes(&self.said, scanner.rules(), everything);
         let mut coverage = self.coverage.unwrap_or_else(Coverage::complete);
         if failed {
             coverage.join(&Coverage::partial(Reason::Error));
@@ -249,6 +268,7 @@ impl Total {
             truncated: self.truncated,
             summary: self.summary,
             identity,
+            excepted: self.excepted,
             notes,
             failed,
         }
@@ -280,9 +300,11 @@ fn look_at(repository: &Repository, plan: &Plan, scanner: &Scanner, item: &Item)
                 Ok(Content::TooLarge(size)) => return too_large(path.clone(), size, scanner),
                 Err(error) => return failed(path.clone(), &error),
             };
-            let size = bytes.len() as u64;
             let classified = scanner.scan(&bytes);
-            let mut inspected = counted(path.clone(), size, classified, &Added::All, scanner);
+            // Lists name files from the root.
+            let listed = (as_path(below), None);
+            let mut inspected = counted(plan, scanner, listed, &bytes, classified, &Added::All);
+            inspected.report.path.clone_from(path);
             inspected.name = Some(format!("sha256:{} {below}", digest(&bytes)));
             let not_staged = "not in the index: this is the file of the working tree";
             inspected.report.problem.get_or_insert_with(|| not_staged.to_owned());
@@ -335,7 +357,10 @@ fn inspect_here(
         added(repository, plan, change, &bytes)
     };
     let mut inspected = match added {
-        Ok(added) => counted(path, bytes.len() as u64, classified, &added, scanner),
+        Ok(added) => {
+            let commit = change.commit.map(|id| id.to_string());
+            counted(plan, scanner, (path, commit), &bytes, classified, &added)
+        }
         Err(error) => return failed(path, &error),
     };
     if is_away {
@@ -376,7 +401,7 @@ fn added(
 fn skipped(path: PathBuf, why: &str) -> Inspected {
     let mut report = FileReport::new(path, 0, Outcome::Skipped);
     report.problem = Some(why.to_owned());
-    Inspected { report, counts: LabelBuilder::new(), name: None }
+    Inspected { report, counts: LabelBuilder::new(), said: Said::default(), name: None }
 }
 
 fn too_large(path: PathBuf, size: u64, scanner: &Scanner) -> Inspected {
@@ -384,15 +409,16 @@ fn too_large(path: PathBuf, size: u64, scanner: &Scanner) -> Inspected {
     report.problem = Some(format!("{size} bytes, more than is read (`--max-blob-size`)"));
     let coverage = Coverage::partial(Reason::Limit);
     report.label = Some(LabelBuilder::new().finish(scanner.rules(), coverage));
-    Inspected { report, counts: LabelBuilder::new(), name: None }
+    Inspected { report, counts: LabelBuilder::new(), said: Said::default(), name: None }
 }
 
 fn counted(
-    path: PathBuf,
-    bytes: u64,
+    plan: &Plan,
+    scanner: &Scanner,
+    (path, commit): (PathBuf, Option<String>),
+    bytes: &[u8],
     classified: Classified,
     added: &Added,
-    scanner: &Scanner,
 ) -> Inspected {
     let Classified { label, findings, truncated, format } = classified;
     let mut coverage = label.coverage;
@@ -401,8 +427,13 @@ fn counted(
         coverage.join(&Coverage::partial(Reason::Limit));
     }
     let mut counts = LabelBuilder::new();
-    let mut report = FileReport::new(path, bytes, Outcome::Scanned);
-    report.findings = findings.into_iter().filter(|it| added.touches(it.span)).collect();
+    let complete = truncated == 0;
+    let looked = Looked { path: &path, commit, bytes, format, findings: &findings, complete };
+    let sorted = plan.exceptions.sort(&looked, scanner, |it| added.touches(it.span));
+    let mut report = FileReport::new(path, bytes.len() as u64, Outcome::Scanned);
+    report.findings = sorted.findings;
+    report.identities = sorted.identities;
+    report.excepted = sorted.excepted;
     for finding in &report.findings {
         let value = finding.fingerprint.map_or(0, |it| u128::from_be_bytes(it.0));
         counts.add(finding.category, finding.likelihood, value);
@@ -413,11 +444,11 @@ fn counted(
     report.label = Some(counts.clone().finish(scanner.rules(), coverage));
     report.truncated = truncated;
     report.chain = chain(format);
-    Inspected { report, counts, name: None }
+    Inspected { report, counts, said: sorted.said, name: None }
 }
 
 fn failed(path: PathBuf, error: &dyn std::fmt::Display) -> Inspected {
     let mut report = FileReport::new(path, 0, Outcome::Failed);
     report.problem = Some(error.to_string());
-    Inspected { report, counts: LabelBuilder::new(), name: None }
+    Inspected { report, counts: LabelBuilder::new(), said: Said::default(), name: None }
 }

@@ -10,7 +10,9 @@
 
 mod added;
 mod change;
+mod exceptions;
 mod files;
+mod governing;
 mod history;
 pub mod import;
 mod inspect;
@@ -25,6 +27,8 @@ mod staged;
 
 use std::path::PathBuf;
 
+pub use exceptions::{BASELINE, Baseline, BaselineError, Exceptions, Known};
+pub use governing::{FILE, Governing, GoverningError, Machine, govern};
 pub use inspect::{Gated, Plan, Watch, payload, run};
 pub use push::{MAX_LINES_BYTES, Update, updates};
 pub use remote::{Remote, remote};

@@ -6,7 +6,10 @@ use std::io;
 
 use anstyle::Style;
 
-use super::human::{STRONG, Unread, band, grouped, of_band, of_effect, paint, plural};
+use super::human::{
+    STRONG, Unread, band, grouped, of_band, of_effect, paint, plural, write_excepted,
+};
+use super::names::escape;
 use super::shape::{ExceptionShape, PlaceShape, Shaper, recorded};
 use crate::model::{Band, Class, Effect, FileReport, Finding, Outcome, Reason, Summary};
 use crate::policy::CategorySet;
@@ -124,12 +127,7 @@ impl Gate {
         )
     }
 
-    pub(super) fn finish(
-        &mut self,
-        out: &mut impl io::Write,
-        shaper: &Shaper,
-        summary: &Summary,
-    ) -> io::Result<()> {
+    pub(super) fn finish(&mut self, out: &mut impl io::Write, summary: &Summary) -> io::Result<()> {
         let advice = self.stops.advice(summary);
         if !advice.is_empty() {
             writeln!(out, "{}", paint(self.colour, "what to do", STRONG))?;
@@ -146,9 +144,10 @@ impl Gate {
             write!(out, "; {count} of band possible, which the other forms list")?;
         }
         writeln!(out)?;
+        write_excepted(out, summary)?;
         self.unread.write(out)?;
         for note in &summary.notes {
-            writeln!(out, "note: {}", shaper.text(note))?;
+            writeln!(out, "note: {}", escape(note))?;
         }
         if summary.interrupted {
             writeln!(out, "interrupted: not every file was reached")?;

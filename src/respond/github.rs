@@ -94,14 +94,9 @@ impl GitHub {
         writeln!(out, "::{kind} file={path},title=sluice::{}", data(&text))
     }
 
-    pub(super) fn finish(
-        &self,
-        out: &mut impl io::Write,
-        shaper: &Shaper,
-        summary: &Summary,
-    ) -> io::Result<()> {
+    pub(super) fn finish(&self, out: &mut impl io::Write, summary: &Summary) -> io::Result<()> {
         for note in &summary.notes {
-            writeln!(out, "::notice title=sluice::{}", data(&shaper.text(note)))?;
+            writeln!(out, "::notice title=sluice::{}", data(&super::escape(note)))?;
         }
         if summary.interrupted {
             writeln!(out, "::error title=sluice::interrupted: not every file was reached")?;

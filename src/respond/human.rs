@@ -5,6 +5,7 @@ use std::io;
 
 use anstyle::{AnsiColor, Style};
 
+use super::names;
 use super::shape::{ExceptionShape, FindingShape, PlaceShape, Shaper, recorded};
 use crate::model::{Band, CategoryIndex, Effect, FileReport, Finding, Outcome, Summary, Tally};
 
@@ -58,11 +59,7 @@ impl Human {
         for row in &rows {
             self.row(out, row, &widths)?;
         }
-        for ExceptionShape { exception, why, finding } in &exceptions {
-            let FindingShape { line, column, category, .. } = finding;
-            let why = why.as_deref().map_or(String::new(), |why| format!(": {why}"));
-            writeln!(out, "  {line}:{column}  {category}  excepted ({exception}){why}")?;
-        }
+        write_exceptions(out, &exceptions)?;
         if report.truncated > 0 {
             let more = grouped(report.truncated);
             writeln!(out, "  findings counted, not listed: {more}")?;
@@ -79,18 +76,9 @@ impl Human {
         tallies(out, summary)?;
         writeln!(out)?;
         counts(out, shaper, summary)?;
-        if !summary.excepted.is_empty() {
-            let kinds = summary.excepted.iter();
-            let kinds = kinds.map(|(kind, count)| format!("{} {}", grouped(*count), kind.as_str()));
-            writeln!(out, "excepted: {}", kinds.collect::<Vec<_>>().join(", "))?;
-        }
+        write_excepted(out, summary)?;
         self.unread.write(out)?;
-        if !summary.notes.is_empty() {
-            writeln!(out, "\nnotes")?;
-        }
-        for note in &summary.notes {
-            writeln!(out, "  {}", shaper.text(note))?;
-        }
+        write_notes(out, summary)?;
         if summary.interrupted {
             writeln!(out, "\n{}", self.paint("interrupted: not every file was reached", STRONG))?;
         }
@@ -186,6 +174,40 @@ impl Unread {
         }
         Ok(())
     }
+}
+
+/// Findings that do not count, one a line.
+pub(super) fn write_exceptions(
+    out: &mut impl io::Write,
+    exceptions: &[ExceptionShape<'_>],
+) -> io::Result<()> {
+    for ExceptionShape { exception, why, finding } in exceptions {
+        let FindingShape { line, column, category, .. } = finding;
+        let why = why.as_deref().map_or(String::new(), |why| format!(": {why}"));
+        writeln!(out, "  {line}:{column}  {category}  excepted ({exception}){why}")?;
+    }
+    Ok(())
+}
+
+/// How many findings do not count, by what excepts them.
+pub(super) fn write_excepted(out: &mut impl io::Write, summary: &Summary) -> io::Result<()> {
+    if !summary.excepted.is_empty() {
+        let kinds = summary.excepted.iter();
+        let kinds = kinds.map(|(kind, count)| format!("{} {}", grouped(*count), kind.as_str()));
+        writeln!(out, "excepted: {}", kinds.collect::<Vec<_>>().join(", "))?;
+    }
+    Ok(())
+}
+
+/// What else is to be said of a run.
+pub(super) fn write_notes(out: &mut impl io::Write, summary: &Summary) -> io::Result<()> {
+    if !summary.notes.is_empty() {
+        writeln!(out, "\nnotes")?;
+    }
+    for note in &summary.notes {
+        writeln!(out, "  {}", names::escape(note))?;
+    }
+    Ok(())
 }
 
 pub(super) const STRONG: Style = Style::new().bold();

@@ -224,8 +224,8 @@ impl<'a, W: io::Write> Writer<'a, W> {
             Form::JsonLines => json::lines_finish(&mut self.out, &self.shaper, summary)?,
             Form::Csv => {}
             Form::Sarif(form) => form.finish(&mut self.out, &self.shaper, summary)?,
-            Form::Gate(form) => form.finish(&mut self.out, &self.shaper, summary)?,
-            Form::GitHub(form) => form.finish(&mut self.out, &self.shaper, summary)?,
+            Form::Gate(form) => form.finish(&mut self.out, summary)?,
+            Form::GitHub(form) => form.finish(&mut self.out, summary)?,
             Form::GitLab(form) => form.finish(&mut self.out)?,
         }
         self.out.flush()

@@ -124,7 +124,7 @@ impl Sarif {
             self.notifications.push(Notification::new("interrupted", text, None));
         }
         for note in &summary.notes {
-            self.notifications.push(Notification::new("note", shaper.text(note), None));
+            self.notifications.push(Notification::new("note", names::escape(note), None));
         }
         let invocation = Invocation {
             execution_successful: summary.failed.files == 0 && !summary.interrupted,

@@ -332,8 +332,7 @@ impl Serialize for SummaryShape<'_> {
             out.serialize_field("exceptions", &kinds)?;
         }
         if !summary.notes.is_empty() {
-            let notes: Vec<String> =
-                summary.notes.iter().map(|note| self.shaper.text(note)).collect();
+            let notes: Vec<String> = summary.notes.iter().map(|note| names::escape(note)).collect();
             out.serialize_field("notes", &notes)?;
         }
         out.serialize_field("truncated", &summary.truncated)?;

@@ -31,6 +31,10 @@ use crate::scan::stop_flag;
 use crate::state::{refused, state_dir};
 use crate::{UsageError, kernel, ledger};
 
+use governing::Governed;
+
+mod baseline;
+mod governing;
 mod import;
 mod install;
 
@@ -74,6 +78,9 @@ pub struct Arguments {
 
     #[command(flatten)]
     flow: FlowArguments,
+
+    #[command(flatten)]
+    governing: governing::GoverningArguments,
 
     /// Use this grant: an approved escalation of the very same tree
     #[arg(long, value_name = "ID", help_heading = "Decision and record")]
@@ -119,10 +126,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut header = arguments.flow.header(Channel::Commit)?;
     header.grant = arguments.grant.as_deref().map(Claimed::new);
     check_header(&header).map_err(|error| UsageError(error.to_string()))?;
-    let asked = select::ask(&arguments.selected, &mut header)?;
+    let mut asked = select::ask(&arguments.selected, &mut header)?;
+    if arguments.governing.writes_baseline() {
+        asked.for_baseline(&arguments.selected)?;
+    }
     let rules = crate::load::load_rules(&arguments.rules)?;
-    let loaded = register::load(arguments.flow.config(), &rules.taxonomy)?;
+    let mut loaded = register::load(arguments.flow.config(), &rules.taxonomy)?;
     let began = clock::now()?;
+    let governed =
+        governing::govern(&arguments, &asked, (&mut loaded, &mut header), &rules, &began)?;
     let settings = &loaded.config.settings;
     let recorded = arguments.flow.state_dir().is_some() || settings.record_required;
     if header.grant.is_some() && !recorded {
@@ -166,7 +178,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         header,
         attested,
         began,
+        governed: &governed,
     };
+    if arguments.governing.writes_baseline() {
+        return run.write_baseline(&asked);
+    }
     run.perform(&asked, book)
 }
 
@@ -189,18 +205,25 @@ struct Run<'a> {
     header: FlowHeader,
     attested: Attested,
     began: Moment,
+    governed: &'a Governed,
 }
 
 impl Run<'_> {
-    fn perform(&self, asked: &Asked, state: Option<State>) -> anyhow::Result<ExitCode> {
+    fn plan(&self, asked: &Asked) -> Plan {
         let arguments = self.arguments;
-        let plan = Plan {
+        Plan {
             selection: asked.selection.clone(),
             whole_files: arguments.whole_files || asked.selection == Selection::Tracked,
             filter: asked.filter.clone(),
             force_exclude: arguments.selected.force_exclude(),
             max_blob_bytes: arguments.max_blob_size,
-        };
+            exceptions: self.governed.exceptions.clone(),
+        }
+    }
+
+    fn perform(&self, asked: &Asked, state: Option<State>) -> anyhow::Result<ExitCode> {
+        let arguments = self.arguments;
+        let plan = self.plan(asked);
         let output = match &arguments.output {
             Some(path) => Output::file(path)?,
             None => Output::stdout(None),
@@ -222,6 +245,9 @@ impl Run<'_> {
                 report.reason = Some(shared.reason(&decision));
             }
             flow::show(self.shown, &mut report.findings);
+            for excepted in &mut report.excepted {
+                flow::show(self.shown, std::slice::from_mut(&mut excepted.finding));
+            }
             writer.file(&report)
         };
         let gated = match &asked.repository {
@@ -240,6 +266,7 @@ impl Run<'_> {
             anstream::eprintln!("sluice: {note}");
         }
         let mut summary = gated.summary.clone();
+        summary.notes.splice(0..0, self.governed.notes.iter().cloned());
         let answer = self.decide(gated, state)?;
         let effect = answer.judged.decision.effect;
         summary.effect = Some(effect);
@@ -272,7 +299,7 @@ impl Run<'_> {
                 format: text,
             }),
             stands_for: Some(gated.summary.seen.bytes),
-            excepted: Default::default(),
+            excepted: gated.excepted,
         };
         let Some(state) = state else {
             let mut none = |_: &Flow| -> Box<dyn Tokens> { Box::new(NoTokens) };

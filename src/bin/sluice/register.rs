@@ -17,6 +17,8 @@ pub struct Loaded {
     pub config: Config,
     /// As messages name it; none where there is no file and the defaults decide.
     pub file: Option<String>,
+    /// The file itself.
+    pub source: Option<Source>,
 }
 
 /// The file that `--config` names, else that of the machine or the user, else the defaults.
@@ -30,12 +32,12 @@ pub fn load(explicit: Option<&Path>, taxonomy: &Taxonomy) -> anyhow::Result<Load
             .map_err(|_| UsageError("the rules have more categories than a policy holds".into()))?;
         let config =
             Config { policy, settings: config::Settings::default(), exceptions: Vec::new() };
-        return Ok(Loaded { config, file: None });
+        return Ok(Loaded { config, file: None, source: None });
     };
     let source = read(&path)?;
     let config = config::compile(&source, taxonomy, Origin::System, ENGINE)
         .map_err(|diagnostics| rejected(&source, &diagnostics))?;
-    Ok(Loaded { config, file: Some(source.name) })
+    Ok(Loaded { config, file: Some(source.name.clone()), source: Some(source) })
 }
 
 /// The file that is in force; none where the defaults are.

@@ -75,6 +75,20 @@ pub struct Asked {
     pub filter: Filter,
 }
 
+impl Asked {
+    /// Has everything that is tracked be looked at, where nothing else was asked for.
+    pub fn for_baseline(&mut self, arguments: &SelectionArguments) -> anyhow::Result<()> {
+        if arguments.stdin {
+            let message = "a baseline is of files in a repository, not of standard input";
+            return Err(UsageError(message.to_owned()).into());
+        }
+        if self.selection == Selection::Staged {
+            self.selection = Selection::Tracked;
+        }
+        Ok(())
+    }
+}
+
 /// Finds the repository and what is asked of it. A header that names no destination gets that of the
 /// remote.
 pub fn ask(arguments: &SelectionArguments, header: &mut FlowHeader) -> anyhow::Result<Asked> {
