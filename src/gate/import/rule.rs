@@ -16,6 +16,9 @@ use crate::rules::{self, Anchors, Code, Rule, RuleSet, Source, Unless, VALUE_GRO
 /// How sure a finding of an imported rule is: gitleaks reports it, so it counts.
 const LIKELIHOOD: u8 = 80;
 
+/// The same for a rule that is called generic: in gitleaks it gives way to any other.
+const GENERIC: u8 = 75;
+
 /// The same for a bare number of 9 to 11 digits, which counts for nothing without evidence.
 const POSSIBLE: u8 = 60;
 
@@ -27,6 +30,9 @@ const LEAD: u32 = 100;
 
 /// The most entries of `unless`.
 const MAX_UNLESS: usize = 50;
+
+/// Proofs of one rule that may exceed their limit.
+const MAX_TOO_LARGE: usize = 2;
 
 /// Anchors that are tried where no word is to be had.
 const SHAPES: [&str; 9] = [
@@ -167,7 +173,7 @@ fn made(
         max_length: None,
         entropy: raw.entropy,
         unless,
-        likelihood: LIKELIHOOD,
+        likelihood: if raw.id.to_lowercase().contains("generic") { GENERIC } else { LIKELIHOOD },
         examples: vec!["⟦x⟧".to_owned(); 2],
         counterexamples: vec!["x".to_owned(); 2],
         root: read.root.clone(),
@@ -189,7 +195,7 @@ fn made(
             format!("a match has {length} bytes at most: longer text is cut there"),
         );
     }
-    if draft.likelihood < LIKELIHOOD {
+    if draft.likelihood == POSSIBLE {
         let what =
             "a bare number of 9 to 11 digits: `possible`, so that it decides nothing by itself";
         note(Turn::Narrower, what.to_owned());
@@ -204,6 +210,7 @@ fn fitted(
     keywords: &[String],
 ) -> Result<(Rule, bool), String> {
     let mut first_reason = None;
+    let mut too_large = 0;
     let as_anchors = |words: &[String]| -> Option<String> {
         let fits = |word: &String| (3..=32).contains(&word.len()) && word.is_ascii();
         let fit = !words.is_empty() && words.len() <= 64 && words.iter().all(fits);
@@ -225,8 +232,7 @@ fn fitted(
             if is_shape && best.is_some() {
                 break;
             }
-            let mut tried =
-                Draft { anchors, max_length: None, likelihood: LIKELIHOOD, ..draft.clone() };
+            let mut tried = Draft { anchors, max_length: None, ..draft.clone() };
             match adjusted(&mut tried) {
                 Ok(rule) if holds_keyword(&rule, keywords) => {
                     *draft = tried;
@@ -237,6 +243,11 @@ fn fitted(
                 }
                 Err((code, why)) => {
                     first_reason.get_or_insert(why);
+                    // Another anchor seldom makes a proof smaller, and each try costs as much.
+                    too_large += usize::from(code == Code::ProofTooLarge);
+                    if too_large > MAX_TOO_LARGE {
+                        return Err(first_reason.unwrap_or_default());
+                    }
                     let of_anchor = [
                         Code::NoAnchor,
                         Code::AnchorNotHeld,
