@@ -306,13 +306,11 @@ impl Decision {
 
     /// Says that findings of these categories were left out of what was decided, as excepted.
     pub fn except(&mut self, categories: impl IntoIterator<Item = CategoryIndex>) {
-        let excepted = categories.into_iter().map(|category| ItemDecision {
-            item: Item::Category(category),
-            effect: Effect::Allow,
-            from: Determinant::Exception,
-            transform: None,
-        });
-        self.items.extend(excepted);
+        for category in categories {
+            let (item, effect) = (Item::Category(category), Effect::Allow);
+            let from = Determinant::Exception;
+            self.items.push(ItemDecision { item, effect, from, transform: None });
+        }
         self.settle();
     }
 
