@@ -306,13 +306,9 @@ impl Decision {
 
     /// Says that findings of these categories were left out of what was decided, as excepted.
     pub fn except(&mut self, categories: impl IntoIterator<Item = CategoryIndex>) {
-        let excepted = categories.into_iter().map(|category| ItemDecision {
-            item: Item::Category(category),
-            effect: Effect::Allow,
-            from: Determinant::Exception,
-            transform: None,
-        });
-        self.items.extend(excepted);
+        let (effect, from, transform) = (Effect::Allow, Determinant::Exception, None);
+        let items = categories.into_iter().map(Item::Category);
+        self.items.extend(items.map(|item| ItemDecision { item, effect, from, transform }));
         self.settle();
     }
 
