@@ -184,7 +184,7 @@ mod tests {
             };
             ids.push(inner.write_object(&commit).unwrap().detach());
         }
-        (folder, Repository { inner }, ids)
+        (folder, Repository::of(inner), ids)
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use gix::bstr::{BStr, BString, ByteSlice};
 use gix::objs::tree::EntryKind;
@@ -17,6 +18,8 @@ pub(super) const CACHE_BYTES: usize = 16 << 20;
 #[derive(Clone)]
 pub struct Repository {
     pub(super) inner: gix::Repository,
+    /// The index, once it was read: what governs and what is looked at see the same one.
+    index: Arc<OnceLock<gix::index::File>>,
 }
 
 /// Holds no content.
@@ -49,7 +52,7 @@ impl Shared {
     pub fn local(&self) -> Repository {
         let mut inner = self.0.to_thread_local();
         inner.object_cache_size(CACHE_BYTES);
-        Repository { inner }
+        Repository::of(inner)
     }
 }
 
@@ -87,7 +90,38 @@ impl Repository {
                 return Err(GateError::Elsewhere);
             }
         }
-        Ok(Repository { inner: inner.to_thread_local() })
+        Ok(Repository::of(inner.to_thread_local()))
+    }
+
+    /// One that is open already.
+    pub(super) fn of(inner: gix::Repository) -> Repository {
+        Repository { inner, index: Arc::default() }
+    }
+
+    /// Reads the index before it is needed, while other things are made ready. What cannot be read is
+    /// told of where it is needed.
+    pub fn prepare(&self) {
+        let _ = self.index();
+    }
+
+    /// The index; an empty one where there is no file.
+    pub(super) fn index(&self) -> Result<&gix::index::File, GateError> {
+        if let Some(index) = self.index.get() {
+            return Ok(index);
+        }
+        let git = &self.inner;
+        if git.workdir().is_none() && std::env::var_os("GIT_INDEX_FILE").is_none() {
+            return Err(GateError::Bare);
+        }
+        // As git does, the checksum is left out: it takes longer than all the rest.
+        let index = gix::index::File::at_or_default(
+            git.index_path(),
+            git.object_hash(),
+            true,
+            gix::index::decode::Options::default(),
+        );
+        let index = index.map_err(unreadable("the index"))?;
+        Ok(self.index.get_or_init(|| index))
     }
 
     /// The folder that files are checked out to; none in a bare repository.
@@ -136,7 +170,7 @@ impl Repository {
         others.push(self.inner.main_repo().map_err(&cannot)?);
         others.push(self.inner.clone());
         for inner in others {
-            let head = Repository { inner }.head()?;
+            let head = Repository::of(inner).head()?;
             tips.extend(head.map(|head| (BString::from("HEAD"), head)));
         }
         Ok(tips)

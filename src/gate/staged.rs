@@ -24,7 +24,7 @@ const NAMED: usize = 5;
 /// The index of a worktree.
 pub(super) struct Staged<'a> {
     repository: &'a Repository,
-    index: gix::index::File,
+    index: &'a gix::index::File,
 }
 
 /// What the index holds under one name of a folder.
@@ -44,22 +44,10 @@ impl<'a> Staged<'a> {
     ///
     /// There cannot be one, it cannot be read, or files in it are not merged yet.
     pub fn read(repository: &'a Repository) -> Result<Staged<'a>, GateError> {
-        let git = &repository.inner;
-        if git.workdir().is_none() && std::env::var_os("GIT_INDEX_FILE").is_none() {
-            return Err(GateError::Bare);
-        }
-        // As git does, the checksum is left out: it takes longer than all the rest.
-        let index = gix::index::File::at_or_default(
-            git.index_path(),
-            git.object_hash(),
-            true,
-            gix::index::decode::Options::default(),
-        );
-        let index = index.map_err(unreadable("the index"))?;
-        let staged = Staged { repository, index };
+        let staged = Staged { repository, index: repository.index()? };
         let unmerged = staged.index.entries().iter().filter(|it| it.stage() != Stage::Unconflicted);
         let mut paths: Vec<String> =
-            unmerged.map(|it| it.path(&staged.index).to_str_lossy().into_owned()).collect();
+            unmerged.map(|it| it.path(staged.index).to_str_lossy().into_owned()).collect();
         paths.dedup();
         if !paths.is_empty() {
             paths.truncate(NAMED);
@@ -80,7 +68,7 @@ impl<'a> Staged<'a> {
     pub fn all(&self) -> Result<Difference, GateError> {
         let mut difference = Difference::default();
         for entry in self.index.entries() {
-            let path = entry.path(&self.index);
+            let path = entry.path(self.index);
             if entry.mode == Mode::DIR {
                 let path = BString::from(path.to_vec());
                 change::trees(self.repository, &path, None, Some(entry.id), 0, &mut difference)?;
@@ -199,7 +187,7 @@ impl<'a> Staged<'a> {
         let mut groups = Vec::new();
         let mut at = range.start;
         while let Some(entry) = entries.get(at).filter(|_| at < range.end) {
-            let path = entry.path(&self.index);
+            let path = entry.path(self.index);
             let below = path.get(folder.len()..).unwrap_or_default();
             let Some(slash) = below.find_byte(b'/') else {
                 groups.extend(held(entry).map(|held| (below.into(), Group::File(held))));
@@ -214,7 +202,7 @@ impl<'a> Staged<'a> {
             }
             let prefix = path.get(..folder.len() + slash + 1).unwrap_or_default();
             let rest = entries.get(at..range.end).unwrap_or_default();
-            let inside = rest.partition_point(|it| it.path(&self.index).starts_with(prefix));
+            let inside = rest.partition_point(|it| it.path(self.index).starts_with(prefix));
             groups.push((name.into(), Group::Folder(at..at + inside)));
             at += inside.max(1);
         }

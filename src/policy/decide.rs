@@ -306,9 +306,11 @@ impl Decision {
 
     /// Says that findings of these categories were left out of what was decided, as excepted.
     pub fn except(&mut self, categories: impl IntoIterator<Item = CategoryIndex>) {
-        let (effect, from, transform) = (Effect::Allow, Determinant::Exception, None);
-        let items = categories.into_iter().map(Item::Category);
-        self.items.extend(items.map(|item| ItemDecision { item, effect, from, transform }));
+        for category in categories {
+            let (item, effect) = (Item::Category(category), Effect::Allow);
+            let from = Determinant::Exception;
+            self.items.push(ItemDecision { item, effect, from, transform: None });
+        }
         self.settle();
     }
 

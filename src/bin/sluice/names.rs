@@ -20,6 +20,14 @@ static SCANNER: LazyLock<Option<Scanner>> =
 static BUILT_IN: LazyLock<Option<ScannedNames>> =
     LazyLock::new(|| SCANNER.as_ref().map(ScannedNames::new));
 
+/// Has the scanner of the built-in rules made by another thread, while this one does something else.
+pub fn make_ready() {
+    // Where there is no thread to be had it is made when it is asked for.
+    let _ = std::thread::Builder::new().spawn(|| {
+        LazyLock::force(&SCANNER);
+    });
+}
+
 /// The built-in rules.
 pub fn built_in_rules() -> Option<Arc<RuleSet>> {
     RULES.clone()

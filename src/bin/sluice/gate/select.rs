@@ -129,6 +129,11 @@ pub fn ask(arguments: &SelectionArguments, header: &mut FlowHeader) -> anyhow::R
     } else {
         Selection::Staged
     };
+    if let (Some(repository), Selection::Staged | Selection::Tracked | Selection::Files(_)) =
+        (&repository, &selection)
+    {
+        repository.prepare();
+    }
     Ok(Asked { repository, selection, filter })
 }
 
