@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::Deserialize;
 
-use crate::model::Span;
+use crate::model::{Finding, Place, Span};
 
 /// The most entries of a list; more are counted, which is said.
 const MAX_ENTRIES: usize = 200_000;
@@ -150,6 +150,18 @@ impl SecretsBaseline {
     pub fn len(&self) -> usize {
         self.count
     }
+}
+
+/// Whether a finding in the list itself is the digest of a secret.
+pub(super) fn is_digest(bytes: &[u8], finding: &Finding) -> bool {
+    let of_digest = match finding.place.as_deref() {
+        Some(Place::Json { key, .. }) => **key == *"hashed_secret",
+        _ => false,
+    };
+    let range =
+        usize::try_from(finding.span.start).ok().zip(usize::try_from(finding.span.end).ok());
+    let value = range.and_then(|(start, end)| bytes.get(start..end)).unwrap_or_default();
+    of_digest && value.len() == 40 && value.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// What ends a token that is not quoted.

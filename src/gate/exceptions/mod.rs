@@ -41,6 +41,8 @@ const REASON_CHARS: usize = 200;
 const REASON_BYTES: usize = 16 << 10;
 /// In place of a reason in which something was found.
 const HIDDEN: &str = "(not shown: something was found in it)";
+/// The reason for the digests in the list of detect-secrets itself.
+const DIGEST: &str = "the digest of a secret, as detect-secrets writes it";
 /// Places that notes name one by one.
 const NAMED: usize = 20;
 
@@ -282,6 +284,10 @@ impl Exceptions {
         if let Some(at) = ignored {
             let kind = ExceptionKind::GitleaksIgnore;
             claims.push(Claim { kind, at: Some(at), expires: None, reason: "" });
+        }
+        if *path == *SECRETS && foreign::is_digest(looked.bytes, finding) {
+            let kind = ExceptionKind::SecretsBaseline;
+            claims.push(Claim { kind, at: None, expires: None, reason: DIGEST });
         }
         if looked.format.encoding == Encoding::Bytes
             && let Some(at) = self.secrets.find(&path, looked.bytes, finding.span)
