@@ -128,6 +128,11 @@ impl Scanner {
         self.inner.plan.sweep().kernel()
     }
 
+    /// Makes ready what scoring needs, which else waits for the first match.
+    pub fn prepare(&self) {
+        self.inner.plan.terms();
+    }
+
     /// Scans a whole payload, its format as the options say.
     pub fn scan(&self, payload: &[u8]) -> Classified {
         self.scan_as(payload, self.inner.options.format)

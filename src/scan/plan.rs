@@ -82,15 +82,20 @@ impl Plan {
                 *need = bytes_needed(rule).max(*need);
             }
         }
-        let mut groups = 0;
-        let by_kind = of_kind
-            .iter()
-            .map(|(positions, need)| watch::arrange(positions, &rules, *need, &mut groups))
-            .collect();
+        // Each takes milliseconds, which whoever starts the program waits for.
+        let arrange = || {
+            let mut groups = 0;
+            let kinds = of_kind.iter();
+            let by_kind = kinds
+                .map(|(positions, need)| watch::arrange(positions, &rules, *need, &mut groups))
+                .collect();
+            (by_kind, groups)
+        };
+        let (sweep, (by_kind, groups)) = rayon::join(|| Sweep::new(keywords, kernel), arrange);
         let max = |of: fn(&Rule) -> usize| rules.rules.iter().map(of).max().unwrap_or(0) as u64;
         let within = rules.combinations.iter().map(|combination| combination.within).max();
         Plan {
-            sweep: Sweep::new(keywords, kernel),
+            sweep,
             automata: rules.rules.iter().map(|_| OnceLock::new()).collect(),
             exclusions: rules.rules.iter().map(|_| OnceLock::new()).collect(),
             gates: rules.rules.iter().map(|_| OnceLock::new()).collect(),

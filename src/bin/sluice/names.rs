@@ -23,9 +23,7 @@ static BUILT_IN: LazyLock<Option<ScannedNames>> =
 /// Has the scanner of the built-in rules made by another thread, while this one does something else.
 pub fn make_ready() {
     // Where there is no thread to be had it is made when it is asked for.
-    let _ = std::thread::Builder::new().spawn(|| {
-        LazyLock::force(&SCANNER);
-    });
+    let _ = std::thread::Builder::new().spawn(|| SCANNER.as_ref().map(Scanner::prepare));
 }
 
 /// The built-in rules.
