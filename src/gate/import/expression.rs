@@ -1,6 +1,6 @@
 //! A regular expression as Go writes it comes in; a tree comes out, with flags and classes resolved.
 //!
-//! The syntax is that of Go's `regexp` (https://pkg.go.dev/regexp/syntax), which gitleaks uses. A tree is
+//! The syntax is that of Go's `regexp` (<https://pkg.go.dev/regexp/syntax>), which gitleaks uses. A tree is
 //! as deep as its groups nest, at most [`MAX_DEPTH`].
 
 /// The longest expression that is read, in bytes; that of a pattern of ours.
