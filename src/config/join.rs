@@ -58,8 +58,10 @@ pub fn govern(
     let parts = joined(system.policy.parts(), own.policy.parts());
     let policy = Policy::compile(parts, taxonomy, digest(&[machine, source], engine));
     let mut settings = system.settings.clone();
-    settings.gate.destination =
-        settings.gate.destination.or_else(|| own.settings.gate.destination.clone());
+    // A repository does not choose one that the machine has registered, and approved for something.
+    let chosen = own.settings.gate.destination.clone();
+    let chosen = chosen.filter(|text| system.policy.find_destination(text).is_none());
+    settings.gate.destination = settings.gate.destination.or(chosen);
     let exceptions: Vec<Exception> =
         system.exceptions.iter().chain(&own.exceptions).cloned().collect();
     Ok(Governing {

@@ -52,8 +52,17 @@ pub struct Facts {
 pub const LINE_WINDOW: u64 = 128;
 
 impl Plan {
-    /// Arranges a rule set for a kernel.
+    /// Arranges a rule set for a kernel, on this thread.
     pub fn new(rules: Arc<RuleSet>, kernel: Kernel) -> Plan {
+        Plan::arranged(rules, kernel, false)
+    }
+
+    /// As [`Plan::new`], on two threads of a pool that stays: not before a sandbox that counts threads.
+    pub fn on_two_threads(rules: Arc<RuleSet>, kernel: Kernel) -> Plan {
+        Plan::arranged(rules, kernel, true)
+    }
+
+    fn arranged(rules: Arc<RuleSet>, kernel: Kernel, on_two_threads: bool) -> Plan {
         let mut keywords: Vec<String> = Vec::new();
         let mut numbers: HashMap<String, usize> = HashMap::new();
         let mut kinds: Vec<(AnchorKind, usize)> = Vec::new();
@@ -82,7 +91,6 @@ impl Plan {
                 *need = bytes_needed(rule).max(*need);
             }
         }
-        // Each takes milliseconds, which whoever starts the program waits for.
         let arrange = || {
             let mut groups = 0;
             let kinds = of_kind.iter();
@@ -91,7 +99,9 @@ impl Plan {
                 .collect();
             (by_kind, groups)
         };
-        let (sweep, (by_kind, groups)) = rayon::join(|| Sweep::new(keywords, kernel), arrange);
+        let sweep = || Sweep::new(keywords, kernel);
+        let (sweep, (by_kind, groups)) =
+            if on_two_threads { rayon::join(sweep, arrange) } else { (sweep(), arrange()) };
         let max = |of: fn(&Rule) -> usize| rules.rules.iter().map(of).max().unwrap_or(0) as u64;
         let within = rules.combinations.iter().map(|combination| combination.within).max();
         Plan {

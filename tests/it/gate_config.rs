@@ -120,8 +120,10 @@ fn rules_of_a_repository_raise_and_its_destinations_come_last() {
         &repository,
         "version = 1\n[[destination]]\nid = \"forge\"\ntrust = \"internal\"\nurl = \"git.example.com\"\n",
     );
+    let to = ["--config", &machine, "--destination", "https://git.example.com/x"];
+    assert_eq!(repository.gated(&to).code, 3, "the machine knows the host");
     let ran = repository.gated(&["--config", &machine]);
-    assert_eq!(ran.code, 3, "the machine knows the host: {ran:?}");
+    assert_eq!(ran.code, 1, "no repository chooses a destination of the machine: {ran:?}");
     let same = register(
         &repository,
         "version = 1\n[[destination]]\nid = \"mine\"\ntrust = \"internal\"\nurl = \"x.example\"\n",

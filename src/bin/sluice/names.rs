@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use sluicegate::engine::{Options, ScannedNames};
 use sluicegate::respond::{NameCleaner, clean_path, escape};
@@ -13,17 +13,24 @@ static RULES: LazyLock<Option<Arc<RuleSet>>> =
     LazyLock::new(|| RuleSet::builtin().ok().map(Arc::new));
 
 /// A scanner of the built-in rules: what is planned for messages serves the command too.
-static SCANNER: LazyLock<Option<Scanner>> =
-    LazyLock::new(|| Some(Scanner::new(built_in_rules()?, Options::default())));
+static SCANNER: OnceLock<Option<Scanner>> = OnceLock::new();
 
 /// What messages are cleaned with: they may come before any rules are loaded.
 static BUILT_IN: LazyLock<Option<ScannedNames>> =
-    LazyLock::new(|| SCANNER.as_ref().map(ScannedNames::new));
+    LazyLock::new(|| scanner().map(ScannedNames::new));
 
 /// Has the scanner of the built-in rules made by another thread, while this one does something else.
 pub fn make_ready() {
     // Where there is no thread to be had it is made when it is asked for.
-    let _ = std::thread::Builder::new().spawn(|| SCANNER.as_ref().map(Scanner::prepare));
+    let _ = std::thread::Builder::new().spawn(|| {
+        let make = || Some(Scanner::on_two_threads(built_in_rules()?, Options::default()));
+        SCANNER.get_or_init(make).as_ref().map(Scanner::prepare);
+    });
+}
+
+fn scanner() -> Option<&'static Scanner> {
+    let made = SCANNER.get_or_init(|| Some(Scanner::new(built_in_rules()?, Options::default())));
+    made.as_ref()
 }
 
 /// The built-in rules.
@@ -37,7 +44,7 @@ pub fn sharing(rules: &Arc<RuleSet>, options: &Options) -> Option<Scanner> {
     if !is_built_in || options.kernel != Options::default().kernel {
         return None;
     }
-    Some(SCANNER.as_ref()?.with(options.clone()))
+    Some(scanner()?.with(options.clone()))
 }
 
 /// A path as messages name it: regulated data masked, the rest escaped.
