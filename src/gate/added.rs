@@ -2,9 +2,13 @@
 
 use std::ops::Range;
 
-use imara_diff::{Algorithm, Diff, InternedInput};
+use imara_diff::{Algorithm, Diff, InternedInput, Token};
 
 use crate::model::Span;
+
+/// Pairs of equal lines in two files that are compared line by line. Past it all lines count that are not
+/// shared at the beginning or the end.
+pub(super) const MAX_PAIRS: u64 = 8_000_000;
 
 /// Bytes of a file that were added to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,11 +23,18 @@ impl Added {
     /// Compares a file with what it was. Lines end at LF, in text of every encoding, as git has it.
     pub fn between(before: &[u8], after: &[u8]) -> Added {
         let input = InternedInput::new(before, after);
-        let diff = Diff::compute(Algorithm::Histogram, &input);
         let mut starts = vec![0_u64];
         let ends = memchr::memchr_iter(b'\n', after).map(|at| at as u64 + 1);
         starts.extend(ends.filter(|end| *end < after.len() as u64));
         let start = |line: u32| starts.get(line as usize).copied().unwrap_or(after.len() as u64);
+        let (head, tail) = shared_ends(&input.before, &input.after);
+        if pairs(&input, head, tail) > MAX_PAIRS {
+            // All between the lines that both begin and end with.
+            let end = u32::try_from(input.after.len() - tail).unwrap_or(u32::MAX);
+            let all = start(u32::try_from(head).unwrap_or(u32::MAX))..start(end);
+            return Added::Lines(if all.is_empty() { Vec::new() } else { vec![all] });
+        }
+        let diff = Diff::compute(Algorithm::Histogram, &input);
         let hunks = diff.hunks().filter(|hunk| !hunk.after.is_empty());
         Added::Lines(hunks.map(|hunk| start(hunk.after.start)..start(hunk.after.end)).collect())
     }
@@ -63,6 +74,35 @@ impl Added {
     }
 }
 
+/// Lines at the beginning and at the end that two files share.
+fn shared_ends(before: &[Token], after: &[Token]) -> (usize, usize) {
+    let alike = |(one, other): &(&Token, &Token)| one == other;
+    let head = before.iter().zip(after).take_while(alike).count();
+    let rest = before.len().min(after.len()) - head;
+    let tail = before.iter().rev().zip(after.iter().rev()).take(rest).take_while(alike).count();
+    (head, tail)
+}
+
+/// How many pairs of equal lines two files have between what they share at both ends: what a
+/// comparison may have to look at.
+fn pairs(input: &InternedInput<&[u8]>, head: usize, tail: usize) -> u64 {
+    let mut counts = vec![(0_u64, 0_u64); input.interner.num_tokens() as usize];
+    let inside = |tokens: &[Token]| -> Vec<Token> {
+        tokens.get(head..tokens.len() - tail).unwrap_or_default().to_vec()
+    };
+    for token in inside(&input.before) {
+        if let Some(count) = counts.get_mut(token.0 as usize) {
+            count.0 += 1;
+        }
+    }
+    for token in inside(&input.after) {
+        if let Some(count) = counts.get_mut(token.0 as usize) {
+            count.1 += 1;
+        }
+    }
+    counts.iter().fold(0, |sum, (one, other)| sum.saturating_add(one.saturating_mul(*other)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +119,24 @@ mod tests {
         // Without its line feed the last line is another one.
         assert_eq!(Added::between(b"a\nb", b"a\nb\nc\n"), lines([(2, 6)]));
         assert_eq!(Added::between(b"a\nb\n", b"a\n"), lines([]));
+    }
+
+    #[test]
+    fn many_equal_lines_are_not_compared_without_end() {
+        let text = |count: usize, from: usize| -> String {
+            (from..from + count).map(|at| format!("{}\n", at * 7919 % 13)).collect()
+        };
+        let (before, after) = (text(30_000, 0), text(30_000, 5));
+        let shared = "same\n".repeat(4);
+        let old = format!("{shared}{before}{shared}");
+        let new = format!("{shared}{after}{shared}");
+        let end = (new.len() - shared.len()) as u64;
+        // All but what both begin and end with.
+        assert_eq!(
+            Added::between(old.as_bytes(), new.as_bytes()),
+            lines([(shared.len() as u64, end)])
+        );
+        assert_eq!(Added::between(old.as_bytes(), old.as_bytes()), Added::Lines(Vec::new()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What changed between two trees, or between a tree and the index.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use gix::ObjectId;
@@ -32,7 +32,7 @@ pub(super) struct Change {
 /// What a file is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Before {
-    /// The blob that was there, or that has moved here unchanged.
+    /// The blob that was there.
     Blob(ObjectId),
     /// That of these files that is most like it, if one is: it was not there, and they went.
     OneOf(Arc<Vec<Gone>>),
@@ -59,7 +59,10 @@ pub(super) struct Difference {
 impl Difference {
     /// Takes in what is under a path now, and what was before.
     pub fn add(&mut self, path: BString, before: Option<Held>, after: Held) {
-        if before.is_some_and(|before| before.id == after.id) {
+        // The same id under another kind is other content: a submodule's is not here.
+        let same =
+            |before: Held| before.id == after.id && is_blob(before.kind) == is_blob(after.kind);
+        if before.is_some_and(same) {
             return;
         }
         let before = before.filter(|before| is_blob(before.kind) && is_blob(after.kind));
@@ -73,14 +76,9 @@ impl Difference {
         if gone.is_empty() {
             return changes;
         }
-        let moved: HashSet<ObjectId> = gone.iter().map(|it| it.id).collect();
         let gone = Arc::new(gone);
         for change in changes.iter_mut().filter(|it| it.before.is_empty() && is_blob(it.kind)) {
-            change.before.push(if moved.contains(&change.id) {
-                Before::Blob(change.id)
-            } else {
-                Before::OneOf(Arc::clone(&gone))
-            });
+            change.before.push(Before::OneOf(Arc::clone(&gone)));
         }
         changes
     }

@@ -5,7 +5,9 @@ use gix::ObjectId;
 use gix::bstr::ByteSlice;
 
 use super::GateError;
-use super::exceptions::{BASELINE, Baseline, BaselineError, Exceptions, MAX_LIST_BYTES};
+use super::exceptions::{
+    BASELINE, Baseline, BaselineError, Exceptions, GITLEAKS, MAX_LIST_BYTES, SECRETS,
+};
 use super::repository::{Content, Repository};
 use super::staged::Staged;
 use crate::config::{self, Config};
@@ -14,6 +16,9 @@ use crate::rules::{Diagnostics, Source, Taxonomy};
 
 /// The repository's file, at the root of a commit.
 pub const FILE: &str = "sluice.toml";
+
+/// Files of a repository that govern.
+pub(super) const GOVERNING: [&str; 4] = [FILE, BASELINE, GITLEAKS, SECRETS];
 
 /// Bytes of it that are read: one more than it may have, so that a longer one is told from it.
 const MAX_FILE: u64 = 1 << 20;
@@ -152,7 +157,17 @@ pub fn govern(
         let id = machine.taxonomy.get(*category).map_or("", |category| &category.id);
         notes.push(format!("`{FILE}` calls `{id}` exceptable, and {place} does not: it is not"));
     }
-    let config = config.config;
+    let mut config = config.config;
+    if !broken && let Some(commit) = commit {
+        // What excepts decides as the register does, so the digest names it; and whose file it is.
+        let mut files = Vec::new();
+        for name in GOVERNING {
+            let content = repository.file_at(commit, name, MAX_LIST_BYTES);
+            files.extend(content.ok().flatten().map(|content| (name, content)));
+        }
+        let files = files.iter().map(|(name, content)| (*name, content.as_slice()));
+        config.policy = config.policy.covering(files);
+    }
     let exceptions = if broken {
         Exceptions::none(machine.today)
     } else {

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::added::Added;
 use super::change::{self, Before, Change};
 use super::exceptions::{Exceptions, Looked, Said};
+use super::governing::GOVERNING;
 use super::lfs::Pointer;
 use super::repository::{Content, Repository, Shared, as_path};
 use super::selected::{Item, Selected, select};
@@ -72,6 +73,8 @@ pub struct Gated {
     pub notes: Vec<String>,
     /// Whether part of it could not be read.
     pub failed: bool,
+    /// Whether commits of it change a file of the repository that governs.
+    pub changes_governing: bool,
 }
 
 impl Gated {
@@ -173,6 +176,7 @@ impl Run<'_> {
         items: &[Item],
         report: &mut dyn FnMut(FileReport) -> std::io::Result<()>,
     ) -> Result<(), GateError> {
+        self.total.changes_governing |= items.iter().any(changes_governing);
         for items in items.chunks(ITEMS_TOGETHER) {
             let (plan, scanner) = (self.plan, self.scanner);
             let progress = self.watch.progress;
@@ -230,6 +234,7 @@ struct Total {
     summary: Summary,
     excepted: BTreeSet<CategoryIndex>,
     said: Said,
+    changes_governing: bool,
 }
 
 impl Total {
@@ -257,7 +262,7 @@ impl Total {
         let failed = self.summary.failed.files > 0;
         let all = matches!(plan.selection, Selection::Tracked | Selection::AllHistory);
         let everything = all && !failed && self.summary.skipped.files == 0;
-        self.summary.notes = plan.exceptions.notes(&self.said, scanner.rules(), everything);
+        self.summary.notes = plan.exceptions.notes(&self.said, scanner, everything);
         let mut coverage = self.coverage.unwrap_or_else(Coverage::complete);
         if failed {
             coverage.join(&Coverage::partial(Reason::Error));
@@ -271,6 +276,7 @@ impl Total {
             excepted: self.excepted,
             notes,
             failed,
+            changes_governing: self.changes_governing,
         }
     }
 }
@@ -290,8 +296,10 @@ fn look_at(repository: &Repository, plan: &Plan, scanner: &Scanner, item: &Item)
             inspected
         }
         Item::File(path, full) => {
-            let below = repository.worktree().and_then(|root| full.strip_prefix(root).ok());
-            let below = below.unwrap_or(path).as_os_str().as_encoded_bytes().as_bstr();
+            // Where it is, and not how it was named: a path may lead somewhere and back.
+            let root = repository.worktree().and_then(|root| root.canonicalize().ok());
+            let below = root.and_then(|root| full.strip_prefix(root).ok().map(Path::to_owned));
+            let below = below.as_deref().unwrap_or(full).as_os_str().as_encoded_bytes().as_bstr();
             if let Some(why) = plan.force_exclude.then(|| excluded(plan, below)).flatten() {
                 return skipped(path.clone(), why);
             }
@@ -311,6 +319,12 @@ fn look_at(repository: &Repository, plan: &Plan, scanner: &Scanner, item: &Item)
             inspected
         }
     }
+}
+
+/// Whether a commit brings another version of a file that governs.
+fn changes_governing(item: &Item) -> bool {
+    let Item::Change(change) = item else { return false };
+    change.commit.is_some() && GOVERNING.iter().any(|name| change.path == *name)
 }
 
 /// Why a path is left out; none where it is not.
@@ -386,7 +400,18 @@ fn added(
                 Content::Whole(before) => Some(before),
                 Content::TooLarge(_) => None,
             },
-            Before::OneOf(gone) => renames::most_like(repository, gone, &change.path, bytes)?,
+            Before::OneOf(gone) => {
+                // What was left out or excepted where it was is new where it is not.
+                let counted = |it: &&change::Gone| {
+                    let path = as_path(it.path.as_bstr());
+                    excluded(plan, it.path.as_bstr()).is_none() && !plan.exceptions.name_path(&path)
+                };
+                let gone: Vec<change::Gone> = gone.iter().filter(counted).cloned().collect();
+                if gone.iter().any(|it| it.id == change.id) {
+                    return Ok(added.and(Added::Lines(Vec::new())));
+                }
+                renames::most_like(repository, &gone, &change.path, bytes)?
+            }
         };
         let Some(before) = before else {
             continue;

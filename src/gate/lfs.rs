@@ -15,6 +15,14 @@ use super::repository::Repository;
 /// Bytes of a pointer; the specification has it below 1,024.
 pub(super) const MAX_POINTER: usize = 1_024;
 
+/// The versions of pointers that git-lfs takes for one, older names of it among them.
+const VERSIONS: [&str; 4] = [
+    "https://git-lfs.github.com/spec/v1",
+    "https://hawser.github.com/spec/v1",
+    "http://git-media.io/v/2",
+    "http://git-media.io/v/1",
+];
+
 /// What a pointer points at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pointer {
@@ -43,8 +51,10 @@ impl Pointer {
 
     /// Whether a blob that is no plain pointer begins as one: with extensions, or something behind it.
     pub fn is_meant(blob: &[u8]) -> bool {
+        let Ok(text) = std::str::from_utf8(blob) else { return false };
+        let first = text.trim_start().lines().next().unwrap_or_default().trim_end();
         blob.len() < MAX_POINTER
-            && blob.starts_with(b"version https://git-lfs.github.com/spec/v1\n")
+            && first.strip_prefix("version ").is_some_and(|version| VERSIONS.contains(&version))
     }
 
     /// The content; none where it is not here, is not what the pointer says, or has more bytes than

@@ -20,6 +20,10 @@ pub struct Remote {
     /// Its URL without user, password, query and fragment, or its absolute path. None where it has
     /// none, several that differ, or one that cannot be read: an unknown destination.
     pub destination: Option<String>,
+    /// Whether there is one at all: one that cannot be read is not none.
+    pub is_there: bool,
+    /// Whether pushes go where fetches come from, so that what was fetched says what is there.
+    pub is_tracked: bool,
 }
 
 /// The remote that a push from the head goes to; with `name` and `url` the one that git names.
@@ -40,7 +44,12 @@ pub fn remote(repository: &Repository, name: Option<&str>, url: Option<&str>) ->
     texts.dedup();
     let destination = if texts.len() == 1 { texts.pop().flatten() } else { None };
     let is_name = |name: &String| git.remote_names().iter().any(|it| it.as_bstr() == name.as_str());
-    Remote { name: name.filter(is_name), destination }
+    let is_there = url.is_some() || name.is_some() || !git.remote_names().is_empty();
+    let name = name.filter(is_name);
+    let fetched = name.as_ref().and_then(|name| git.find_remote(name.as_str()).ok());
+    let fetched = fetched.and_then(|it| it.url(Direction::Fetch).and_then(|url| text(url, base)));
+    let is_tracked = fetched.is_some() && fetched == destination;
+    Remote { name, destination, is_there, is_tracked }
 }
 
 fn default_name(git: &gix::Repository) -> Option<String> {

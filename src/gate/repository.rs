@@ -187,9 +187,18 @@ impl Repository {
             return Ok(Vec::new());
         };
         let prefix = format!("refs/remotes/{remote}/");
+        // Another remote may be called as a branch of this one could be.
+        let others: Vec<String> = self
+            .inner
+            .remote_names()
+            .iter()
+            .map(|name| format!("refs/remotes/{name}/"))
+            .filter(|other| other.len() > prefix.len())
+            .collect();
         let mut ids = Vec::new();
         self.references(|name, id| {
-            if name.starts_with(prefix.as_bytes()) {
+            let of_other = others.iter().any(|other| name.starts_with(other.as_bytes()));
+            if name.starts_with(prefix.as_bytes()) && !of_other {
                 ids.push(id);
             }
         })?;
@@ -269,9 +278,12 @@ impl Repository {
     /// What a tree holds, in its order.
     pub(super) fn entries(&self, tree: ObjectId) -> Result<Vec<(BString, Held)>, GateError> {
         let tree = self.inner.find_tree(tree).map_err(unreadable("a tree"))?;
-        let mut entries = Vec::new();
+        let (mut entries, mut names) = (Vec::new(), HashSet::new());
         for entry in tree.iter() {
             let entry = entry.map_err(unreadable("a tree"))?;
+            if !names.insert(entry.filename().to_owned()) {
+                return Err(unreadable("a tree")("it holds one name twice"));
+            }
             let held = Held { kind: entry.mode().kind(), id: entry.object_id() };
             entries.push((entry.filename().to_owned(), held));
         }

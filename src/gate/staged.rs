@@ -45,6 +45,10 @@ impl<'a> Staged<'a> {
     /// There cannot be one, it cannot be read, or files in it are not merged yet.
     pub fn read(repository: &'a Repository) -> Result<Staged<'a>, GateError> {
         let staged = Staged { repository, index: repository.index()? };
+        let known = [Mode::FILE, Mode::FILE_EXECUTABLE, Mode::SYMLINK, Mode::COMMIT, Mode::DIR];
+        if staged.index.entries().iter().any(|it| !known.contains(&it.mode)) {
+            return Err(unreadable("the index")("it holds an entry of an unknown kind"));
+        }
         let unmerged = staged.index.entries().iter().filter(|it| it.stage() != Stage::Unconflicted);
         let mut paths: Vec<String> =
             unmerged.map(|it| it.path(staged.index).to_str_lossy().into_owned()).collect();

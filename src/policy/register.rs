@@ -190,6 +190,22 @@ impl Policy {
         &self.parts
     }
 
+    /// The same, whose digest names these files too, by name and content.
+    pub fn covering<'f>(mut self, files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> Policy {
+        let mut files: Vec<_> =
+            files.into_iter().map(|(name, content)| (name, Sha256::digest(content))).collect();
+        files.sort();
+        for (name, content) in files {
+            let mut hash = Sha256::new();
+            hash.update(self.digest);
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name);
+            hash.update(content);
+            self.digest = hash.finalize().into();
+        }
+        self
+    }
+
     /// SHA-256 that names what is in force.
     pub fn digest(&self) -> [u8; 32] {
         self.digest

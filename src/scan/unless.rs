@@ -23,9 +23,11 @@ pub struct Exclusions(Vec<Exclusion>);
 #[derive(Debug)]
 struct Exclusion {
     words: Option<AhoCorasick>,
-    value: Option<Regex>,
-    matched: Option<Regex>,
-    line: Option<Regex>,
+    /// None: nothing is stated. One for all patterns of the list, or, where that would be too large, one
+    /// for each.
+    value: Vec<Regex>,
+    matched: Vec<Regex>,
+    line: Vec<Regex>,
 }
 
 impl Exclusions {
@@ -46,14 +48,15 @@ impl Exclusion {
             [] => None,
             words => Some(AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()?),
         };
-        let any = |patterns: &[String]| match patterns {
-            [] => Some(None),
-            patterns => {
-                let config = Regex::config().utf8_empty(false).hybrid_cache_capacity(CACHE_BYTES);
-                let mut builder = Regex::builder();
-                builder.syntax(syntax_config()).configure(config);
-                builder.build_many(patterns).ok().map(Some)
-            }
+        let build = |patterns: &[String]| {
+            let config = Regex::config().utf8_empty(false).hybrid_cache_capacity(CACHE_BYTES);
+            Regex::builder().syntax(syntax_config()).configure(config).build_many(patterns).ok()
+        };
+        let any = |patterns: &[String]| match (patterns, build(patterns)) {
+            ([], _) => Some(Vec::new()),
+            (_, Some(joint)) => Some(vec![joint]),
+            // Each was checked by itself.
+            (patterns, None) => patterns.iter().map(|it| build(std::slice::from_ref(it))).collect(),
         };
         Some(Exclusion {
             words,
@@ -65,13 +68,15 @@ impl Exclusion {
 
     fn names(&self, text: &[u8], matched: (usize, usize), value: (usize, usize)) -> bool {
         let part = |(start, end): (usize, usize)| text.get(start..end).unwrap_or_default();
-        let holds = |regex: &Option<Regex>, part: (usize, usize)| {
-            regex.as_ref().is_none_or(|regex| regex.is_match(Input::new(self::part(text, part))))
+        let holds = |regexes: &[Regex], part: (usize, usize)| {
+            let part = self::part(text, part);
+            regexes.is_empty() || regexes.iter().any(|regex| regex.is_match(Input::new(part)))
         };
         self.words.as_ref().is_none_or(|words| words.is_match(part(value)))
             && holds(&self.value, value)
             && holds(&self.matched, matched)
-            && self.line.as_ref().is_none_or(|regex| regex.is_match(lines_of(text, matched)))
+            && (self.line.is_empty()
+                || self.line.iter().any(|regex| regex.is_match(lines_of(text, matched))))
     }
 }
 

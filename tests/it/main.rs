@@ -29,6 +29,7 @@ mod fuzz_flow;
 mod fuzz_regressions;
 mod fuzz_request;
 mod gate_baseline;
+mod gate_bypass;
 mod gate_config;
 mod gate_exceptions;
 mod gate_deploy;

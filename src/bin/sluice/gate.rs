@@ -270,6 +270,11 @@ impl Run<'_> {
         }
         let mut summary = gated.summary.clone();
         summary.notes.splice(0..0, self.governed.notes.iter().cloned());
+        if gated.changes_governing && !arguments.governing.names_revision() {
+            let note = "commits that were looked at change what governs them, and HEAD's version counts: \
+                        `--config-from` names another";
+            summary.notes.push(note.to_owned());
+        }
         let answer = self.decide(gated, state)?;
         let effect = answer.judged.decision.effect;
         summary.effect = Some(effect);

@@ -25,6 +25,11 @@ pub(super) struct GitleaksIgnore {
 type Ignored = (Option<String>, usize);
 
 impl GitleaksIgnore {
+    /// Whether an entry is about a file.
+    pub fn names(&self, path: &str) -> bool {
+        self.entries.keys().any(|(file, _)| file == path)
+    }
+
     /// Reads a list. Lines that are no fingerprints are counted.
     pub fn read(bytes: &[u8]) -> GitleaksIgnore {
         let mut list = GitleaksIgnore::default();
@@ -108,6 +113,11 @@ struct Entry {
 }
 
 impl SecretsBaseline {
+    /// Whether an entry is about a file.
+    pub fn names(&self, path: &str) -> bool {
+        self.entries.contains_key(path)
+    }
+
     /// Reads one.
     ///
     /// # Errors

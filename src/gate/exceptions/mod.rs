@@ -30,11 +30,15 @@ use crate::rules::RuleSet;
 
 /// The baseline, at the root of a commit.
 pub const BASELINE: &str = ".sluice-baseline";
-const GITLEAKS: &str = ".gitleaksignore";
-const SECRETS: &str = ".secrets.baseline";
+/// The list of gitleaks, at the same place.
+pub(super) const GITLEAKS: &str = ".gitleaksignore";
+/// The list of detect-secrets, at the same place.
+pub(super) const SECRETS: &str = ".secrets.baseline";
 
 /// The largest list that is read: 16 MiB.
 pub const MAX_LIST_BYTES: u64 = 16 << 20;
+/// Bytes on either side of a finding that its identity looks at.
+const LINE_WINDOW: usize = 128;
 /// Characters of a reason that are shown.
 const REASON_CHARS: usize = 200;
 /// Bytes of a reason that are looked at.
@@ -195,6 +199,13 @@ impl Exceptions {
         Ok(notes)
     }
 
+    /// Whether a list names a file by its path.
+    pub(super) fn name_path(&self, path: &Path) -> bool {
+        let stated = |it: &Exception| it.paths.as_ref().is_some_and(|paths| paths.is_match(path));
+        let text = path.to_string_lossy();
+        self.stated.iter().any(stated) || self.gitleaks.names(&text) || self.secrets.names(&text)
+    }
+
     /// Whether findings of a category may be excepted.
     pub fn admits(&self, category: CategoryIndex) -> bool {
         self.exceptable.contains(category)
@@ -214,8 +225,14 @@ impl Exceptions {
         let hidden = markers.hidden(looked.findings);
         let mut used = vec![false; markers.all.len()];
         let mut identities = Identities::default();
-        for finding in looked.findings {
-            let identity = identities.next(rules, finding);
+        for found in looked.findings {
+            let identity = identities.next(rules, found);
+            let mut finding = found.clone();
+            if stands_alone(looked, found) {
+                // There is no line to know it by: another value would look the same.
+                finding.context_hash = 0;
+            }
+            let finding = &finding;
             let mut claims = Vec::new();
             inline(looked, (&markers, &hidden), finding, rules, &mut used, &mut claims);
             self.listed(looked, finding, &identity, rules, &mut claims);
@@ -332,7 +349,8 @@ impl Exceptions {
     }
 
     /// What is to be said at the end; of lists also what is not used, where everything was looked at.
-    pub(super) fn notes(&self, said: &Said, rules: &RuleSet, everything: bool) -> Vec<String> {
+    pub(super) fn notes(&self, said: &Said, scanner: &Scanner, everything: bool) -> Vec<String> {
+        let (rules, names) = (scanner.rules(), ScannedNames::new(scanner));
         let mut notes = said.places.clone();
         if said.unlisted > 0 {
             notes.push(format!("and {} more inline exceptions like these", said.unlisted));
@@ -352,6 +370,7 @@ impl Exceptions {
         for stated in &self.stated {
             let unknown = stated.rules.iter().filter(|rule| !knows(rules, rule));
             for rule in unknown.take(NAMED) {
+                let rule = names.clean(rule);
                 notes.push(format!("{} names rule `{rule}`, which is not there", of(stated)));
             }
         }
@@ -425,6 +444,40 @@ fn inline<'m>(
             claims.push(Claim { kind, at: None, expires: None, reason });
         }
     }
+}
+
+/// Whether nothing but findings and marks is on the line of a finding, as far as its identity looks.
+fn stands_alone(looked: &Looked<'_>, finding: &Finding) -> bool {
+    if looked.format.encoding != Encoding::Bytes {
+        return false;
+    }
+    let bytes = looked.bytes;
+    let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+    let (start, end) = (at(finding.span.start), at(finding.span.end));
+    let (low, high) = (start.saturating_sub(LINE_WINDOW), (end + LINE_WINDOW).min(bytes.len()));
+    let before = bytes.get(low..start).unwrap_or_default();
+    let low = memchr::memrchr(b'\n', before).map_or(low, |back| low + back + 1);
+    let behind = bytes.get(end..high).unwrap_or_default();
+    let high = memchr::memchr(b'\n', behind).map_or(high, |further| end + further);
+    let says = |offset: usize| {
+        let byte = bytes.get(offset).copied().unwrap_or_default();
+        byte.is_ascii_alphanumeric() || !byte.is_ascii()
+    };
+    let mut offset = low;
+    // Findings are sorted by where they begin; one that began long before and covers this one is not
+    // looked for.
+    let near = looked.findings.partition_point(|it| at(it.span.start) + REASON_BYTES < low);
+    for other in looked.findings.iter().skip(near) {
+        let (from, to) = (at(other.span.start), at(other.span.end));
+        if from >= high {
+            break;
+        }
+        if (offset..from.min(high)).any(says) {
+            return false;
+        }
+        offset = offset.max(to);
+    }
+    !(offset..high).any(says)
 }
 
 /// An exception as messages name it.

@@ -211,13 +211,18 @@ impl Writer<'_> {
             self.bytes(set, is_all);
         } else {
             self.out.push_str("(?:");
-            self.bytes(set, false);
+            let mut is_first = !(0..128).any(|byte| set.contains(byte));
+            if !is_first {
+                self.bytes(set, false);
+            }
             for (low, high) in beyond {
                 let (Some(low), Some(high)) = (scalar(low, true), scalar(high, false)) else {
                     continue;
                 };
                 for sequence in Utf8Sequences::new(low, high) {
-                    self.out.push('|');
+                    if !std::mem::take(&mut is_first) {
+                        self.out.push('|');
+                    }
                     for range in sequence.as_slice() {
                         let _ = write!(self.out, "[\\x{:02x}-\\x{:02x}]", range.start, range.end);
                     }

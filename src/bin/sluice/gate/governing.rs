@@ -45,6 +45,11 @@ impl GoverningArguments {
         self.write_baseline.is_some()
     }
 
+    /// Whether it is said at which revision the repository's files are read.
+    pub fn names_revision(&self) -> bool {
+        self.config_from.is_some()
+    }
+
     /// Where to, if that is said.
     pub fn baseline(&self) -> Option<PathBuf> {
         self.write_baseline.clone().flatten()
@@ -110,8 +115,10 @@ pub fn govern(
         (&mut header.workflow, &settings.workflow),
         (&mut header.purpose, &settings.purpose),
     ];
-    for (field, stated) in stated {
-        if field.is_none() {
+    for (position, (field, stated)) in stated.into_iter().enumerate() {
+        // Where commits go somewhere, be it unknown where, nothing else says where.
+        let is_known = position == 0 && asked.has_remote;
+        if field.is_none() && !is_known {
             *field = stated.as_deref().map(Claimed::new);
         }
     }

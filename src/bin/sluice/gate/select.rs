@@ -73,6 +73,8 @@ pub struct Asked {
     pub repository: Option<Repository>,
     pub selection: Selection,
     pub filter: Filter,
+    /// Whether there is a remote, be it one whose address cannot be read.
+    pub has_remote: bool,
 }
 
 impl Asked {
@@ -108,7 +110,7 @@ pub fn ask(arguments: &SelectionArguments, header: &mut FlowHeader) -> anyhow::R
     let remote = repository
         .as_ref()
         .map(|repository| gate::remote(repository, name.as_deref(), url.as_deref()));
-    let Remote { name, destination } = remote.unwrap_or_default();
+    let Remote { name, destination, is_there, is_tracked } = remote.unwrap_or_default();
     if header.destination.is_none() {
         let named = header.clone();
         header.destination = destination.as_deref().map(Claimed::new);
@@ -119,7 +121,10 @@ pub fn ask(arguments: &SelectionArguments, header: &mut FlowHeader) -> anyhow::R
     let selection = if let Some(range) = &arguments.range {
         Selection::Range(range.clone())
     } else if let (Some(_), Some(repository)) = (&arguments.push, &repository) {
-        Selection::Push { updates: updates(repository)?, remote: name }
+        // Git's own hook has both; then its lines count, whatever variables say.
+        let by_git = arguments.push.as_ref().is_some_and(|named| named.len() == 2);
+        let remote = name.filter(|_| is_tracked);
+        Selection::Push { updates: updates(repository, by_git)?, remote }
     } else if arguments.all_history {
         Selection::AllHistory
     } else if arguments.files {
@@ -134,13 +139,13 @@ pub fn ask(arguments: &SelectionArguments, header: &mut FlowHeader) -> anyhow::R
     {
         repository.prepare();
     }
-    Ok(Asked { repository, selection, filter })
+    Ok(Asked { repository, selection, filter, has_remote: is_there })
 }
 
 /// What git is about to push. The pre-commit framework reads git's lines itself, and says in
 /// variables what they were.
-fn updates(repository: &Repository) -> anyhow::Result<Vec<Update>> {
-    let variable = |name: &str| env::var(name).ok().filter(|it| !it.is_empty());
+fn updates(repository: &Repository, by_git: bool) -> anyhow::Result<Vec<Update>> {
+    let variable = |name: &str| env::var(name).ok().filter(|it| !by_git && !it.is_empty());
     let commit = |revision: &str| repository.commit(revision);
     let named = |from: Option<&str>, to: &str| -> anyhow::Result<Vec<Update>> {
         let new = Some(commit(to).map_err(refuse)?);
