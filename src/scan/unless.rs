@@ -201,6 +201,17 @@ mod tests {
     }
 
     #[test]
+    fn a_list_too_large_for_one_automaton_still_counts() {
+        let patterns: Vec<String> = (0..1_300)
+            .map(|number| format!("'(?i)(?:fixture|sample){number}[-_][a-z0-9]{{16,64}}'"))
+            .collect();
+        let large =
+            format!("{{ words = [\"test\"] }}, {{ value = [{}, '^b'] }}", patterns.join(", "));
+        assert!(named(&large, "key=atestb;") && named(&large, "key=bcd;"));
+        assert!(!named(&large, "key=acd;"));
+    }
+
+    #[test]
     fn a_line_ends_at_its_breaks_and_not_where_it_is_cut() {
         let line = "{ line = ['^#|;end$'] }";
         assert!(named(line, "#x key=a;"));

@@ -89,7 +89,7 @@ fn a_named_file_is_where_it_lies() {
     assert_eq!(repository.gated(&["--files", "fixtures/b.txt"]).code, 0);
 }
 
-/// An index that git writes in another way than it is read is not read.
+/// git-lfs takes more forms of a pointer than it writes; their content is not what was looked at.
 #[test]
 fn a_pointer_that_git_lfs_takes_for_one_is_no_plain_text() {
     let repository = Repository::new();
@@ -116,4 +116,27 @@ fn a_baseline_does_not_know_a_bare_value() {
     repository.git(&["rm", "-q", "--cached", "other.csv"]);
     repository.stage("copy.txt", SSN);
     assert_eq!(repository.gated(&[]).code, 0, "a line with words is known");
+}
+
+/// Git shows one of two entries with one name, and may push both.
+#[test]
+fn a_tree_that_holds_a_name_twice_is_not_read() {
+    let repository = Repository::new();
+    let blob = |text: &str| {
+        repository.write("aside", text);
+        repository.git(&["hash-object", "-w", "aside"])
+    };
+    let (clean, other) = (blob("nothing\n"), blob(SSN));
+    let bytes = |id: &str| data_encoding::HEXLOWER.decode(id.as_bytes()).unwrap();
+    let mut tree = Vec::new();
+    for id in [clean, other] {
+        tree.extend(b"100644 f\0");
+        tree.extend(bytes(&id));
+    }
+    let mut hash = repository.command("git");
+    hash.args(["hash-object", "-w", "-t", "tree", "--literally", "--stdin"]);
+    let id = ran_with(&mut hash, &tree).out.trim().to_owned();
+    let commit = repository.git(&["commit-tree", "-m", "twice", &id]);
+    repository.git(&["update-ref", "refs/heads/main", &commit]);
+    assert_eq!(repository.gated(&["--all-history"]).code, 4);
 }

@@ -2,8 +2,6 @@
 //!
 //! `corpus/import/*.expected` are the answers of gitleaks 8.30.1; see the page beside them.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -142,3 +142,21 @@ fn a_grant_needs_a_ledger() {
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("--state-dir"), "{}", ran.err);
 }
+
+#[test]
+fn the_policy_digest_names_the_lists_of_exceptions() {
+    let repository = office();
+    let digest = || {
+        assert_eq!(gate(&repository, &[]).1["recorded"], "yes");
+        let last = entries(&repository).into_iter().rfind(|it| it["kind"] == "decision");
+        last.unwrap()["policy_digest"].clone()
+    };
+    repository.committed("b.txt", "nothing\n");
+    repository.stage("a.txt", SSN);
+    let before = digest();
+    assert!(before.is_string() && digest() == before, "{before}");
+    repository.git(&["rm", "-q", "--cached", "a.txt"]);
+    repository.committed(".gitleaksignore", "a.txt:some-rule:1\n");
+    repository.stage("a.txt", SSN);
+    assert_ne!(digest(), before);
+}

@@ -37,6 +37,8 @@ pub(super) const SECRETS: &str = ".secrets.baseline";
 
 /// The largest list that is read: 16 MiB.
 pub const MAX_LIST_BYTES: u64 = 16 << 20;
+/// Bytes before a line in which a finding may begin that reaches into it.
+const NEIGHBOURS: usize = 16 << 10;
 /// Bytes on either side of a finding that its identity looks at.
 const LINE_WINDOW: usize = 128;
 /// Characters of a reason that are shown.
@@ -466,7 +468,7 @@ fn stands_alone(looked: &Looked<'_>, finding: &Finding) -> bool {
     let mut offset = low;
     // Findings are sorted by where they begin; one that began long before and covers this one is not
     // looked for.
-    let near = looked.findings.partition_point(|it| at(it.span.start) + REASON_BYTES < low);
+    let near = looked.findings.partition_point(|it| at(it.span.start) + NEIGHBOURS < low);
     for other in looked.findings.iter().skip(near) {
         let (from, to) = (at(other.span.start), at(other.span.end));
         if from >= high {

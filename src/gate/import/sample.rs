@@ -7,7 +7,7 @@ use super::expression::{Node, Set};
 pub enum Kind {
     /// As varied as the expression permits.
     Varied,
-    /// The fewest and the first of everything: a placeholder, by its looks.
+    /// The fewest and the first of everything: as texts look that stand in for a value.
     Flat,
 }
 
