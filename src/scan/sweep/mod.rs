@@ -17,12 +17,14 @@ mod companions;
 #[cfg(feature = "hyperscan")]
 mod hyperscan;
 mod keywords;
+mod lines;
 mod pairs;
 mod portable;
 mod shapes;
 mod tile;
 
 pub use keywords::KeywordTable;
+pub use lines::{Counted, count};
 use pairs::Pairs;
 use shapes::Shapes;
 use tile::{BUFFER, Maps, ROOM, TILE, Tile};
