@@ -23,7 +23,7 @@ static BUILT_IN: LazyLock<Option<ScannedNames>> =
 pub fn make_ready() {
     // Where there is no thread to be had it is made when it is asked for.
     let _ = std::thread::Builder::new().spawn(|| {
-        let make = || Some(Scanner::on_two_threads(built_in_rules()?, Options::default()));
+        let make = || Some(Scanner::new(built_in_rules()?, Options::default()));
         SCANNER.get_or_init(make).as_ref().map(Scanner::prepare);
     });
 }
