@@ -110,11 +110,6 @@ impl Scanner {
         Scanner::of(plan, options)
     }
 
-    /// Makes what scoring needs, which else waits for the first match.
-    pub fn prepare(&self) {
-        self.inner.plan.terms();
-    }
-
     fn of(plan: Plan, options: Options) -> Scanner {
         let plan = Arc::new(plan);
         Scanner { inner: Arc::new(Inner { plan, options, cursors: Mutex::default() }) }
