@@ -16,6 +16,7 @@ mod rules;
 #[allow(dead_code, missing_docs, unused_imports)]
 mod scan {
     mod forms;
+    pub mod heads;
     pub mod kinds;
     pub mod phrases;
     pub mod sweep;
@@ -27,6 +28,7 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/model");
     println!("cargo::rerun-if-changed=src/rules");
     println!("cargo::rerun-if-changed=src/scan/forms.rs");
+    println!("cargo::rerun-if-changed=src/scan/heads.rs");
     println!("cargo::rerun-if-changed=src/scan/kinds.rs");
     println!("cargo::rerun-if-changed=src/scan/phrases.rs");
     println!("cargo::rerun-if-changed=src/scan/sweep");
@@ -56,9 +58,12 @@ fn main() -> io::Result<()> {
     let compiled = rules::RuleSet::compile(&sources)
         .map_err(|diagnostics| io::Error::other(diagnostics.render(&sources)))?;
     let (kinds, keywords) = scan::kinds::Kinds::new(&compiled.rules);
+    let heads = compiled.rules.iter().map(scan::heads::RuleHead::pack);
+    let heads: postcard::Result<rules::Texts> = heads.collect();
     let phrases = scan::phrases::Phrases::of_terms(compiled.terms.iter());
     let tables = [
         ("rules", compiled.pack()),
+        ("heads", heads.map_err(io::Error::other)?.pack_whole()),
         ("kinds", kinds.pack()),
         ("sweep", scan::sweep::Sweep::pack(&keywords)),
         ("terms", phrases.pack()),

@@ -5,6 +5,8 @@ use std::ops::{Index, Range};
 use std::sync::OnceLock;
 
 use super::Rule;
+use super::texts::Texts;
+use crate::model::CategoryIndex;
 
 /// Rules by position; they do not change.
 #[derive(Clone, Default)]
@@ -13,50 +15,21 @@ pub struct RuleList {
     stored: Option<StoredRules>,
 }
 
-/// Rules in the format of `postcard`, one after the other, and where each ends.
-#[derive(Clone, Copy)]
-struct StoredRules {
-    bytes: &'static [u8],
-    ends: &'static [[u8; 4]],
-}
-
-impl StoredRules {
-    fn read(self, position: usize) -> Option<Rule> {
-        postcard::from_bytes(part(self.bytes, self.ends, position)?).ok()
-    }
-}
-
-/// The bytes at a position of parts that stand one after the other.
-pub(super) fn part<'a>(bytes: &'a [u8], ends: &[[u8; 4]], position: usize) -> Option<&'a [u8]> {
-    let end = |position: usize| ends.get(position).map(|end| u32::from_le_bytes(*end) as usize);
-    let start = match position.checked_sub(1) {
-        Some(before) => end(before)?,
-        None => 0,
-    };
-    bytes.get(start..end(position)?)
-}
-
-/// Adds an end to those of parts that stand one after the other.
-pub(super) fn push_end(ends: &mut Vec<[u8; 4]>, end: usize) {
-    ends.push(u32::try_from(end).unwrap_or(u32::MAX).to_le_bytes());
+/// Rules as they stand in the program.
+#[derive(Clone)]
+pub(super) struct StoredRules {
+    /// Each in the format of `postcard`.
+    pub rules: Texts,
+    /// What is asked of all rules, and need not be read for it.
+    pub ids: Texts,
+    pub categories: &'static [[u8; 2]],
 }
 
 impl RuleList {
     /// Rules that were packed into the program.
-    pub(super) fn stored(bytes: &'static [u8], ends: &'static [[u8; 4]]) -> RuleList {
-        let slots = ends.iter().map(|_| OnceLock::new()).collect();
-        RuleList { slots, stored: Some(StoredRules { bytes, ends }) }
-    }
-
-    /// The bytes and the ends that [`RuleList::stored`] takes.
-    #[allow(dead_code, reason = "it is for the build script")]
-    pub(super) fn pack(&self) -> postcard::Result<(Vec<u8>, Vec<[u8; 4]>)> {
-        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-        for rule in self {
-            bytes.extend(postcard::to_stdvec(rule)?);
-            push_end(&mut ends, bytes.len());
-        }
-        Ok((bytes, ends))
+    pub(super) fn stored(stored: StoredRules) -> RuleList {
+        let slots = (0..stored.rules.len()).map(|_| OnceLock::new()).collect();
+        RuleList { slots, stored: Some(stored) }
     }
 
     /// Whether these are all the rules that ship with the program, and no others.
@@ -75,8 +48,21 @@ impl RuleList {
 
     #[cold]
     fn read(&self, position: usize) -> Option<&Rule> {
-        let rule = self.stored?.read(position)?;
+        let stored = self.stored.as_ref()?;
+        let rule = postcard::from_bytes(stored.rules.bytes(position)?).ok()?;
         Some(self.slots.get(position)?.get_or_init(|| Box::new(rule)))
+    }
+
+    /// Id and category of each, in order.
+    pub fn ids(&self) -> impl Iterator<Item = (&str, CategoryIndex)> {
+        let of = |position| match &self.stored {
+            Some(stored) => {
+                let category = CategoryIndex(u16::from_le_bytes(*stored.categories.get(position)?));
+                Some((stored.ids.get(position)?, category))
+            }
+            None => self.get(position).map(|rule| (rule.id.as_str(), rule.category)),
+        };
+        (0..self.len()).map_while(of)
     }
 
     /// The first one.

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::list::{part, push_end};
-
 /// Texts by position; they do not change.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Texts {
@@ -12,14 +10,33 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// Texts that were packed into the program: one after the other, and where each ends.
-    pub(crate) fn stored(bytes: &'static [u8], ends: &'static [[u8; 4]]) -> Texts {
-        Texts { bytes: Cow::Borrowed(bytes), ends: Cow::Borrowed(ends) }
+    /// Texts that were packed into the program: one after the other, and where each ends;
+    /// none where that is not four bytes each.
+    pub(crate) fn stored(bytes: &'static [u8], ends: &'static [u8]) -> Option<Texts> {
+        let (ends, []) = ends.as_chunks() else { return None };
+        Some(Texts { bytes: Cow::Borrowed(bytes), ends: Cow::Borrowed(ends) })
     }
 
     /// What [`Texts::stored`] takes.
     pub(crate) fn pack(&self) -> (&[u8], &[u8]) {
         (&self.bytes, self.ends.as_flattened())
+    }
+
+    /// As [`Texts::pack`], in one piece.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: all of it can be written.
+    #[allow(dead_code, reason = "it is for the build script")]
+    pub(crate) fn pack_whole(&self) -> postcard::Result<Vec<u8>> {
+        postcard::to_stdvec(&self.pack())
+    }
+
+    /// What [`Texts::pack_whole`] made; none where the bytes are no such thing.
+    #[allow(dead_code, reason = "the build script has no such bytes")]
+    pub(crate) fn stored_whole(bytes: &'static [u8]) -> Option<Texts> {
+        let (bytes, ends): (&[u8], &[u8]) = postcard::from_bytes(bytes).ok()?;
+        Texts::stored(bytes, ends)
     }
 
     /// Whether these are texts that ship with the program.
@@ -69,6 +86,21 @@ impl std::fmt::Debug for Texts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
+}
+
+/// The bytes at a position of parts that stand one after the other.
+fn part<'a>(bytes: &'a [u8], ends: &[[u8; 4]], position: usize) -> Option<&'a [u8]> {
+    let end = |position: usize| ends.get(position).map(|end| u32::from_le_bytes(*end) as usize);
+    let start = match position.checked_sub(1) {
+        Some(before) => end(before)?,
+        None => 0,
+    };
+    bytes.get(start..end(position)?)
+}
+
+/// Adds an end to those of parts that stand one after the other.
+fn push_end(ends: &mut Vec<[u8; 4]>, end: usize) {
+    ends.push(u32::try_from(end).unwrap_or(u32::MAX).to_le_bytes());
 }
 
 #[cfg(test)]

@@ -151,7 +151,7 @@ impl Phrases {
         }
         let stored: StoredPhrases<'static> = postcard::from_bytes(bytes).ok()?;
         Some(Phrases {
-            phrases: Texts::stored(stored.phrases, chunks(stored.ends)?),
+            phrases: Texts::stored(stored.phrases, stored.ends)?,
             terms: Cow::Borrowed(chunks(stored.terms)?),
             slots: Cow::Borrowed(chunks(stored.slots)?),
             held: Bits(Cow::Borrowed(stored.held)),

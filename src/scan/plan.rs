@@ -189,7 +189,7 @@ fn slots<T>(count: usize) -> Vec<OnceLock<T>> {
 }
 
 fn facts(rules: &RuleSet) -> Vec<Facts> {
-    let plain = rules.rules.iter().map(|rule| (rule.id.as_str(), rule.category));
+    let plain = rules.rules.ids();
     let raised = rules.combinations.iter().map(|rule| (rule.id.as_str(), rule.category));
     let all: Vec<(&str, CategoryIndex)> = plain.chain(raised).collect();
     let mut ids: Vec<&str> = all.iter().map(|(id, _)| *id).collect();

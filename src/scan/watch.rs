@@ -11,8 +11,8 @@ use regex_automata::hybrid::dfa::Cache;
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 
 use super::automaton::{RuleBits, Shared, syntax_config};
-use super::heads::{Distances, Heads, Lanes};
-use crate::rules::{Anchors, DIGIT_SEPARATORS, Lead, Rule, RuleSet};
+use super::heads::{Distances, Heads, Lanes, RuleHead};
+use crate::rules::{Anchors, DIGIT_SEPARATORS, Lead, Rule, RuleSet, Texts};
 
 /// Rules of a group: few enough that those for long numbers stand apart from those for short ones.
 const GROUP: usize = 32;
@@ -94,7 +94,8 @@ pub struct Group {
 struct Tests {
     /// Where matches begin before their anchors.
     heads: Option<(Heads<1>, Distances)>,
-    shared: Option<Shared>,
+    /// Made when several rules are left: it costs more than all else.
+    shared: OnceLock<Option<Shared>>,
 }
 
 /// What one worker keeps for one group.
@@ -219,12 +220,8 @@ impl Front {
     }
 
     fn build(&self, rules: &RuleSet) -> Option<FrontHeads> {
-        let mut parts = Vec::new();
-        for group in &self.groups {
-            let rules = group.rules_of(rules)?;
-            parts.push((automaton_of(&rules)?, rules));
-        }
-        let parts = parts.iter().map(|(nfa, rules)| (nfa, rules.as_slice()));
+        let parts: Option<Vec<_>> = self.groups.iter().map(|group| group.heads_of(rules)).collect();
+        let parts = parts?.into_iter();
         Some(if self.groups.len() == 1 {
             FrontHeads::One(Heads::new(parts))
         } else {
@@ -256,12 +253,12 @@ impl Group {
         // Without an automaton each rule is tried by itself.
         let Some(tests) = tests else { return RuleBits::MAX };
         let Some((heads, distances)) = &tests.heads else {
-            return match &tests.shared {
+            return match self.shared(tests, rules) {
                 Some(shared) if self.lead == 0 => state.run(shared, text, anchor),
                 _ => RuleBits::MAX,
             };
         };
-        if tests.shared.is_none() && self.lead > MOST_STARTS {
+        if !self.is_shared && self.lead > MOST_STARTS {
             return RuleBits::MAX;
         }
         let mut near = distances.possible(text, anchor);
@@ -274,11 +271,11 @@ impl Group {
             if let Some(start) = anchor.checked_sub(distance) {
                 let [left] = heads.left(text, start);
                 let left = left & distances.reached(distance);
-                all |= match &tests.shared {
-                    Some(shared) if left.count_ones() as usize >= WORTH_SHARING => {
-                        left & state.known(shared, text, base, start)
-                    }
-                    _ => left,
+                let is_worth_it = left.count_ones() as usize >= WORTH_SHARING;
+                let shared = if is_worth_it { self.shared(tests, rules) } else { None };
+                all |= match shared {
+                    Some(shared) => left & state.known(shared, text, base, start),
+                    None => left,
                 };
             }
         };
@@ -307,7 +304,7 @@ impl Group {
         left: RuleBits,
     ) -> RuleBits {
         match self.tests.get_or_init(|| self.build(rules)) {
-            Some(tests) => match &tests.shared {
+            Some(tests) => match self.shared(tests, rules) {
                 Some(shared) => left & state.run(shared, text, anchor),
                 None => left,
             },
@@ -322,17 +319,40 @@ impl Group {
         found.filter(|found| found.len() <= Shared::MAX_RULES)
     }
 
-    fn build(&self, rules: &RuleSet) -> Option<Box<Tests>> {
-        let rules = self.rules_of(rules)?;
-        let nfa = automaton_of(&rules)?;
-        let heads = (self.by_shape && self.lead > 0).then(|| {
-            let heads = Heads::new([(&nfa, rules.as_slice())].into_iter());
-            let distances = Distances::new(&rules, &heads);
-            (heads, distances)
-        });
-        let shared = if self.is_shared { Some(Shared::new(nfa, &rules)?) } else { None };
-        Some(Box::new(Tests { heads, shared }))
+    /// Its rules, each with what its matches can begin with.
+    fn heads_of<'a>(&self, rules: &'a RuleSet) -> Option<Vec<(&'a Rule, RuleHead)>> {
+        let heads = self.rules.iter().map(|position| head_of(rules, *position));
+        self.rules_of(rules)?.into_iter().zip(heads).map(|(rule, head)| Some((rule, head?))).collect()
     }
+
+    fn build(&self, rules: &RuleSet) -> Option<Box<Tests>> {
+        let heads = if self.by_shape && self.lead > 0 {
+            let heads = Heads::new([self.heads_of(rules)?].into_iter());
+            let distances = Distances::new(&self.rules_of(rules)?, &heads);
+            Some((heads, distances))
+        } else {
+            None
+        };
+        Some(Box::new(Tests { heads, shared: OnceLock::new() }))
+    }
+
+    fn shared<'a>(&self, tests: &'a Tests, rules: &RuleSet) -> Option<&'a Shared> {
+        let build = || {
+            let rules = self.rules_of(rules).filter(|_| self.is_shared)?;
+            Shared::new(automaton_of(&rules)?, &rules)
+        };
+        tests.shared.get_or_init(build).as_ref()
+    }
+}
+
+/// What [`RuleHead::pack`] makes of each rule that ships with the program.
+const BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_heads.bin"));
+
+/// What the matches of the rule at a position can begin with.
+fn head_of(rules: &RuleSet, position: usize) -> Option<RuleHead> {
+    let stored = || RuleHead::stored(Texts::stored_whole(BUILT_IN)?.bytes(position)?);
+    let stored = rules.rules.is_built_in().then(stored).flatten();
+    stored.or_else(|| RuleHead::new(rules.rules.get(position)?))
 }
 
 /// One automaton of the patterns of these rules.
@@ -548,6 +568,17 @@ mod tests {
             "\n", "x",
         ]);
         proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat().into_bytes())
+    }
+
+    #[test]
+    fn heads_that_stand_in_the_program_are_those_of_its_rules() {
+        let rules = RuleSet::builtin().unwrap();
+        let heads = rules.rules.iter().map(|rule| RuleHead::pack(rule).unwrap());
+        let heads: Texts = heads.collect();
+        assert_eq!(BUILT_IN, heads.pack_whole().unwrap());
+        for (position, rule) in rules.rules.iter().enumerate() {
+            assert_eq!(head_of(&rules, position), RuleHead::new(rule), "{}", rule.id);
+        }
     }
 
     proptest! {

@@ -126,14 +126,14 @@ impl KeywordTable {
 
     /// A table that was packed into the program; none where that is no such thing.
     pub fn stored(stored: &StoredTable<'static>) -> Option<KeywordTable> {
-        let (ends, []) = stored.ends.as_chunks() else { return None };
+        let keywords = Texts::stored(stored.keywords, stored.ends)?;
         let (slots, []) = stored.slots.as_chunks() else { return None };
         let (windows, []) = stored.windows.as_chunks() else { return None };
-        if windows.len() != ends.len() || !slots.len().is_power_of_two() {
+        if windows.len() != keywords.len() || !slots.len().is_power_of_two() {
             return None;
         }
         Some(KeywordTable {
-            keywords: Texts::stored(stored.keywords, ends),
+            keywords,
             windows: windows.iter().map(|bytes| Window::from_bytes(*bytes)).collect(),
             slots: Cow::Borrowed(slots),
             four: Filter::from_bytes(&stored.four)?,
