@@ -36,25 +36,24 @@ pub struct Heads<const GROUPS: usize> {
 
 impl<const GROUPS: usize> Heads<GROUPS> {
     /// What the rules of these groups can begin with.
-    pub fn new<'a>(groups: impl Iterator<Item = Vec<(&'a Rule, RuleHead)>>) -> Heads<GROUPS> {
+    pub fn new(groups: impl Iterator<Item = Vec<RuleHead>>) -> Heads<GROUPS> {
         let mut heads =
             Heads { before: vec![[0; GROUPS]; 257], places: vec![[[0; GROUPS]; 256]; HEAD] };
         for (lane, rules) in (0..GROUPS).zip(groups) {
-            for (number, (rule, head)) in rules.iter().enumerate() {
-                heads.add(lane, 1 << number, rule, head);
+            for (number, head) in rules.iter().enumerate() {
+                heads.add(lane, 1 << number, head);
             }
             heads.add_any(lane, &rules);
         }
         heads
     }
 
-    fn add(&mut self, lane: usize, bit: RuleBits, rule: &Rule, head: &RuleHead) {
+    fn add(&mut self, lane: usize, bit: RuleBits, head: &RuleHead) {
         let [after_other, after_word] = head.begins;
         for (byte, lanes) in (0..=256u16).zip(&mut self.before) {
             let byte = u8::try_from(byte).ok();
             let can_begin = if byte.is_some_and(is_word) { after_word } else { after_other };
-            let is_barred =
-                byte.is_some_and(|byte| rule.boundary.is_some_and(|barred| barred.contains(byte)));
+            let is_barred = byte.is_some_and(|byte| head.barred.contains(byte));
             if can_begin
                 && !is_barred
                 && let Some(rules) = lanes.get_mut(lane)
@@ -74,10 +73,10 @@ impl<const GROUPS: usize> Heads<GROUPS> {
     }
 
     /// Adds the rules that can hold any byte, place by place: that is most, from some place on.
-    fn add_any(&mut self, lane: usize, rules: &[(&Rule, RuleHead)]) {
+    fn add_any(&mut self, lane: usize, rules: &[RuleHead]) {
         for (place, by_byte) in self.places.iter_mut().enumerate() {
             let holds_any = |head: &RuleHead| head.places.get(place) == Some(&ByteSet::ALL);
-            let any = rules.iter().enumerate().filter(|(_, (_, head))| holds_any(head));
+            let any = rules.iter().enumerate().filter(|(_, head)| holds_any(head));
             let any = any.fold(0, |any, (number, _)| any | 1 << number);
             for rules in by_byte.iter_mut().filter_map(|lanes| lanes.get_mut(lane)) {
                 *rules |= any;
@@ -119,6 +118,8 @@ pub struct RuleHead {
     /// Whether one can begin behind a byte that is not one of a word, or behind none; and whether
     /// behind one of a word.
     begins: [bool; 2],
+    /// Bytes that must not stand before one.
+    barred: ByteSet,
     /// By place from the start on: the bytes that a match can hold there, or any where it may have
     /// ended before.
     places: [ByteSet; HEAD],
@@ -134,7 +135,7 @@ impl RuleHead {
         let (mut walk, mut places) = (Walk::new(&nfa), [ByteSet::EMPTY; HEAD]);
         let begins =
             [false, true].map(|word| walk.heads(nfa.start_anchored(), word, &mut places));
-        Some(RuleHead { begins, places })
+        Some(RuleHead { begins, barred: rule.boundary.unwrap_or_default(), places })
     }
 
     /// The rule's head in the format of `postcard`; empty for a rule whose anchor is a keyword, which

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::sweep::AnchorKind;
-use crate::rules::{Anchors, LINE_REACH, Rule, RuleList, Shape};
+use crate::rules::{Anchors, LINE_REACH, Lead, Rule, RuleList, Shape};
 
 /// The rules of each kind of anchor.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,12 +19,45 @@ pub struct Kinds {
     positions: Numbers,
     /// By kind: bytes from the anchor on that must be there to decide all of its rules.
     needs: Numbers,
+    /// By rule.
+    outlines: Vec<Outline>,
     /// The most bytes before its anchor that a match can start.
     pub max_lead: u64,
     /// The same of the rules that need no name.
     pub max_lead_unnamed: u64,
     /// The most bytes before a match that its rule looks at.
     pub max_before: u64,
+}
+
+/// What is asked of a rule before any of its matches is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outline {
+    /// Whether its anchors are keywords.
+    pub has_keywords: bool,
+    /// The fewest and the most digits of a match, where its anchor is a number; else 0.
+    pub digits: (u8, u8),
+    /// The most bytes before its anchor that a match can start.
+    pub lead: usize,
+    /// Whether the start is found by walking back.
+    pub lead_is_run: bool,
+    /// Whether it finds nothing where no place has a name.
+    pub needs_name: bool,
+}
+
+impl Outline {
+    /// That of a rule.
+    pub fn of(rule: &Rule) -> Outline {
+        Outline {
+            has_keywords: matches!(rule.anchors, Anchors::Keywords(_)),
+            digits: match rule.anchors {
+                Anchors::Digits { min, max } => (min, max),
+                _ => (0, 0),
+            },
+            lead: rule.lead.max(),
+            lead_is_run: matches!(rule.lead, Lead::Run(..)),
+            needs_name: rule.needs_name(),
+        }
+    }
 }
 
 /// Numbers that are read as quickly as bytes are copied.
@@ -100,6 +133,7 @@ impl Kinds {
         let kinds = Kinds {
             ends: ends.collect(),
             positions: of_kind.iter().flat_map(|(positions, _)| positions.iter().copied()).collect(),
+            outlines: rules.iter().map(Outline::of).collect(),
             needs: of_kind.iter().map(|(_, need)| *need).collect(),
             max_lead: max(|rule| rule.lead.max()),
             max_lead_unnamed: max(|rule| if rule.needs_name() { 0 } else { rule.lead.max() }),
@@ -129,6 +163,11 @@ impl Kinds {
     /// Kinds that were packed; none where the bytes are no such thing.
     pub fn stored(bytes: &[u8]) -> Option<Kinds> {
         postcard::from_bytes(bytes).ok()
+    }
+
+    /// The outline of the rule at a position.
+    pub fn outline(&self, position: usize) -> Option<Outline> {
+        self.outlines.get(position).copied()
     }
 
     /// Number of kinds.

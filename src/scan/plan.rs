@@ -103,7 +103,8 @@ impl Plan {
     fn arrange(&self, kind: usize) -> Watch {
         // No kind has more groups than rules.
         let (positions, mut first_group) = self.kinds.rules_of(kind);
-        watch::arrange(&positions, &self.rules, self.kinds.need(kind), &mut first_group)
+        let outline = |position| self.kinds.outline(position);
+        watch::arrange(&positions, outline, self.kinds.need(kind), &mut first_group)
     }
 
     /// The automaton of the rule at a position.

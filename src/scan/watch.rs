@@ -12,7 +12,8 @@ use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 
 use super::automaton::{RuleBits, Shared, syntax_config};
 use super::heads::{Distances, Heads, Lanes, RuleHead};
-use crate::rules::{Anchors, DIGIT_SEPARATORS, Lead, Rule, RuleSet, Texts};
+use super::kinds::Outline;
+use crate::rules::{DIGIT_SEPARATORS, Rule, RuleSet, Texts};
 
 /// Rules of a group: few enough that those for long numbers stand apart from those for short ones.
 const GROUP: usize = 32;
@@ -126,32 +127,29 @@ impl GroupState {
     }
 }
 
-/// Arranges the rules that one kind of anchor sets off; `next` numbers the groups.
-pub fn arrange(positions: &[usize], rules: &RuleSet, need: u64, next: &mut usize) -> Watch {
-    let rule = |position: &usize| rules.rules.get(*position);
-    let by_shape =
-        !positions.iter().filter_map(rule).any(|rule| matches!(rule.anchors, Anchors::Keywords(_)));
+/// Arranges the rules that one kind of anchor sets off, by what their outlines say of them; `next`
+/// numbers the groups.
+pub fn arrange(
+    positions: &[usize],
+    outline: impl Fn(usize) -> Option<Outline>,
+    need: u64,
+    next: &mut usize,
+) -> Watch {
+    let rule = |position: &usize| outline(*position);
+    let by_shape = !positions.iter().filter_map(rule).any(|rule| rule.has_keywords);
     let may_share = |position: &usize| {
-        rule(position).is_some_and(|rule| match rule.lead {
-            Lead::Bytes(lead) => lead == 0 || by_shape,
-            Lead::Run(_, most) => by_shape && most <= NEAR,
+        rule(position).is_some_and(|rule| match rule.lead_is_run {
+            false => rule.lead == 0 || by_shape,
+            true => by_shape && rule.lead <= NEAR,
         })
     };
     let (mut shared, alone): (Vec<usize>, Vec<usize>) =
         positions.iter().copied().partition(may_share);
     // Rules that are alike are left together, or none of them.
-    shared.sort_by_key(|position| {
-        rule(position).map(|rule| {
-            let digits = match rule.anchors {
-                Anchors::Digits { min, max } => (min, max),
-                _ => (0, 0),
-            };
-            (digits, rule.lead.max(), *position)
-        })
-    });
+    shared.sort_by_key(|position| rule(position).map(|rule| (rule.digits, rule.lead, *position)));
     let mut watch = Watch { fronts: Vec::new(), groups: Vec::new(), need, most_digits: 0 };
-    let needs_name = |position: &usize| rule(position).is_some_and(Rule::needs_name);
-    let is_at_anchor = |position: &usize| rule(position).is_some_and(|rule| rule.lead.max() == 0);
+    let needs_name = |position: &usize| rule(position).is_some_and(|rule| rule.needs_name);
+    let is_at_anchor = |position: &usize| rule(position).is_some_and(|rule| rule.lead == 0);
     let mut parts: Vec<(Vec<usize>, bool)> = Vec::new();
     for (part, may_share) in [(shared, true), (alone, false)] {
         let (at_anchor, before): (Vec<usize>, Vec<usize>) =
@@ -165,12 +163,12 @@ pub fn arrange(positions: &[usize], rules: &RuleSet, need: u64, next: &mut usize
         // Groups of equal size: the last one is as much worth its automaton as the others.
         let groups = part.len().div_ceil(GROUP).max(1);
         for chunk in part.chunks(part.len().div_ceil(groups).max(1)) {
-            let lead = chunk.iter().filter_map(rule).map(|rule| rule.lead.max()).max();
+            let lead = chunk.iter().filter_map(rule).map(|rule| rule.lead).max();
             let group = Group {
                 rules: chunk.to_vec(),
                 number: *next,
                 needs_name: chunk.iter().all(needs_name),
-                least_digits: chunk.iter().filter_map(rule).map(least_digits).min().unwrap_or(0),
+                least_digits: chunk.iter().filter_map(rule).map(|it| it.digits.0).min().unwrap_or(0),
                 by_shape,
                 is_shared: may_share
                     && chunk.len() >= if by_shape { WORTH_SHARING } else { WORTH_MAKING },
@@ -319,10 +317,9 @@ impl Group {
         found.filter(|found| found.len() <= Shared::MAX_RULES)
     }
 
-    /// Its rules, each with what its matches can begin with.
-    fn heads_of<'a>(&self, rules: &'a RuleSet) -> Option<Vec<(&'a Rule, RuleHead)>> {
-        let heads = self.rules.iter().map(|position| head_of(rules, *position));
-        self.rules_of(rules)?.into_iter().zip(heads).map(|(rule, head)| Some((rule, head?))).collect()
+    /// What the matches of its rules can begin with.
+    fn heads_of(&self, rules: &RuleSet) -> Option<Vec<RuleHead>> {
+        self.rules.iter().map(|position| head_of(rules, *position)).collect()
     }
 
     fn build(&self, rules: &RuleSet) -> Option<Box<Tests>> {
@@ -395,10 +392,6 @@ impl GroupState {
         }
         rules
     }
-}
-
-fn least_digits(rule: &Rule) -> u8 {
-    if let Anchors::Digits { min, .. } = rule.anchors { min } else { 0 }
 }
 
 /// Digits that a number may hold from its first one at `start` on, counted up to `most`: with no more
@@ -478,7 +471,7 @@ mod tests {
 
     fn watch(rules: &RuleSet) -> Watch {
         let positions: Vec<usize> = (0..rules.rules.len()).collect();
-        arrange(&positions, rules, 0, &mut 0)
+        arrange(&positions, |position| rules.rules.get(position).map(Outline::of), 0, &mut 0)
     }
 
     /// The rules left at an anchor, all groups together.
