@@ -5,7 +5,6 @@
 //! Letters beyond ASCII count as letters in UTF-8 and Latin-1 alike, and each term is known in both.
 //! Between the words of a term may stand a space, `_`, `-` or nothing.
 
-use super::forms::forms;
 use super::phrases::Phrases;
 use crate::model::TermIndex;
 use crate::rules::{MAX_CONTEXT, RuleSet};
@@ -287,10 +286,10 @@ impl GateMemory {
 }
 
 impl Gate {
-    /// The gate of these terms of a rule set.
-    pub fn new(rules: &RuleSet, terms: &[TermIndex]) -> Gate {
+    /// The gate of some of the terms of a rule set.
+    pub fn new(all: &Terms, terms: &[TermIndex]) -> Gate {
         let mut gate = Gate { begun: Box::new([0; 1024]), heads: Box::new([0; GATE_WORDS]) };
-        for form in terms.iter().flat_map(|term| forms(rules.term(*term))) {
+        for form in terms.iter().flat_map(|term| all.phrases.of_term(term.0)) {
             let length = form.len().min(GATE_HEAD);
             let head = form.get(..length).unwrap_or_default();
             let seconds = match form.get(1) {
@@ -565,13 +564,8 @@ mod tests {
             parts in proptest::collection::vec((0usize..90, 0usize..300), 1..40),
         ) {
             let (terms, wanted, _) = terms();
-            let mut words: Vec<String> = WORDS.map(str::to_owned).to_vec();
-            words.push("w".repeat(MAX_TERM));
-            let more =
-                format!("anchors = {{ keywords = [\"key\"] }}\ncontext = {{ terms = {words:?} }}");
-            let rules = sample::rules(&[("sec.a", "key", &more)], "");
             for term in &wanted {
-                let gate = Gate::new(&rules, &[*term]);
+                let gate = Gate::new(&terms, &[*term]);
                 let (mut memory, mut begin) = (GateMemory::default(), 0);
                 for (step, length) in &parts {
                     begin = (begin + step).min(text.len());
@@ -592,7 +586,7 @@ mod tests {
     fn a_gate_says_no_where_it_can() {
         let more = "anchors = { keywords = [\"key\"] }\ncontext = { terms = [\"social security\", \"dl\"] }";
         let rules = sample::rules(&[("sec.a", "key", more)], "");
-        let gate = Gate::new(&rules, &rules.rules[0].context.as_ref().unwrap().terms);
+        let gate = Gate::new(&Terms::new(&rules), &rules.rules[0].context.as_ref().unwrap().terms);
         let may = |text: &str| {
             gate.may_hold(&mut GateMemory::default(), text.as_bytes(), 0, (0, text.len()))
         };

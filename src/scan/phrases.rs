@@ -82,7 +82,16 @@ impl Phrases {
         Phrases::new((0..=u16::MAX).zip(terms).flat_map(of_term).collect())
     }
 
-    /// Files phrases, each with the number of its term; none may be empty.
+    /// The phrases of a term, in order.
+    pub fn of_term(&self, term: u16) -> impl Iterator<Item = &[u8]> {
+        let number = |bytes: &[u8; 2]| u16::from_le_bytes(*bytes);
+        let first = self.terms.partition_point(|it| number(it) < term);
+        let terms = self.terms.get(first..).unwrap_or_default();
+        let count = terms.iter().take_while(|it| number(it) == term).count();
+        (first..first + count).filter_map(|place| self.phrases.bytes(place))
+    }
+
+    /// Files phrases, each with the number of its term, in the order of these; none may be empty.
     pub fn new(phrases: Vec<(Vec<u8>, u16)>) -> Phrases {
         let size = (phrases.len() * 2).next_power_of_two().max(64);
         let mut slots = vec![[0; 4]; size];

@@ -124,7 +124,7 @@ impl Plan {
         let rule = self.rules.rules.get(position)?;
         let build = || {
             let context = rule.context.as_ref().filter(|context| context.required)?;
-            Some(Gate::new(&self.rules, &context.terms))
+            Some(Gate::new(self.terms(), &context.terms))
         };
         self.gates.get(position)?.get_or_init(build).as_ref()
     }
@@ -133,7 +133,7 @@ impl Plan {
     pub fn combination_gate(&self, index: RuleIndex) -> Option<&Gate> {
         let position = (index.0 as usize).checked_sub(self.rules.rules.len())?;
         let combination = self.rules.combinations.get(position)?;
-        let build = || Gate::new(&self.rules, &combination.terms);
+        let build = || Gate::new(self.terms(), &combination.terms);
         Some(self.combination_gates.get(position)?.get_or_init(build))
     }
 

@@ -26,6 +26,10 @@ const WORTH_SHARING: usize = 2;
 /// From this many rules of a keyword on it is worth making one.
 const WORTH_MAKING: usize = 3;
 
+/// So often a worker tries all rules that are left: to make the automaton that they share takes as long
+/// as many tries, and a small payload has few.
+const FREE_ASKS: u8 = 8;
+
 /// A rule whose matches begin farther before their anchor is tried by itself: it walks back to its
 /// one start, which costs less than to try all of them.
 const NEAR: usize = 8;
@@ -103,6 +107,8 @@ struct Tests {
 #[derive(Debug)]
 pub struct GroupState {
     is_used: bool,
+    /// How often it was asked to narrow down what is left, up to [`FREE_ASKS`].
+    asked: u8,
     states: Option<Box<Cache>>,
     /// Starts below this offset were tried, as far back as any anchor to come can reach.
     tried_to: u64,
@@ -231,7 +237,7 @@ impl Front {
 impl Group {
     /// Room for one worker.
     pub fn state(&self) -> GroupState {
-        GroupState { is_used: false, states: None, tried_to: 0, matches: VecDeque::new(), read: 0 }
+        GroupState { is_used: false, asked: 0, states: None, tried_to: 0, matches: VecDeque::new(), read: 0 }
     }
 
     /// Those of the rules that may match at this anchor, one bit each. `text` begins at offset
@@ -301,6 +307,10 @@ impl Group {
         anchor: usize,
         left: RuleBits,
     ) -> RuleBits {
+        if state.asked < FREE_ASKS {
+            state.asked += 1;
+            return left;
+        }
         match self.tests.get_or_init(|| self.build(rules)) {
             Some(tests) => match self.shared(tests, rules) {
                 Some(shared) => left & state.run(shared, text, anchor),
