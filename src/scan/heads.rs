@@ -4,18 +4,22 @@
 //! Each place from the start on is looked at by itself, so that the answer is a maybe. Most starts
 //! cost a few look-ups, whatever the number of rules.
 
-use regex_automata::nfa::thompson::{NFA, State};
+use regex_automata::nfa::thompson::{self, NFA, State, WhichCaptures};
 use regex_automata::util::look::Look;
-use regex_automata::util::primitives::{PatternID, StateID};
+use regex_automata::util::primitives::StateID;
+use regex_automata::util::syntax;
+use serde::{Deserialize, Serialize};
 
-use super::automaton::RuleBits;
-use crate::rules::Rule;
+use crate::rules::{Anchors, ByteSet, Rule};
 
 /// Bytes from its start on of which a table says what a match can hold there.
 const HEAD: usize = 20;
 
 /// Places that are looked at in one go: which rules are left is asked once for all of them.
 const STEP: usize = 4;
+
+/// A set of rules of a group, by position there.
+pub type RuleBits = u64;
 
 /// Sets of rules, one bit each, of as many groups.
 pub type Lanes<const GROUPS: usize> = [RuleBits; GROUPS];
@@ -42,12 +46,15 @@ struct ByByte<const GROUPS: usize> {
 }
 
 impl<const GROUPS: usize> Heads<GROUPS> {
-    /// What the rules of these groups, patterns of their automaton in the same order, can begin with.
-    pub fn new<'a>(groups: impl Iterator<Item = (&'a NFA, &'a [&'a Rule])>) -> Heads<GROUPS> {
+    /// What the rules of these groups can begin with.
+    pub fn new(groups: impl Iterator<Item = Vec<RuleHead>>) -> Heads<GROUPS> {
         let mut by_byte =
             ByByte { before: vec![[0; GROUPS]; 257], places: vec![[[0; GROUPS]; 256]; HEAD] };
-        for (lane, (nfa, rules)) in (0..GROUPS).zip(groups) {
-            by_byte.add(lane, nfa, rules);
+        for (lane, rules) in (0..GROUPS).zip(groups) {
+            for (number, head) in rules.iter().enumerate() {
+                by_byte.add(lane, 1 << number, head);
+            }
+            by_byte.add_any(lane, &rules);
         }
         by_byte.by_class()
     }
@@ -117,38 +124,86 @@ impl<const GROUPS: usize> ByByte<GROUPS> {
             && self.places.iter().all(|row| row.get(one) == row.get(other))
     }
 
-    fn add(&mut self, lane: usize, nfa: &NFA, rules: &[&Rule]) {
-        let mut by_byte = vec![[0; 256]; HEAD];
-        let mut walk = Walk::new(nfa);
-        for (number, rule) in rules.iter().enumerate() {
-            let bit: RuleBits = 1 << number;
-            let pattern = PatternID::new(number).ok();
-            let start = pattern.and_then(|pattern| nfa.start_pattern(pattern));
-            let after = [false, true].map(|word| match start {
-                Some(start) => walk.heads(start, word, bit, &mut by_byte),
-                None => true,
-            });
-            for (byte, lanes) in (0..=256u16).zip(&mut self.before) {
-                let byte = u8::try_from(byte).ok();
-                let can_begin = if byte.is_some_and(is_word) { after[1] } else { after[0] };
-                let is_barred = byte
-                    .is_some_and(|byte| rule.boundary.is_some_and(|barred| barred.contains(byte)));
-                if can_begin
-                    && !is_barred
-                    && let Some(rules) = lanes.get_mut(lane)
-                {
+    fn add(&mut self, lane: usize, bit: RuleBits, head: &RuleHead) {
+        let [after_other, after_word] = head.begins;
+        for (byte, lanes) in (0..=256u16).zip(&mut self.before) {
+            let byte = u8::try_from(byte).ok();
+            let can_begin = if byte.is_some_and(is_word) { after_word } else { after_other };
+            let is_barred = byte.is_some_and(|byte| head.barred.contains(byte));
+            if can_begin
+                && !is_barred
+                && let Some(rules) = lanes.get_mut(lane)
+            {
+                *rules |= bit;
+            }
+        }
+        let some =
+            head.places.iter().zip(&mut self.places).filter(|(set, _)| **set != ByteSet::ALL);
+        for (set, by_byte) in some {
+            for byte in set.iter() {
+                let lanes = by_byte.get_mut(usize::from(byte));
+                if let Some(rules) = lanes.and_then(|lanes| lanes.get_mut(lane)) {
                     *rules |= bit;
                 }
             }
-            if start.is_none() {
-                by_byte.iter_mut().flatten().for_each(|rules| *rules |= bit);
+        }
+    }
+
+    /// Adds the rules that can hold any byte, place by place: that is most, from some place on.
+    fn add_any(&mut self, lane: usize, rules: &[RuleHead]) {
+        for (place, by_byte) in self.places.iter_mut().enumerate() {
+            let holds_any = |head: &RuleHead| head.places.get(place) == Some(&ByteSet::ALL);
+            let any = rules.iter().enumerate().filter(|(_, head)| holds_any(head));
+            let any = any.fold(0, |any, (number, _)| any | 1 << number);
+            for rules in by_byte.iter_mut().filter_map(|lanes| lanes.get_mut(lane)) {
+                *rules |= any;
             }
         }
-        for (rules, lanes) in by_byte.iter().flatten().zip(self.places.iter_mut().flatten()) {
-            if let Some(lane) = lanes.get_mut(lane) {
-                *lane = *rules;
-            }
+    }
+}
+
+/// What the matches of one rule can begin with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleHead {
+    /// Whether one can begin behind a byte that is not one of a word, or behind none; and whether
+    /// behind one of a word.
+    begins: [bool; 2],
+    /// Bytes that must not stand before one.
+    barred: ByteSet,
+    /// By place from the start on: the bytes that a match can hold there, or any where it may have
+    /// ended before.
+    places: [ByteSet; HEAD],
+}
+
+impl RuleHead {
+    /// That of a rule; none if the pattern does not compile, which a checked rule set rules out.
+    pub fn new(rule: &Rule) -> Option<RuleHead> {
+        let syntax = syntax::Config::new().unicode(false).utf8(false);
+        let config = thompson::Config::new().utf8(false).which_captures(WhichCaptures::None);
+        let mut compiler = thompson::Compiler::new();
+        let nfa = compiler.syntax(syntax).configure(config).build(&rule.pattern).ok()?;
+        let (mut walk, mut places) = (Walk::new(&nfa), [ByteSet::EMPTY; HEAD]);
+        let begins = [false, true].map(|word| walk.heads(nfa.start_anchored(), word, &mut places));
+        Some(RuleHead { begins, barred: rule.boundary.unwrap_or_default(), places })
+    }
+
+    /// The rule's head in the format of `postcard`; empty for a rule whose anchor is a keyword, which
+    /// is tried by itself.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: all of it can be written.
+    #[allow(dead_code, reason = "it is for the build script")]
+    pub fn pack(rule: &Rule) -> postcard::Result<Vec<u8>> {
+        match RuleHead::new(rule).filter(|_| !matches!(rule.anchors, Anchors::Keywords(_))) {
+            Some(head) => postcard::to_stdvec(&head),
+            None => Ok(Vec::new()),
         }
+    }
+
+    /// What [`RuleHead::pack`] made; none where the bytes are no such thing.
+    pub fn stored(bytes: &[u8]) -> Option<RuleHead> {
+        postcard::from_bytes(bytes).ok()
     }
 }
 
@@ -245,25 +300,18 @@ impl<'a> Walk<'a> {
 
     /// Adds, place by place, what a match that begins in `start` can hold, and says whether there
     /// can be one behind such a byte.
-    fn heads(
-        &mut self,
-        start: StateID,
-        after_word: bool,
-        bit: RuleBits,
-        by_byte: &mut [[RuleBits; 256]],
-    ) -> bool {
+    fn heads(&mut self, start: StateID, after_word: bool, places: &mut [ByteSet; HEAD]) -> bool {
         let mut spots = vec![Spot { state: start, after_word, next: None }];
         let mut can_begin = false;
-        for (number, place) in by_byte.iter_mut().enumerate() {
+        for number in 0..HEAD {
+            let Some(place) = places.get_mut(number) else { break };
             let mut behind = Vec::new();
             let mut has_ended = false;
             for spot in self.closure(spots) {
                 let mut step = |range: (u8, u8), state: StateID| {
                     for byte in range.0..=range.1 {
-                        if spot.next.is_none_or(|word| word == is_word(byte))
-                            && let Some(rules) = place.get_mut(usize::from(byte))
-                        {
-                            *rules |= bit;
+                        if spot.next.is_none_or(|word| word == is_word(byte)) {
+                            place.insert(byte);
                         }
                     }
                     for word in [false, true] {
@@ -288,9 +336,9 @@ impl<'a> Walk<'a> {
                     }
                     State::Match { .. } => {
                         has_ended = true;
-                        for (byte, rules) in (0..=255u8).zip(place.iter_mut()) {
+                        for byte in 0..=255 {
                             if spot.next.is_none_or(|word| word == is_word(byte)) {
-                                *rules |= bit;
+                                place.insert(byte);
                             }
                         }
                     }
@@ -300,7 +348,7 @@ impl<'a> Walk<'a> {
             can_begin |= has_ended || !behind.is_empty();
             if has_ended {
                 // Whatever follows is not part of the match.
-                by_byte.iter_mut().skip(number + 1).flatten().for_each(|rules| *rules |= bit);
+                places.iter_mut().skip(number + 1).for_each(|place| *place = ByteSet::ALL);
                 return can_begin;
             }
             if behind.is_empty() {

@@ -210,35 +210,16 @@ pub struct Fingerprints {
 impl Fingerprints {
     /// The tables for these keywords; none where the CPU lacks what the kernel uses.
     pub fn new(keywords: &KeywordTable, pairs: &Pairs) -> Option<Fingerprints> {
-        if !is_available() {
-            return None;
-        }
-        let features: Vec<Features> = keywords.windows().iter().map(features).collect();
-        let count = match features.len() {
-            0..=24 => 1,
-            25..=96 => 2,
-            97..=500 => 4,
-            _ => 8,
-        };
-        let mut groups = vec![Group { buckets: [[0; SLOTS]; FEATURES] }; count];
-        let shares = shares(pairs);
-        let empty = Held {
-            shares: &shares,
-            keywords: [[0; SLOTS]; FEATURES],
-            all: [0; FEATURES],
-            share: [0.0; FEATURES],
-        };
-        let assigned = assign(&features, &empty, count * 8, 1);
-        for (features, bucket) in features.iter().zip(assigned) {
-            let bit = 1 << (bucket % 8);
-            for (buckets, feature) in groups[bucket / 8].buckets.iter_mut().zip(features) {
-                match feature {
-                    Some(slot) => buckets[usize::from(*slot)] |= bit,
-                    None => buckets.iter_mut().for_each(|buckets| *buckets |= bit),
-                }
-            }
-        }
-        Some(Fingerprints { groups })
+        is_available().then(|| Fingerprints { groups: groups(keywords, pairs) })
+    }
+
+    /// Tables that [`pack`] made; none where the CPU lacks what the kernel uses or these are not such
+    /// bytes.
+    pub fn stored(bytes: &[u8]) -> Option<Fingerprints> {
+        let (tables, []) = bytes.as_chunks::<SLOTS>() else { return None };
+        let (groups, []) = tables.as_chunks() else { return None };
+        let groups = groups.iter().map(|buckets| Group { buckets: *buckets });
+        is_available().then(|| Fingerprints { groups: groups.collect() })
     }
 
     /// Fills the bitmaps of a tile and its margins.
@@ -295,6 +276,40 @@ impl Fingerprints {
             count
         }
     }
+}
+
+/// What [`Fingerprints::stored`] takes for these keywords; it can be made on any CPU.
+pub fn pack(keywords: &KeywordTable, pairs: &Pairs) -> Vec<u8> {
+    groups(keywords, pairs).iter().flat_map(|group| group.buckets.concat()).collect()
+}
+
+fn groups(keywords: &KeywordTable, pairs: &Pairs) -> Vec<Group> {
+    let features: Vec<Features> = keywords.windows().iter().map(features).collect();
+    let count = match features.len() {
+        0..=24 => 1,
+        25..=96 => 2,
+        97..=500 => 4,
+        _ => 8,
+    };
+    let mut groups = vec![Group { buckets: [[0; SLOTS]; FEATURES] }; count];
+    let shares = shares(pairs);
+    let empty = Held {
+        shares: &shares,
+        keywords: [[0; SLOTS]; FEATURES],
+        all: [0; FEATURES],
+        share: [0.0; FEATURES],
+    };
+    let assigned = assign(&features, &empty, count * 8, 1);
+    for (features, bucket) in features.iter().zip(assigned) {
+        let bit = 1 << (bucket % 8);
+        for (buckets, feature) in groups[bucket / 8].buckets.iter_mut().zip(features) {
+            match feature {
+                Some(slot) => buckets[usize::from(*slot)] |= bit,
+                None => buckets.iter_mut().for_each(|buckets| *buckets |= bit),
+            }
+        }
+    }
+    groups
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -21,7 +21,7 @@ pub struct Companions {
 
 impl Companions {
     /// The companions of the windows of these keywords, so far as they are of four bytes.
-    pub fn new(keywords: &[Box<[u8]>], windows: &[Window], pairs: &Pairs) -> Companions {
+    pub fn new(keywords: &[&[u8]], windows: &[Window], pairs: &Pairs) -> Companions {
         let mut from = Box::new([COMPANION_REACH as u8; FILTER_WORDS * 64 + 4]);
         let mut held = Filter::new();
         let mut of_hash: Vec<(usize, u32, usize)> = Vec::new();
@@ -33,7 +33,7 @@ impl Companions {
         for same in of_hash.chunk_by(|one, other| one.0 == other.0) {
             let all: Vec<(&[u8], usize)> = same
                 .iter()
-                .map(|(_, _, at)| (&*keywords[*at], usize::from(windows[*at].offset)))
+                .map(|(_, _, at)| (keywords[*at], usize::from(windows[*at].offset)))
                 .collect();
             let distance = choose(&all, pairs);
             for ((hash, key, _), (keyword, offset)) in same.iter().zip(&all) {
@@ -47,6 +47,17 @@ impl Companions {
     /// Where companions are, and which there are.
     pub fn tables(&self) -> (&[u8; FILTER_WORDS * 64 + 4], &[u64; FILTER_WORDS]) {
         (&self.from, &self.held.0)
+    }
+
+    /// What [`Companions::stored`] takes.
+    pub fn pack(&self) -> (&[u8], Vec<u8>) {
+        (&*self.from, self.held.to_bytes())
+    }
+
+    /// Companions that were packed; none where these are not such bytes.
+    pub fn stored(from: &[u8], held: &[u8]) -> Option<Companions> {
+        let from = Box::<[u8]>::from(from).try_into().ok()?;
+        Some(Companions { from, held: Filter::from_bytes(held)? })
     }
 
     /// Whether the companion of this window may stand beside a place of the buffer.

@@ -23,7 +23,12 @@ mod portable;
 mod shapes;
 mod tile;
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 pub use keywords::KeywordTable;
+use keywords::StoredTable;
 pub use lines::{Counted, count};
 use pairs::Pairs;
 use shapes::Shapes;
@@ -152,6 +157,17 @@ pub struct Sweep {
     hyperscan: Option<hyperscan::Literals>,
 }
 
+/// A sweep as it stands in the program.
+#[derive(Serialize, Deserialize)]
+struct StoredSweep<'a> {
+    #[serde(borrow)]
+    keywords: StoredTable<'a>,
+    #[serde(borrow)]
+    avx2: Cow<'a, [u8]>,
+    #[serde(borrow)]
+    avx512: Cow<'a, [u8]>,
+}
+
 /// The tables of a kernel that looks for the windows of keywords.
 #[derive(Debug)]
 enum Vectors {
@@ -223,9 +239,50 @@ impl Sweep {
     /// A sweep for these keywords (lower case, 3 to 32 bytes, each once) by this kernel. A kernel
     /// that the CPU lacks, or that cannot take the keywords, is replaced by the portable one;
     /// [`Sweep::kernel`] says so.
-    pub fn new(keywords: Vec<String>, kernel: Kernel) -> Sweep {
+    pub fn new(keywords: &[String], kernel: Kernel) -> Sweep {
         let pairs = Pairs::read();
         let keywords = KeywordTable::new(keywords, &pairs);
+        let vectors = |keywords: &KeywordTable, kernel| match kernel {
+            Kernel::Avx2 => avx2::Fingerprints::new(keywords, &pairs).map(Vectors::Avx2),
+            Kernel::Avx512 => avx512::Fingerprints::new(keywords, &pairs).map(Vectors::Avx512),
+            _ => None,
+        };
+        Sweep::of(keywords, kernel, vectors)
+    }
+
+    /// The same from the bytes that [`pack`](Sweep::pack) made of the keywords; none where these are
+    /// not such bytes. It takes microseconds: all that is worked out stands in them.
+    pub fn stored(bytes: &'static [u8], kernel: Kernel) -> Option<Sweep> {
+        let stored: StoredSweep<'static> = postcard::from_bytes(bytes).ok()?;
+        let keywords = KeywordTable::stored(&stored.keywords)?;
+        let vectors = |_: &KeywordTable, kernel| match kernel {
+            Kernel::Avx2 => avx2::Fingerprints::stored(&stored.avx2).map(Vectors::Avx2),
+            Kernel::Avx512 => avx512::Fingerprints::stored(&stored.avx512).map(Vectors::Avx512),
+            _ => None,
+        };
+        Some(Sweep::of(keywords, kernel, vectors))
+    }
+
+    /// What [`Sweep::stored`] takes: the tables of all kernels but those that build upon a library.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: all of it can be written.
+    pub fn pack(keywords: &[String]) -> postcard::Result<Vec<u8>> {
+        let pairs = Pairs::read();
+        let keywords = KeywordTable::new(keywords, &pairs);
+        postcard::to_stdvec(&StoredSweep {
+            keywords: keywords.pack(),
+            avx2: avx2::pack(&keywords, &pairs).into(),
+            avx512: avx512::pack(&keywords, &pairs).into(),
+        })
+    }
+
+    fn of(
+        keywords: KeywordTable,
+        kernel: Kernel,
+        vectors: impl FnOnce(&KeywordTable, Kernel) -> Option<Vectors>,
+    ) -> Sweep {
         #[cfg(feature = "hyperscan")]
         let hyperscan = match kernel {
             Kernel::Hyperscan => hyperscan::Literals::new(&keywords),
@@ -233,11 +290,7 @@ impl Sweep {
         };
         #[cfg(feature = "hyperscan")]
         let kernel = if hyperscan.is_some() { Kernel::Avx2 } else { kernel };
-        let vectors = match kernel {
-            Kernel::Avx2 => avx2::Fingerprints::new(&keywords, &pairs).map(Vectors::Avx2),
-            Kernel::Avx512 => avx512::Fingerprints::new(&keywords, &pairs).map(Vectors::Avx512),
-            _ => None,
-        };
+        let vectors = vectors(&keywords, kernel);
         #[cfg(feature = "hyperscan")]
         let needs_portable = vectors.is_none() || hyperscan.is_some();
         #[cfg(not(feature = "hyperscan"))]
@@ -516,7 +569,7 @@ mod tests {
             }
             let expected = keywords_naive(&keywords, &text);
             for kernel in Kernel::available() {
-                let sweep = Sweep::new(keywords.clone(), kernel);
+                let sweep = Sweep::new(&keywords, kernel);
                 prop_assert_eq!(&keywords_found(&sweep, &text, &[]), &expected, "{:?}", kernel);
                 let cut = cut.index(text.len());
                 prop_assert_eq!(&keywords_found(&sweep, &text, &[cut]), &expected, "{:?}", kernel);
@@ -542,7 +595,7 @@ mod tests {
         }
         let keywords: Vec<String> = keywords.into_iter().collect();
         for kernel in Kernel::available() {
-            let sweep = Sweep::new(keywords.clone(), kernel);
+            let sweep = Sweep::new(&keywords, kernel);
             for (number, keyword) in keywords.iter().enumerate() {
                 let mut text = vec![0xff; 4040 + number % 64];
                 text.extend_from_slice(keyword.to_ascii_uppercase().as_bytes());
@@ -561,7 +614,7 @@ mod tests {
             padded.extend_from_slice(&text);
             let expected = naive(&padded);
             for kernel in Kernel::available() {
-                let sweep = Sweep::new(KEYWORDS.map(String::from).to_vec(), kernel);
+                let sweep = Sweep::new(&KEYWORDS.map(String::from), kernel);
                 let mut anchors = Vec::new();
                 sweep.find(&padded, 0, padded.len(), &mut Scratch::default(), &mut anchors);
                 prop_assert_eq!(&anchors, &expected, "{:?}", kernel);
