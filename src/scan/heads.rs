@@ -67,12 +67,13 @@ impl<const GROUPS: usize> Heads<GROUPS> {
             None => self.count,
         };
         let mut left = self.before.get(before).copied().unwrap_or([RuleBits::MAX; GROUPS]);
-        let head = text.get(start..).unwrap_or_default();
-        for (bytes, places) in head.chunks(STEP).zip(self.places.chunks_exact(self.count * STEP)) {
-            for (byte, place) in bytes.iter().zip(places.chunks_exact(self.count)) {
-                if let Some(held) = place.get(self.class(*byte)) {
+        let mut row = 0;
+        for bytes in text.get(start..).unwrap_or_default().chunks(STEP).take(HEAD / STEP) {
+            for byte in bytes {
+                if let Some(held) = self.places.get(row + self.class(*byte)) {
                     left = both(left, *held);
                 }
+                row += self.count;
             }
             if left == [0; GROUPS] {
                 break;
