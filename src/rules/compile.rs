@@ -533,7 +533,13 @@ mod tests {
         assert!(matches!(&email.lead, Lead::Run(class, 64) if class.contains(b'%')));
         assert!(email.boundary.unwrap().contains(b'@'));
         assert_eq!(aws.anchors, Anchors::Keywords(vec!["akia".into(), "asia".into()]));
-        assert!(rules.terms.iter().eq(["ssn", "social security", "order", "diagnosis", "diabetes"]));
+        assert!(rules.terms.iter().eq([
+            "ssn",
+            "social security",
+            "order",
+            "diagnosis",
+            "diabetes"
+        ]));
     }
 
     #[test]

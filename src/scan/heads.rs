@@ -61,7 +61,8 @@ impl<const GROUPS: usize> Heads<GROUPS> {
                 *rules |= bit;
             }
         }
-        let some = head.places.iter().zip(&mut self.places).filter(|(set, _)| **set != ByteSet::ALL);
+        let some =
+            head.places.iter().zip(&mut self.places).filter(|(set, _)| **set != ByteSet::ALL);
         for (set, by_byte) in some {
             for byte in set.iter() {
                 let lanes = by_byte.get_mut(usize::from(byte));
@@ -133,8 +134,7 @@ impl RuleHead {
         let mut compiler = thompson::Compiler::new();
         let nfa = compiler.syntax(syntax).configure(config).build(&rule.pattern).ok()?;
         let (mut walk, mut places) = (Walk::new(&nfa), [ByteSet::EMPTY; HEAD]);
-        let begins =
-            [false, true].map(|word| walk.heads(nfa.start_anchored(), word, &mut places));
+        let begins = [false, true].map(|word| walk.heads(nfa.start_anchored(), word, &mut places));
         Some(RuleHead { begins, barred: rule.boundary.unwrap_or_default(), places })
     }
 
@@ -255,12 +255,7 @@ impl<'a> Walk<'a> {
 
     /// Adds, place by place, what a match that begins in `start` can hold, and says whether there
     /// can be one behind such a byte.
-    fn heads(
-        &mut self,
-        start: StateID,
-        after_word: bool,
-        places: &mut [ByteSet; HEAD],
-    ) -> bool {
+    fn heads(&mut self, start: StateID, after_word: bool, places: &mut [ByteSet; HEAD]) -> bool {
         let mut spots = vec![Spot { state: start, after_word, next: None }];
         let mut can_begin = false;
         for number in 0..HEAD {

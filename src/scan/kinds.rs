@@ -132,7 +132,10 @@ impl Kinds {
         let max = |of: fn(&Rule) -> usize| rules.iter().map(of).max().unwrap_or(0) as u64;
         let kinds = Kinds {
             ends: ends.collect(),
-            positions: of_kind.iter().flat_map(|(positions, _)| positions.iter().copied()).collect(),
+            positions: of_kind
+                .iter()
+                .flat_map(|(positions, _)| positions.iter().copied())
+                .collect(),
             outlines: rules.iter().map(Outline::of).collect(),
             needs: of_kind.iter().map(|(_, need)| *need).collect(),
             max_lead: max(|rule| rule.lead.max()),

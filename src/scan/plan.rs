@@ -56,7 +56,8 @@ impl Plan {
     /// Arranges a rule set for a kernel. Of the rules that ship with the program this was done when it
     /// was built, and takes microseconds.
     pub fn new(rules: Arc<RuleSet>, kernel: Kernel) -> Plan {
-        let stored = || Some((Kinds::stored(BUILT_IN_KINDS)?, Sweep::stored(BUILT_IN_SWEEP, kernel)?));
+        let stored =
+            || Some((Kinds::stored(BUILT_IN_KINDS)?, Sweep::stored(BUILT_IN_SWEEP, kernel)?));
         let stored = rules.rules.is_built_in().then(stored).flatten();
         let (kinds, sweep) = stored.unwrap_or_else(|| {
             let (kinds, keywords) = Kinds::new(&rules.rules);
@@ -180,7 +181,12 @@ impl Plan {
     pub fn reach(&self) -> u64 {
         let need = self.kinds.most_need();
         // Twice: what is found at a place, and what is found around that.
-        2 * (need + self.kinds.max_lead + self.look_behind() + self.neighbourhood + MAX_TERM as u64 + 64)
+        2 * (need
+            + self.kinds.max_lead
+            + self.look_behind()
+            + self.neighbourhood
+            + MAX_TERM as u64
+            + 64)
     }
 }
 
