@@ -24,28 +24,104 @@ pub type RuleBits = u64;
 /// Sets of rules, one bit each, of as many groups.
 pub type Lanes<const GROUPS: usize> = [RuleBits; GROUPS];
 
-/// What the matches of so many groups of rules can begin with, byte by byte.
+/// What the matches of so many groups of rules can begin with, byte by byte. Bytes that no rule tells
+/// apart are one class, so that the tables are small.
 #[derive(Debug)]
 pub struct Heads<const GROUPS: usize> {
-    /// By byte before the start, and last where there is none: rules whose matches can begin there.
+    classes: [u8; 256],
+    /// By class of the byte before the start, and last where there is none: rules whose matches can
+    /// begin there.
     before: Vec<Lanes<GROUPS>>,
-    /// By place from the start on, then by byte: rules whose matches can hold such a byte there,
+    /// By place from the start on, then by class: rules whose matches can hold such a byte there,
     /// or may have ended before.
+    places: Vec<Lanes<GROUPS>>,
+    /// Number of classes.
+    count: usize,
+}
+
+/// The same by byte.
+struct ByByte<const GROUPS: usize> {
+    before: Vec<Lanes<GROUPS>>,
     places: Vec<[Lanes<GROUPS>; 256]>,
 }
 
 impl<const GROUPS: usize> Heads<GROUPS> {
     /// What the rules of these groups can begin with.
     pub fn new(groups: impl Iterator<Item = Vec<RuleHead>>) -> Heads<GROUPS> {
-        let mut heads =
-            Heads { before: vec![[0; GROUPS]; 257], places: vec![[[0; GROUPS]; 256]; HEAD] };
+        let mut by_byte =
+            ByByte { before: vec![[0; GROUPS]; 257], places: vec![[[0; GROUPS]; 256]; HEAD] };
         for (lane, rules) in (0..GROUPS).zip(groups) {
             for (number, head) in rules.iter().enumerate() {
-                heads.add(lane, 1 << number, head);
+                by_byte.add(lane, 1 << number, head);
             }
-            heads.add_any(lane, &rules);
+            by_byte.add_any(lane, &rules);
         }
-        heads
+        by_byte.by_class()
+    }
+
+    /// The rules that can have a match which begins at `start`, however far its anchor may be.
+    #[inline]
+    pub fn left(&self, text: &[u8], start: usize) -> Lanes<GROUPS> {
+        let before = match start.checked_sub(1).and_then(|before| text.get(before)) {
+            Some(byte) => self.class(*byte),
+            None => self.count,
+        };
+        let mut left = self.before.get(before).copied().unwrap_or([RuleBits::MAX; GROUPS]);
+        let head = text.get(start..).unwrap_or_default();
+        for (bytes, places) in head.chunks(STEP).zip(self.places.chunks_exact(self.count * STEP)) {
+            for (byte, place) in bytes.iter().zip(places.chunks_exact(self.count)) {
+                if let Some(held) = place.get(self.class(*byte)) {
+                    left = both(left, *held);
+                }
+            }
+            if left == [0; GROUPS] {
+                break;
+            }
+        }
+        left
+    }
+
+    fn class(&self, byte: u8) -> usize {
+        usize::from(held(&self.classes, byte))
+    }
+
+    /// What can stand at a place, counted from the start; nothing is known of most.
+    fn held(&self, place: isize, byte: usize) -> Option<&Lanes<GROUPS>> {
+        let class = self.classes.get(byte).map_or(self.count, |class| usize::from(*class));
+        match usize::try_from(place) {
+            Ok(place) if class < self.count => self.places.get(place * self.count + class),
+            Err(_) if place == -1 => self.before.get(class),
+            _ => None,
+        }
+    }
+}
+
+impl<const GROUPS: usize> ByByte<GROUPS> {
+    /// The tables by class.
+    fn by_class(&self) -> Heads<GROUPS> {
+        let mut first_of: Vec<u8> = Vec::new();
+        let mut classes = [0; 256];
+        for (byte, class) in (0..=255u8).zip(&mut classes) {
+            let known = first_of.iter().position(|first| self.is_alike(*first, byte));
+            let number = known.unwrap_or_else(|| {
+                first_of.push(byte);
+                first_of.len() - 1
+            });
+            *class = u8::try_from(number).unwrap_or(u8::MAX);
+        }
+        let pick = |row: &[Lanes<GROUPS>]| -> Vec<Lanes<GROUPS>> {
+            first_of.iter().filter_map(|byte| row.get(usize::from(*byte)).copied()).collect()
+        };
+        let mut before = pick(&self.before);
+        before.extend(self.before.last());
+        let places = self.places.iter().flat_map(|row| pick(row)).collect();
+        Heads { classes, before, places, count: first_of.len() }
+    }
+
+    fn is_alike(&self, one: u8, other: u8) -> bool {
+        let (one, other) = (usize::from(one), usize::from(other));
+        self.before.get(one) == self.before.get(other)
+            && self.places.iter().all(|row| row.get(one) == row.get(other))
     }
 
     fn add(&mut self, lane: usize, bit: RuleBits, head: &RuleHead) {
@@ -83,33 +159,6 @@ impl<const GROUPS: usize> Heads<GROUPS> {
                 *rules |= any;
             }
         }
-    }
-
-    /// The rules that can have a match which begins at `start`, however far its anchor may be.
-    #[inline]
-    pub fn left(&self, text: &[u8], start: usize) -> Lanes<GROUPS> {
-        let before = match start.checked_sub(1).and_then(|before| text.get(before)) {
-            Some(byte) => usize::from(*byte),
-            None => 256,
-        };
-        let mut left = self.before.get(before).copied().unwrap_or([RuleBits::MAX; GROUPS]);
-        let head = text.get(start..).unwrap_or_default();
-        let ((steps, rest), (places, _)) =
-            (head.as_chunks::<STEP>(), self.places.as_chunks::<STEP>());
-        for (bytes, places) in steps.iter().zip(places) {
-            for (byte, place) in bytes.iter().zip(places) {
-                left = both(left, held(place, *byte));
-            }
-            if left == [0; GROUPS] {
-                return left;
-            }
-        }
-        // Where the text ends.
-        let places = self.places.get(steps.len() * STEP..).unwrap_or_default();
-        for (byte, place) in rest.iter().zip(places) {
-            left = both(left, held(place, *byte));
-        }
-        left
     }
 }
 
@@ -195,11 +244,7 @@ impl Distances {
             for (distance, reached) in reached.iter().enumerate().take(64) {
                 let from_start = isize::try_from(distance).unwrap_or(isize::MAX) + beside;
                 for (byte, distances) in by_byte.iter_mut().enumerate() {
-                    let held = match usize::try_from(from_start) {
-                        Ok(place) => heads.places.get(place).and_then(|place| place.get(byte)),
-                        Err(_) if from_start == -1 => heads.before.get(byte),
-                        Err(_) => None,
-                    };
+                    let held = heads.held(from_start, byte);
                     // A distance is possible where nothing is known of it.
                     if held.is_some_and(|[held]| held & reached == 0) {
                         *distances &= !(1 << distance);

@@ -4,6 +4,7 @@
 use super::buckets::{Bucket, assign};
 use super::keywords::{KeywordTable, Window};
 use super::pairs::Pairs;
+use super::shapes::Shapes;
 use super::tile::{Maps, ROOM, Tile};
 
 /// Whether this CPU has AVX2.
@@ -190,6 +191,17 @@ impl Fingerprints {
         super::portable::classify(tile, maps);
     }
 
+    /// Finds the shapes of the first so many words of a tile.
+    pub fn shapes(&self, maps: &Maps, words: usize, shapes: &mut Shapes) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a `Fingerprints` exists only where the CPU's features were detected.
+        unsafe {
+            x86::shapes(maps, words, shapes);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        shapes.look(maps, words);
+    }
+
     /// Writes where in the tile's buffer the window of a keyword may be, and says how many places
     /// these are. There is room for all.
     pub fn candidates(&self, tile: &Tile, room: &mut [u16; ROOM]) -> usize {
@@ -248,6 +260,7 @@ impl Group {
 mod x86 {
     use std::arch::x86_64::*;
 
+    use super::super::shapes::Shapes;
     use super::super::tile::{BUFFER, Maps, ROOM, Tile, every_place};
     use super::Group;
 
@@ -293,6 +306,16 @@ mod x86 {
         let token = _mm256_or_si256(_mm256_or_si256(digit, letter), equal(b'-'));
         [digit, number, letter, token, equal(b'@'), equal(b':'), hex, bytes]
             .map(|class| _mm256_movemask_epi8(class).cast_unsigned())
+    }
+
+    /// The shapes of the reference, with the instructions of this CPU.
+    ///
+    /// # Safety
+    ///
+    /// The CPU must have AVX2.
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn shapes(maps: &Maps, words: usize, shapes: &mut Shapes) {
+        shapes.look(maps, words);
     }
 
     /// Which bytes lie in `first..=first + span`.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::companions::Companions;
+use super::companions::{COMPANION_REACH, Companions};
 use super::pairs::Pairs;
 use super::tile::{BUFFER, ROOM, Tile};
 use super::{AnchorKind, pack};
@@ -23,6 +23,22 @@ pub struct KeywordTable {
     four: Filter,
     three: Filter,
     companions: Companions,
+}
+
+/// The tables of the filters: of a key that bit is set whose number is the upper half of its product with
+/// `FILTER_FACTOR`.
+pub struct Filters<'a> {
+    /// Windows of four bytes.
+    pub four: &'a [u64; FILTER_WORDS],
+    /// Windows of three bytes.
+    pub three: &'a [u64; FILTER_WORDS],
+    /// By that number of a window, where its companion begins: the distance, and `reach` more; behind
+    /// them, four bytes that say nothing.
+    pub from: &'a [u8; FILTER_WORDS * 64 + 4],
+    /// What is to be taken off such a distance.
+    pub reach: u32,
+    /// Windows together with what stands beside them.
+    pub companions: &'a [u64; FILTER_WORDS],
 }
 
 /// The part of a keyword that a kernel looks for.
@@ -171,28 +187,19 @@ impl KeywordTable {
         windows
     }
 
-    /// The filters of windows of four bytes, and of those of three: of a key that bit is set whose
-    /// number is the upper half of its product with `FILTER_FACTOR`.
-    pub fn filters(&self) -> [&[u64; FILTER_WORDS]; 2] {
-        [&self.four.0, &self.three.0]
+    /// What a kernel asks by itself in place of [`KeywordTable::sift`].
+    pub fn filters(&self) -> Filters<'_> {
+        let (from, companions) = self.companions.tables();
+        let (four, three) = (&*self.four.0, &*self.three.0);
+        Filters { four, three, from, reach: COMPANION_REACH as u32, companions }
     }
 
     /// Appends the keywords that begin in the tile and whose window is at one of the first `count`
-    /// places of the buffer in `room`, which is worked in. They have been through [`Self::sift`], or
-    /// what does the same, or most of them have.
-    pub fn confirm(&self, tile: &Tile, room: &mut [u16; ROOM], count: usize, found: &mut Vec<u64>) {
+    /// places of the buffer in `room`.
+    pub fn confirm(&self, tile: &Tile, room: &[u16; ROOM], count: usize, found: &mut Vec<u64>) {
         let buffer = tile.buffer();
         let origin = Tile::ORIGIN;
-        let sifted = count.min(ROOM);
-        let mut count = 0;
-        for place in 0..sifted {
-            let at = usize::from(room[place]);
-            let key = load(buffer, at) | FOLDED;
-            room[count] = at as u16;
-            let may_stand = self.companions.may_stand(key, buffer, at);
-            count += usize::from(may_stand | self.three.may_hold(three_of(key)));
-        }
-        for at in &room[..count] {
+        for at in &room[..count.min(ROOM)] {
             let at = usize::from(*at);
             let mut add = |start: usize, keyword: usize| {
                 if let Some(start) = start.checked_sub(origin)
@@ -221,6 +228,15 @@ impl KeywordTable {
             let key = load(buffer, at) | FOLDED;
             room[left] = at as u16;
             left += usize::from(self.four.may_hold(key) | self.three.may_hold(three_of(key)));
+        }
+        let windows = left;
+        left = 0;
+        for place in 0..windows {
+            let at = usize::from(room[place]);
+            let key = load(buffer, at) | FOLDED;
+            room[left] = at as u16;
+            let may_stand = self.companions.may_stand(key, buffer, at);
+            left += usize::from(may_stand | self.three.may_hold(three_of(key)));
         }
         left
     }
@@ -288,7 +304,7 @@ pub const THREE_MARK: u32 = 1 << 24;
 
 /// One bit for each hash of a key, so that a table that does not hold it is seldom searched.
 #[derive(Debug)]
-pub struct Filter(Box<[u64; FILTER_WORDS]>);
+pub struct Filter(pub Box<[u64; FILTER_WORDS]>);
 
 /// Words of a filter: 65,536 bits.
 pub const FILTER_WORDS: usize = 1 << 10;
