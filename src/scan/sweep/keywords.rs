@@ -284,14 +284,13 @@ impl KeywordTable {
         loop {
             let Slot { key: stored, keyword } = Slot::from_bytes(self.slots[slot]);
             let Some(position) = usize::from(keyword).checked_sub(1) else { return };
-            if stored == key {
-                if let Some(bytes) = self.keywords.bytes(position)
-                    && let Some(start) = at.checked_sub(usize::from(self.windows[position].offset))
-                    && let Some(text) = buffer.get(start..start + bytes.len())
-                    && text.eq_ignore_ascii_case(bytes)
-                {
-                    found(start, position);
-                }
+            if stored == key
+                && let Some(bytes) = self.keywords.bytes(position)
+                && let Some(start) = at.checked_sub(usize::from(self.windows[position].offset))
+                && let Some(text) = buffer.get(start..start + bytes.len())
+                && text.eq_ignore_ascii_case(bytes)
+            {
+                found(start, position);
             }
             slot = (slot + 1) & mask;
         }
