@@ -25,9 +25,9 @@ const VERSIONS: [&str; 4] = [
 
 /// What a pointer points at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pointer {
+pub struct Pointer {
     /// SHA-256 of the content, in hex.
-    oid: String,
+    pub oid: String,
     /// Bytes of the content.
     pub size: u64,
 }

@@ -27,9 +27,13 @@ mod staged;
 
 use std::path::PathBuf;
 
-pub use exceptions::{BASELINE, Baseline, BaselineError, Exceptions, Known};
+pub use exceptions::{
+    BASELINE, Baseline, BaselineError, Exceptions, GitleaksIgnore, Known, Marker, MarkerKind,
+    Markers, SecretsBaseline,
+};
 pub use governing::{FILE, Governing, GoverningError, Machine, govern};
 pub use inspect::{Gated, Plan, Watch, payload, run};
+pub use lfs::Pointer;
 pub use push::{MAX_LINES_BYTES, Update, updates};
 pub use remote::{Remote, remote};
 pub use repository::Repository;

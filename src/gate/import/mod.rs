@@ -177,6 +177,34 @@ pub fn import(
     Ok(Imported { pack, carried: drafts.len(), rules, notes })
 }
 
+/// What of a configuration can be carried over, before examples are made and a pack of it.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    /// Each rule that can be, in the order of the configuration: its id here and its pattern.
+    pub carried: Vec<(String, String)>,
+    /// Rules of the configuration, those that it builds on included.
+    pub rules: usize,
+    /// What is not the same, in the order in which it was met.
+    pub notes: Vec<Note>,
+}
+
+/// Looks at the configuration at `path` as [`import`] does, and makes no pack: the built-in rules are not
+/// loaded for it.
+///
+/// # Errors
+///
+/// What is wrong with the files.
+pub fn outline(
+    path: &Path,
+    root: &Path,
+    read_file: &mut ReadFile<'_>,
+) -> Result<Outline, ImportError> {
+    let mut notes = Vec::new();
+    let (_, drafts, rules) = drafts(path, root, read_file, &mut notes)?;
+    let carried = drafts.into_iter().map(|draft| (draft.id, draft.pattern)).collect();
+    Ok(Outline { carried, rules, notes })
+}
+
 /// The rules as far as they can be carried over, without examples; and how many there were.
 fn drafts(
     path: &Path,
