@@ -74,7 +74,7 @@ impl Pointer {
     }
 
     fn path(&self, repository: &Repository) -> Option<PathBuf> {
-        let objects = repository.folder().join("lfs").join("objects");
+        let objects = repository.lfs_folder().join("objects");
         Some(objects.join(self.oid.get(..2)?).join(self.oid.get(2..4)?).join(&self.oid))
     }
 }

@@ -32,7 +32,7 @@ pub use exceptions::{
     Markers, SecretsBaseline,
 };
 pub use governing::{FILE, Governing, GoverningError, Machine, govern};
-pub use inspect::{Gated, Plan, Watch, payload, run};
+pub use inspect::{Gated, KEPT, Plan, Watch, payload, run};
 pub use lfs::Pointer;
 pub use push::{MAX_LINES_BYTES, Update, updates};
 pub use remote::{Remote, remote};

@@ -220,6 +220,7 @@ impl Run<'_> {
             filter: asked.filter.clone(),
             force_exclude: arguments.selected.force_exclude(),
             max_blob_bytes: arguments.max_blob_size,
+            max_findings: gate::KEPT,
             exceptions: self.governed.exceptions.clone(),
         }
     }
