@@ -18,6 +18,7 @@ pub mod import;
 mod inspect;
 pub mod install;
 mod lfs;
+mod merge;
 mod push;
 mod remote;
 mod renames;
@@ -34,6 +35,7 @@ pub use exceptions::{
 pub use governing::{FILE, Governing, GoverningError, Machine, govern};
 pub use inspect::{Gated, KEPT, Plan, Watch, payload, run};
 pub use lfs::Pointer;
+pub use merge::merged_heads;
 pub use push::{MAX_LINES_BYTES, Update, updates};
 pub use remote::{Remote, remote};
 pub use repository::Repository;
@@ -45,6 +47,9 @@ use crate::respond::escape;
 pub enum Selection {
     /// What is staged, against the head.
     Staged,
+    /// The same where it is to be a merge of the head with these commits, of which git has not written
+    /// yet that it is one.
+    Merge(Vec<gix::ObjectId>),
     /// Everything that is staged or unchanged: the whole index.
     Tracked,
     /// What each commit of `A..B` adds, or one commit.
