@@ -397,14 +397,14 @@ fn why(raw: &RawRule) -> String {
 }
 
 /// A text for people, of a length that a pack takes.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = shown(&line);
     if line.is_empty() { "no title".to_owned() } else { line }
 }
 
 /// A list of strings in TOML.
-fn list(texts: &[String]) -> String {
+pub fn list(texts: &[String]) -> String {
     let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
     format!("[{}]", texts.join(", "))
 }
