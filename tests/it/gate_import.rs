@@ -17,7 +17,7 @@ use sluicegate::{RuleSet, Scanner};
 use crate::repository::Repository;
 use crate::support::{chunked, segmented};
 
-const CASES: [&str; 6] = ["tokens", "allow", "groups", "syntax", "extend", "left"];
+const CASES: [&str; 7] = ["characters", "tokens", "allow", "groups", "syntax", "extend", "left"];
 
 fn corpus(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/import").join(name)

@@ -477,9 +477,10 @@ mod tests {
         #[test]
         fn every_expression_that_is_read_is_written_as_a_pattern(
             text in r"([abAK019_ é]|[.*+?^$|()\[\]{},-]|\\[dwsDWSbBAznt.Q<E]|\(\?[ims]\)|\[\^?[a-c\]&~é-]{1,4}\]){0,12}",
+            is_long: bool,
         ) {
             if let Ok(read) = expression::Expression::read(&text) {
-                let style = pattern::Style { names: &[], lead: Some(9) };
+                let style = pattern::Style { names: &[], lead: Some(9), characters: is_long };
                 let written = pattern::write(&read.root, style);
                 let mut builder = regex_syntax::ParserBuilder::new();
                 builder.utf8(false).unicode(false);
