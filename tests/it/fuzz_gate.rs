@@ -244,10 +244,20 @@ pub fn gate_import(data: &[u8]) {
         assert!(!shown.contains(char::is_control), "{shown}");
         assert!(regex.is_none() || !shown.contains(CANARY), "a regex is not quoted");
     }
+    for offer in &looked.offers {
+        let text = offer.to_toml();
+        assert!(text.lines().all(|line| !line.contains(char::is_control)), "{text:?}");
+        assert_eq!(text.contains("[[exception]]\n"), !offer.globs.is_empty());
+        for glob in &offer.globs {
+            assert!(!glob.is_empty() && glob.len() <= 512, "a glob that a register takes");
+            assert!(!glob.starts_with('/') && !glob.ends_with('/'), "and does not widen");
+        }
+    }
     // Loading takes most of the time.
     if looked.rules == 1 {
         let again = look().expect("as before");
         assert_eq!((again.carried, again.notes), (looked.carried, looked.notes), "one answer");
+        assert_eq!(again.offers, looked.offers, "one answer");
     }
 }
 

@@ -267,7 +267,7 @@ mod tests {
         fn any_list_is_read(text in "[:a-f0-9/.\\\\\n# ]{0,200}", bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             for bytes in [text.as_bytes(), &bytes] {
                 let list = GitleaksIgnore::read(bytes);
-                prop_assert!(list.find("a", 1, Some("b")).is_none() || list.len() > 0);
+                prop_assert!(list.find("a", 1, Some("b")).is_none() || !list.is_empty());
                 let _ = SecretsBaseline::read(bytes);
             }
         }

@@ -196,6 +196,9 @@ pub struct Outline {
     pub rules: usize,
     /// What is not the same, in the order in which it was met.
     pub notes: Vec<Note>,
+    /// Exceptions of the gate that do what paths of allowlists did, also for rules that are not carried
+    /// over.
+    pub offers: Vec<Offer>,
 }
 
 /// Looks at the configuration at `path` as [`import`] does, and makes no pack: the built-in rules are not
@@ -210,9 +213,9 @@ pub fn outline(
     read_file: &mut ReadFile<'_>,
 ) -> Result<Outline, ImportError> {
     let mut notes = Vec::new();
-    let Drafted { drafts, rules, .. } = drafts(path, root, read_file, &mut notes)?;
+    let Drafted { drafts, rules, offers, .. } = drafts(path, root, read_file, &mut notes)?;
     let carried = drafts.into_iter().map(|draft| (draft.id, draft.pattern)).collect();
-    Ok(Outline { carried, rules, notes })
+    Ok(Outline { carried, rules, notes, offers })
 }
 
 /// What became of a configuration before examples are made.

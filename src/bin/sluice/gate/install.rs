@@ -48,9 +48,12 @@ struct Which {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Name {
-    PreCommit,
-    PreMergeCommit,
-    PrePush,
+    #[value(name = "pre-commit")]
+    Commit,
+    #[value(name = "pre-merge-commit")]
+    MergeCommit,
+    #[value(name = "pre-push")]
+    Push,
 }
 
 /// Reads further arguments as the gate will.
@@ -155,9 +158,9 @@ fn offer(worktree: &Path, write: bool) -> anyhow::Result<()> {
 impl Which {
     fn hooks(&self) -> Vec<Hook> {
         let name = |hook: &Hook| match hook {
-            Hook::PreCommit => Name::PreCommit,
-            Hook::PreMergeCommit => Name::PreMergeCommit,
-            Hook::PrePush => Name::PrePush,
+            Hook::PreCommit => Name::Commit,
+            Hook::PreMergeCommit => Name::MergeCommit,
+            Hook::PrePush => Name::Push,
         };
         let asked = |hook: &Hook| self.hook.is_empty() || self.hook.contains(&name(hook));
         Hook::ALL.into_iter().filter(asked).collect()
