@@ -194,11 +194,11 @@ class Installer:
         return program
 
 
-def in_process_peers(installer, native_sluice, notes):
+def in_process_peers(installer, native_memchr, native_sluice, notes):
     """Yields a name and what makes the contestant, the quick ones first. Making one may raise Missing."""
 
     def memchr():
-        return InProcess("memchr", [installer.native()[1]], version=version_of("memchr"))
+        return InProcess("memchr", [native_memchr], version=version_of("memchr"))
 
     def datafog():
         try:
@@ -307,6 +307,16 @@ def program_peers(installer):
     yield "kingfisher", kingfisher
     yield "gitleaks", gitleaks
     yield "detect-secrets", detect_secrets
+
+
+def without_cache(peers):
+    """Kingfisher again, as it starts where it has not stored its compiled rules before."""
+    for peer in peers:
+        if peer.name == "kingfisher":
+            def command(path, jobs, output, peer=peer):
+                return [*peer.command(path, jobs, output), "--no-rule-cache"]
+
+            yield Program("kingfisher, no cache,", peer.version, peer.rules, command, peer.count, codes=peer.codes, env=peer.env)
 
 
 def sluice_program(program, kernel="auto"):

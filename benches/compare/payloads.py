@@ -17,9 +17,9 @@ MB = 1_000_000
 
 # Bytes of each kind: full, and for `--quick`.
 SIZES = {
-    False: {"html": 125 * MB, "python": 60 * MB, "logs": 60 * MB, "dense": 32 * MB, "small": 20_000,
+    False: {"html": 125 * MB, "python": 60 * MB, "logs": 60 * MB, "dense": 8 * MB, "small": 20_000,
             "adversarial": 256 << 10, "prompts": 1 << 20},
-    True: {"html": 8 * MB, "python": 4 * MB, "logs": 4 * MB, "dense": 2 * MB, "small": 2_000,
+    True: {"html": 8 * MB, "python": 4 * MB, "logs": 4 * MB, "dense": 2 * MB, "small": 4_000,
            "adversarial": 64 << 10, "prompts": 128 << 10},
 }
 TEXT = ["html", "python", "logs"]

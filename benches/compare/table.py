@@ -1,21 +1,22 @@
 """Rows of results as tables of text and Markdown, and their place in a document."""
 
 import re
+from decimal import Decimal
 
 BEGIN, END = "<!-- compare:begin -->", "<!-- compare:end -->"
 
 
 def significant(value, digits=3):
-    """A number with this many significant digits, never in scientific notation: 0.0123, 1.23, 12,300."""
+    """A number, not below zero, with this many significant digits and no exponent: 0.0123, 1.23, 12,300."""
     if value is None:
         return "-"
     if value == 0:
         return "0"
     text = f"{value:.{digits}g}"
     if "e" in text:
-        text = f"{float(text):f}".rstrip("0").rstrip(".") if abs(value) < 1 else f"{float(text):.0f}"
+        text = format(Decimal(text), "f")
     whole, _, fraction = text.partition(".")
-    return f"{int(whole):,}" + (f".{fraction}" if fraction else "") if not whole.startswith("-0") else text
+    return f"{int(whole):,}" + (f".{fraction}" if fraction else "")
 
 
 def count(value):
@@ -23,8 +24,8 @@ def count(value):
 
 
 def times(value):
-    """A ratio: 0.42, 7.3, 21, 1,234."""
-    return "-" if value is None else significant(value, 2 if value < 100 else 4)
+    """A ratio: 0.42, 7.3, 21, 123, 12,300."""
+    return "-" if value is None else significant(value, 2 if value < 100 else 3)
 
 
 def mebibytes(value):
