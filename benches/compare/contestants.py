@@ -68,8 +68,8 @@ class Program:
         self.name, self.version, self.rules, self.limit = name, version, rules, limit
         self.command, self.count, self.codes, self.env = command, count, codes, env or {}
 
-    def measure(self, spawn, work, path, jobs):
-        """One run on a path: seconds, memory, findings."""
+    def measure(self, spawn, work, path, jobs, size):
+        """One run on a path with this many bytes: seconds, memory, findings. Raises where it read less."""
         report, output = os.path.join(work, "report.json"), os.path.join(work, f"{self.name}.out")
         for file in (report, output):
             if os.path.exists(file):
@@ -89,7 +89,14 @@ class Program:
                 raise Failed(f"code {said.get('code')}: {message}")
             if not os.path.exists(output):
                 os.link(stdout.name, output)
-        return {"wall_s": said["wall_s"], "cpu_s": said["cpu_s"], "rss": said["peak_rss"], "findings": self.count(output)}
+        findings, read = self.count(output)
+        # A file that is there twice may be read once.
+        if read is not None and read < 0.99 * size:
+            raise Failed(f"read {read} of {size} bytes")
+        return {"wall_s": said["wall_s"], "cpu_s": said["cpu_s"], "rss": said["peak_rss"], "findings": findings, "bytes": size}
+
+
+# Each gives the findings and, where the output says it, the bytes that were read.
 
 
 def count_sluice(output):
@@ -101,13 +108,15 @@ def count_sluice(output):
     summary = json.loads(last)
     if summary["seen"] != summary["scanned"]:
         raise Failed(f"saw {summary['seen']}, scanned {summary['scanned']}")
-    return sum(summary["findings"].values()) + sum(summary["possible"].values())
+    findings = sum(summary["findings"].values()) + sum(summary["possible"].values())
+    return findings, summary["scanned"]["bytes"]
 
 
 def count_kingfisher(output):
     """From the line that sums up, which comes last."""
     with open(output) as file:
-        return json.loads(last_document(file.read()))["findings"]
+        summary = json.loads(last_document(file.read()))
+    return summary["findings"], summary["bytes_scanned"]
 
 
 def last_document(text):
@@ -116,12 +125,12 @@ def last_document(text):
 
 def count_list(output):
     with open(output) as file:
-        return len(json.load(file) or [])
+        return len(json.load(file) or []), None
 
 
 def count_detect_secrets(output):
     with open(output) as file:
-        return sum(map(len, json.load(file)["results"].values()))
+        return sum(map(len, json.load(file)["results"].values())), None
 
 
 class Installer:

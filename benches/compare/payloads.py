@@ -298,8 +298,10 @@ class Payloads:
                 self.write(name, files)
         with open(self.path("large.txt"), "wb") as file:
             file.writelines(text for _, text in html + python + log)
-        half = self.sizes["small"] // 2
-        small = pieces(python, half) + [("html/" + name, text) for name, text in pieces(html, half)]
+        # Half of each, as far as there is enough.
+        count = self.sizes["small"]
+        small = [("python/" + name, text) for name, text in pieces(python, count // 2)]
+        small += [("html/" + name, text) for name, text in pieces(html, count - len(small))]
         self.write("small", small)
 
         table_file = self.path("customers.csv")

@@ -160,14 +160,16 @@ class Contestants(unittest.TestCase):
             return count(path)
 
     def test_findings_are_read_from_what_each_prints(self):
-        summary = {"seen": {"files": 2}, "scanned": {"files": 2}, "findings": {"a": 2, "b": 3}, "possible": {"c": 4}}
-        self.assertEqual(self.counted(contestants.count_sluice, '{"type":"finding"}\n' + json.dumps(summary) + "\n"), 9)
-        summary["scanned"] = {"files": 1}
+        both = {"files": 2, "bytes": 30}
+        summary = {"seen": both, "scanned": both, "findings": {"a": 2, "b": 3}, "possible": {"c": 4}}
+        self.assertEqual(self.counted(contestants.count_sluice, '{"type":"finding"}\n' + json.dumps(summary) + "\n"), (9, 30))
+        summary["scanned"] = {"files": 1, "bytes": 30}
         self.assertRaises(contestants.Failed, self.counted, contestants.count_sluice, json.dumps(summary))
-        self.assertEqual(self.counted(contestants.count_kingfisher, '{"findings":[1]}\n{"findings":6,"rules_applied":2}\n'), 6)
-        self.assertEqual(self.counted(contestants.count_list, "[1, 2]"), 2)
-        self.assertEqual(self.counted(contestants.count_list, "null"), 0)
-        self.assertEqual(self.counted(contestants.count_detect_secrets, '{"results": {"a": [1, 2], "b": [3]}}'), 3)
+        said = '{"findings":[1]}\n{"findings":6,"bytes_scanned":70}\n'
+        self.assertEqual(self.counted(contestants.count_kingfisher, said), (6, 70))
+        self.assertEqual(self.counted(contestants.count_list, "[1, 2]"), (2, None))
+        self.assertEqual(self.counted(contestants.count_list, "null"), (0, None))
+        self.assertEqual(self.counted(contestants.count_detect_secrets, '{"results": {"a": [1, 2], "b": [3]}}'), (3, None))
 
     def test_every_pattern_that_was_left_out_is_named(self):
         line = contestants.describe("hyperscan", {"given": 9, "compiled": 6, "seconds": 1.25, "db_bytes": 2_500_000,
