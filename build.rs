@@ -1,5 +1,5 @@
-//! Compiles the rule packs under `rules/` into the library: as a rule set that is ready to use, and as
-//! texts. A pack that does not hold breaks the build, with the diagnostics that a user would see.
+//! Compiles the rule packs under `rules/` into the library: as a rule set that is ready to use, with
+//! the tables that a scan needs of it, and as texts. A pack that does not hold breaks the build, with the diagnostics that a user would see.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,27 @@ mod model;
 #[path = "src/rules/mod.rs"]
 #[allow(dead_code, missing_docs, unused_imports)]
 mod rules;
+/// The parts of the scan that make its tables.
+#[path = "src/scan"]
+#[allow(dead_code, missing_docs, unused_imports)]
+mod scan {
+    mod forms;
+    pub mod heads;
+    pub mod kinds;
+    pub mod phrases;
+    pub mod sweep;
+}
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=rules");
     println!("cargo::rerun-if-changed=src/model");
     println!("cargo::rerun-if-changed=src/rules");
+    println!("cargo::rerun-if-changed=src/scan/forms.rs");
+    println!("cargo::rerun-if-changed=src/scan/heads.rs");
+    println!("cargo::rerun-if-changed=src/scan/kinds.rs");
+    println!("cargo::rerun-if-changed=src/scan/phrases.rs");
+    println!("cargo::rerun-if-changed=src/scan/sweep");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
 
@@ -42,8 +57,21 @@ fn main() -> io::Result<()> {
     let sources = names.iter().map(read).collect::<io::Result<Vec<_>>>()?;
     let compiled = rules::RuleSet::compile(&sources)
         .map_err(|diagnostics| io::Error::other(diagnostics.render(&sources)))?;
-    let bytes = postcard::to_stdvec(&compiled).map_err(io::Error::other)?;
-    fs::write(out.join("builtin_rules.bin"), bytes)
+    let (kinds, keywords) = scan::kinds::Kinds::new(&compiled.rules);
+    let heads = compiled.rules.iter().map(scan::heads::RuleHead::pack);
+    let heads: postcard::Result<rules::Texts> = heads.collect();
+    let phrases = scan::phrases::Phrases::of_terms(compiled.terms.iter());
+    let tables = [
+        ("rules", compiled.pack()),
+        ("heads", heads.map_err(io::Error::other)?.pack_whole()),
+        ("kinds", kinds.pack()),
+        ("sweep", scan::sweep::Sweep::pack(&keywords)),
+        ("terms", phrases.pack()),
+    ];
+    for (name, bytes) in tables {
+        fs::write(out.join(format!("builtin_{name}.bin")), bytes.map_err(io::Error::other)?)?;
+    }
+    Ok(())
 }
 
 /// `rules/*.toml` and `rules/*/*.toml`, as paths from the repository's root with `/` between parts.

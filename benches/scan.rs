@@ -230,7 +230,7 @@ fn sweeps(criterion: &mut Criterion, files: &[Vec<u8>]) {
             let mut expected = None;
             for kernel in Kernel::available() {
                 let of_rules = Plan::new(self::rules(), kernel);
-                let of_keywords = keywords.clone().map(|keywords| Sweep::new(keywords, kernel));
+                let of_keywords = keywords.as_ref().map(|keywords| Sweep::new(keywords, kernel));
                 let sweep = of_keywords.as_ref().unwrap_or(of_rules.sweep());
                 let (mut scratch, mut anchors) = (Scratch::default(), Vec::new());
                 let id = BenchmarkId::new(format!("{kernel:?}"), format!("{name}{rules}"));

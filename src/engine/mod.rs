@@ -110,17 +110,6 @@ impl Scanner {
         Scanner::of(plan, options)
     }
 
-    /// As [`Scanner::new`], sooner: two threads make what it needs, and stay behind.
-    pub fn on_two_threads(rules: Arc<RuleSet>, options: Options) -> Scanner {
-        let plan = Plan::on_two_threads(rules, options.kernel);
-        Scanner::of(plan, options)
-    }
-
-    /// Makes what scoring needs, which else waits for the first match.
-    pub fn prepare(&self) {
-        self.inner.plan.terms();
-    }
-
     fn of(plan: Plan, options: Options) -> Scanner {
         let plan = Arc::new(plan);
         Scanner { inner: Arc::new(Inner { plan, options, cursors: Mutex::default() }) }

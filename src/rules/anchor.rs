@@ -103,6 +103,21 @@ impl ByteSet {
     /// The set with no byte.
     pub const EMPTY: ByteSet = ByteSet([0; 4]);
 
+    /// The set of all bytes.
+    pub const ALL: ByteSet = ByteSet([u64::MAX; 4]);
+
+    /// The bytes of the set, in order.
+    pub fn iter(&self) -> impl Iterator<Item = u8> {
+        (0..=192).step_by(64).zip(self.0).flat_map(|(first, mut word): (u8, u64)| {
+            std::iter::from_fn(move || {
+                let bit = word.trailing_zeros() as u8;
+                let byte = (bit < 64).then(|| first + bit);
+                word &= word.wrapping_sub(1);
+                byte
+            })
+        })
+    }
+
     /// Adds a byte.
     pub fn insert(&mut self, byte: u8) {
         if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {
@@ -131,7 +146,7 @@ impl FromIterator<u8> for ByteSet {
 
 impl std::fmt::Debug for ByteSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries((0..=255u8).filter(|byte| self.contains(*byte))).finish()
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 

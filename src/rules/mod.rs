@@ -22,11 +22,16 @@ mod matching;
 mod compile;
 mod shared;
 mod packed;
+mod list;
+mod texts;
+mod stored;
 mod unless;
 
 pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, LETTERS_LENGTH, Lead, Shape, WORDS_LENGTH};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+pub use list::{RuleIter, RuleList};
 pub use source::Source;
+pub use texts::Texts;
 pub use validator::Validator;
 
 use std::collections::{BTreeMap, HashMap};
@@ -61,16 +66,16 @@ pub struct Taxonomy {
 }
 
 /// A checked, immutable set of rules.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleSet {
     /// The categories that rules refer to.
     pub taxonomy: Taxonomy,
     /// Rules that find values by themselves. `RuleIndex(i)` below their number is one of these.
-    pub rules: Vec<Rule>,
+    pub rules: RuleList,
     /// Rules that raise a category from findings nearby. They follow `rules` in `RuleIndex`.
     pub combinations: Vec<Combination>,
     /// All context terms of all rules, lower case, each once. Indexed by `TermIndex`.
-    pub terms: Vec<String>,
+    pub terms: Texts,
     /// SHA-256 over the sorted names and contents of the packs and the taxonomy.
     pub digest: [u8; 32],
 }
@@ -325,7 +330,7 @@ impl RuleSet {
 
     /// The context term at a position; empty where there is none.
     pub fn term(&self, index: TermIndex) -> &str {
-        self.terms.get(usize::from(index.0)).map_or("", String::as_str)
+        self.terms.get(usize::from(index.0)).unwrap_or("")
     }
 }
 

@@ -16,6 +16,7 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind, PatternID};
 use regex_syntax::hir::Hir;
 
+pub use super::heads::RuleBits;
 use crate::rules::{ByteSet, Rule, VALUE_GROUPS};
 
 /// States of a lazy DFA are forgotten past this many bytes a rule and worker.
@@ -44,9 +45,6 @@ pub struct Shared {
     dfa: DFA,
     limit: usize,
 }
-
-/// The rules of a [`Shared`] automaton, by position there.
-pub type RuleBits = u64;
 
 /// A match and what it cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::context::Terms;
+use super::heads::RuleBits;
 use super::names::Name;
+use super::plan::Plan;
+use super::watch::Group;
 use crate::model::Place;
 use crate::rules::Rule;
 
@@ -67,6 +70,70 @@ impl Columns {
         }
         let fresh = || Column { name: Name::of(place), opens: HashMap::new() };
         self.known.entry(key).or_insert_with(fresh)
+    }
+}
+
+/// Which rules of a group can find anything in a table, as far as that was worked out.
+///
+/// A rule that needs a name finds nothing where no column has one of its own, however its matches lie:
+/// in a wide table of other things most rules for columns need not be tried at all.
+#[derive(Debug, Default)]
+pub struct Openings {
+    by_group: Vec<Opening>,
+    /// What the columns are called; none before they are known.
+    names: Option<Vec<Name>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Opening {
+    asked: u16,
+    open: Option<RuleBits>,
+}
+
+/// How often a group is asked for before it is worked out which of its rules are open: for a small
+/// table that would cost more than it saves.
+const WORTH_KNOWING: u16 = 200;
+
+/// Columns of a table of which it is worked out.
+const MAX_NAMES: usize = 512;
+
+impl Openings {
+    /// Forgets everything: the next payload begins.
+    pub fn clear(&mut self) {
+        self.by_group.fill(Opening::default());
+        self.names = None;
+    }
+
+    /// The rules of a group that may find something in a table of these columns, one bit each; all
+    /// bits where that is not known, and those of rules that need no name.
+    pub fn open(&mut self, plan: &Plan, group: &Group, columns: &[Arc<str>]) -> RuleBits {
+        if self.by_group.len() < plan.groups() {
+            self.by_group.resize(plan.groups(), Opening::default());
+        }
+        let Some(opening) = self.by_group.get_mut(group.number) else { return RuleBits::MAX };
+        if let Some(open) = opening.open {
+            return open;
+        }
+        opening.asked += 1;
+        if opening.asked < WORTH_KNOWING {
+            return RuleBits::MAX;
+        }
+        let names = self.names.get_or_insert_with(|| {
+            let name =
+                |column: &Arc<str>| Name::of(&Place::Cell { row: 1, column: column.clone() });
+            columns.iter().filter_map(name).collect()
+        });
+        let rules = group.rules.iter().map(|position| plan.rules().rules.get(*position));
+        let open = rules.enumerate().fold(0, |open, (bit, rule)| {
+            let is_open = rule.is_none_or(|rule| {
+                !rule.needs_name()
+                    || columns.len() > MAX_NAMES
+                    || names.iter().any(|name| opens(Some(name), rule, plan.terms()))
+            });
+            open | RuleBits::from(is_open) << bit
+        });
+        opening.open = Some(open);
+        open
     }
 }
 

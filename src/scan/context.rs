@@ -22,8 +22,10 @@ const BEHIND: u64 = 24;
 #[derive(Debug)]
 pub struct Terms {
     phrases: Phrases,
-    of_pattern: Vec<TermIndex>,
 }
+
+/// What [`Phrases::pack`] makes of the terms that ship with the program.
+pub const BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_terms.bin"));
 
 /// A term in the text.
 #[derive(Clone, Copy, Debug)]
@@ -51,16 +53,11 @@ pub struct Nearest {
 }
 
 impl Terms {
-    /// The terms of these rules.
+    /// The terms of these rules. Those of the program stand in it ready for use.
     pub fn new(rules: &RuleSet) -> Terms {
-        let mut patterns: Vec<Vec<u8>> = Vec::new();
-        let mut of_pattern = Vec::new();
-        for (number, term) in (0..=u16::MAX).zip(&rules.terms) {
-            let mut forms = forms(term);
-            of_pattern.extend(forms.iter().map(|_| TermIndex(number)));
-            patterns.append(&mut forms);
-        }
-        Terms { phrases: Phrases::new(patterns), of_pattern }
+        let stored = || Phrases::stored(BUILT_IN);
+        let phrases = rules.terms.is_built_in().then(stored).flatten();
+        Terms { phrases: phrases.unwrap_or_else(|| Phrases::of_terms(rules.terms.iter())) }
     }
 
     /// Calls `found` with start, end and term of each whole-word term in `text[from..to]`.
@@ -76,11 +73,9 @@ impl Terms {
             if is_inside_word(text, start) {
                 continue;
             }
-            self.phrases.at(part, |pattern, length| {
-                if let Some(term) = self.of_pattern.get(pattern)
-                    && is_whole_word(text, start, start + length)
-                {
-                    found(start, start + length, *term);
+            self.phrases.at(part, |term, length| {
+                if is_whole_word(text, start, start + length) {
+                    found(start, start + length, TermIndex(term));
                 }
             });
         }
@@ -257,30 +252,6 @@ fn last_char(text: &[u8]) -> Option<char> {
     }
 }
 
-/// The term in Latin-1, where all of it is.
-fn latin1(term: &str) -> Option<Vec<u8>> {
-    term.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect()
-}
-
-/// How a term may stand in a text, ASCII letters in lower case.
-fn forms(term: &str) -> Vec<Vec<u8>> {
-    let mut forms = Vec::new();
-    for term in joined(term) {
-        if !term.is_ascii() {
-            let upper = term.to_uppercase();
-            let mut characters = term.chars();
-            let first = characters.next().into_iter().flat_map(char::to_uppercase);
-            let title: String = first.chain(characters).collect();
-            forms.extend([&term, &upper, &title].into_iter().filter_map(|form| latin1(form)));
-            forms.extend([upper, title].map(String::into_bytes));
-        }
-        forms.push(term.into_bytes());
-    }
-    forms.sort();
-    forms.dedup();
-    forms
-}
-
 /// The most bytes of a term's beginning that a [`Gate`] knows. What is shorter is a whole term.
 const GATE_HEAD: usize = 8;
 
@@ -315,10 +286,10 @@ impl GateMemory {
 }
 
 impl Gate {
-    /// The gate of these terms of a rule set.
-    pub fn new(rules: &RuleSet, terms: &[TermIndex]) -> Gate {
+    /// The gate of some of the terms of a rule set.
+    pub fn new(all: &Terms, terms: &[TermIndex]) -> Gate {
         let mut gate = Gate { begun: Box::new([0; 1024]), heads: Box::new([0; GATE_WORDS]) };
-        for form in terms.iter().flat_map(|term| forms(rules.term(*term))) {
+        for form in terms.iter().flat_map(|term| all.phrases.of_term(term.0)) {
             let length = form.len().min(GATE_HEAD);
             let head = form.get(..length).unwrap_or_default();
             let seconds = match form.get(1) {
@@ -436,15 +407,6 @@ fn hash(bytes: &[u8], bits: u32) -> usize {
     (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits)) as usize
 }
 
-/// A term with what may stand between its words.
-fn joined(term: &str) -> Vec<String> {
-    let mut forms = vec![term.to_owned()];
-    if term.contains(' ') {
-        forms.extend(["_", "-", ""].map(|between| term.replace(' ', between)));
-    }
-    forms
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -462,7 +424,7 @@ mod tests {
             format!("anchors = {{ keywords = [\"key\"] }}\ncontext = {{ terms = {words:?} }}");
         let rules = sample::rules(&[("sec.a", "key", &more)], "");
         let wanted = rules.rules[0].context.as_ref().unwrap().terms.clone();
-        (Terms::new(&rules), wanted, rules.terms.clone())
+        (Terms::new(&rules), wanted, rules.terms.iter().map(str::to_owned).collect())
     }
 
     /// The word nearest to `start..end`, looked for in all of the text.
@@ -602,13 +564,8 @@ mod tests {
             parts in proptest::collection::vec((0usize..90, 0usize..300), 1..40),
         ) {
             let (terms, wanted, _) = terms();
-            let mut words: Vec<String> = WORDS.map(str::to_owned).to_vec();
-            words.push("w".repeat(MAX_TERM));
-            let more =
-                format!("anchors = {{ keywords = [\"key\"] }}\ncontext = {{ terms = {words:?} }}");
-            let rules = sample::rules(&[("sec.a", "key", &more)], "");
             for term in &wanted {
-                let gate = Gate::new(&rules, &[*term]);
+                let gate = Gate::new(&terms, &[*term]);
                 let (mut memory, mut begin) = (GateMemory::default(), 0);
                 for (step, length) in &parts {
                     begin = (begin + step).min(text.len());
@@ -629,7 +586,7 @@ mod tests {
     fn a_gate_says_no_where_it_can() {
         let more = "anchors = { keywords = [\"key\"] }\ncontext = { terms = [\"social security\", \"dl\"] }";
         let rules = sample::rules(&[("sec.a", "key", more)], "");
-        let gate = Gate::new(&rules, &rules.rules[0].context.as_ref().unwrap().terms);
+        let gate = Gate::new(&Terms::new(&rules), &rules.rules[0].context.as_ref().unwrap().terms);
         let may = |text: &str| {
             gate.may_hold(&mut GateMemory::default(), text.as_bytes(), 0, (0, text.len()))
         };

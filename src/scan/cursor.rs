@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::Sink;
 use super::automaton::{Automaton, RuleBits, Workspace};
-use super::columns::Columns;
+use super::columns::{Columns, Openings};
 use super::context::{GateMemory, Nearby};
 use super::plan::Plan;
 use super::position::Positions;
@@ -18,7 +18,7 @@ use super::structure::Tracker;
 use super::sweep::{Anchor, AnchorKind, LOOK_AHEAD, LOOK_BEHIND, Scratch};
 use super::unless;
 use super::validate::{self, Candidate, Verdict};
-use super::watch::{Group, GroupState, digits_from};
+use super::watch::{ABREAST, Group, GroupState, digits_from};
 use crate::model::{RuleIndex, Span};
 use crate::rules::{Lead, Rule, Shape};
 
@@ -36,6 +36,7 @@ pub struct Cursor {
     settling: Settling,
     nearby: Nearby,
     columns: Columns,
+    openings: Openings,
     tracker: Tracker,
     positions: Positions,
     workspaces: Vec<Option<Box<Workspace>>>,
@@ -93,6 +94,7 @@ impl Cursor {
             settling: Settling::default(),
             nearby: Nearby::default(),
             columns: Columns::default(),
+            openings: Openings::default(),
             tracker,
             positions,
             workspaces: (0..rules).map(|_| None).collect(),
@@ -114,6 +116,7 @@ impl Cursor {
         self.settling.clear();
         self.nearby.clear();
         self.columns.clear();
+        self.openings.clear();
         self.tracker = tracker;
         self.positions = positions;
         for position in self.tried.drain(..) {
@@ -238,8 +241,13 @@ impl Cursor {
                 least <= *digits.get_or_insert_with(count)
             };
             for front in watch.fronts.iter().filter(|front| has_names || !front.needs_name) {
+                let open = self.open(plan, &front.groups);
+                if open == [0; ABREAST] {
+                    continue;
+                }
                 let left = front.left(plan.rules(), view.text, index);
-                for (group, left) in front.groups.iter().zip(left) {
+                for ((group, left), open) in front.groups.iter().zip(left).zip(open) {
+                    let left = left & open;
                     if left != 0 && has_digits(group.least_digits) {
                         let left = self.narrow(plan, view, group, index, left);
                         self.try_rules(plan, view, group, left, index);
@@ -247,12 +255,23 @@ impl Cursor {
                 }
             }
             for group in watch.groups.iter().filter(|group| has_names || !group.needs_name) {
-                if has_digits(group.least_digits) {
-                    let left = self.candidates(plan, view, group, index);
+                let [open, ..] = self.open(plan, std::slice::from_ref(group));
+                if open != 0 && has_digits(group.least_digits) {
+                    let left = self.candidates(plan, view, group, index) & open;
                     self.try_rules(plan, view, group, left, index);
                 }
             }
         }
+    }
+
+    /// The rules of some groups that may find anything in this view.
+    fn open(&mut self, plan: &Plan, groups: &[Group]) -> [RuleBits; ABREAST] {
+        let Some(columns) = self.tracker.columns() else { return [RuleBits::MAX; ABREAST] };
+        let mut open = [0; ABREAST];
+        for (open, group) in open.iter_mut().zip(groups) {
+            *open = self.openings.open(plan, group, columns);
+        }
+        open
     }
 
     /// Tries those rules of a group at an anchor that have their bit.

@@ -4,12 +4,13 @@
 //! Each place from the start on is looked at by itself, so that the answer is a maybe. Most starts
 //! cost a few look-ups, whatever the number of rules.
 
-use regex_automata::nfa::thompson::{NFA, State};
+use regex_automata::nfa::thompson::{self, NFA, State, WhichCaptures};
 use regex_automata::util::look::Look;
-use regex_automata::util::primitives::{PatternID, StateID};
+use regex_automata::util::primitives::StateID;
+use regex_automata::util::syntax;
+use serde::{Deserialize, Serialize};
 
-use super::automaton::RuleBits;
-use crate::rules::Rule;
+use crate::rules::{Anchors, ByteSet, Rule};
 
 /// Bytes from its start on of which a table says what a match can hold there.
 const HEAD: usize = 20;
@@ -17,89 +18,193 @@ const HEAD: usize = 20;
 /// Places that are looked at in one go: which rules are left is asked once for all of them.
 const STEP: usize = 4;
 
+/// A set of rules of a group, by position there.
+pub type RuleBits = u64;
+
 /// Sets of rules, one bit each, of as many groups.
 pub type Lanes<const GROUPS: usize> = [RuleBits; GROUPS];
 
-/// What the matches of so many groups of rules can begin with, byte by byte.
+/// What the matches of so many groups of rules can begin with, byte by byte. Bytes that no rule tells
+/// apart are one class, so that the tables are small.
 #[derive(Debug)]
 pub struct Heads<const GROUPS: usize> {
-    /// By byte before the start, and last where there is none: rules whose matches can begin there.
+    classes: [u8; 256],
+    /// By class of the byte before the start, and last where there is none: rules whose matches can
+    /// begin there.
     before: Vec<Lanes<GROUPS>>,
-    /// By place from the start on, then by byte: rules whose matches can hold such a byte there,
+    /// By place from the start on, then by class: rules whose matches can hold such a byte there,
     /// or may have ended before.
+    places: Vec<Lanes<GROUPS>>,
+    /// Number of classes.
+    count: usize,
+}
+
+/// The same by byte.
+struct ByByte<const GROUPS: usize> {
+    before: Vec<Lanes<GROUPS>>,
     places: Vec<[Lanes<GROUPS>; 256]>,
 }
 
 impl<const GROUPS: usize> Heads<GROUPS> {
-    /// What the rules of these groups, patterns of their automaton in the same order, can begin with.
-    pub fn new<'a>(groups: impl Iterator<Item = (&'a NFA, &'a [&'a Rule])>) -> Heads<GROUPS> {
-        let mut heads =
-            Heads { before: vec![[0; GROUPS]; 257], places: vec![[[0; GROUPS]; 256]; HEAD] };
-        for (lane, (nfa, rules)) in (0..GROUPS).zip(groups) {
-            heads.add(lane, nfa, rules);
-        }
-        heads
-    }
-
-    fn add(&mut self, lane: usize, nfa: &NFA, rules: &[&Rule]) {
-        let mut by_byte = vec![[0; 256]; HEAD];
-        let mut walk = Walk::new(nfa);
-        for (number, rule) in rules.iter().enumerate() {
-            let bit: RuleBits = 1 << number;
-            let pattern = PatternID::new(number).ok();
-            let start = pattern.and_then(|pattern| nfa.start_pattern(pattern));
-            let after = [false, true].map(|word| match start {
-                Some(start) => walk.heads(start, word, bit, &mut by_byte),
-                None => true,
-            });
-            for (byte, lanes) in (0..=256u16).zip(&mut self.before) {
-                let byte = u8::try_from(byte).ok();
-                let can_begin = if byte.is_some_and(is_word) { after[1] } else { after[0] };
-                let is_barred = byte
-                    .is_some_and(|byte| rule.boundary.is_some_and(|barred| barred.contains(byte)));
-                if can_begin
-                    && !is_barred
-                    && let Some(rules) = lanes.get_mut(lane)
-                {
-                    *rules |= bit;
-                }
+    /// What the rules of these groups can begin with.
+    pub fn new(groups: impl Iterator<Item = Vec<RuleHead>>) -> Heads<GROUPS> {
+        let mut by_byte =
+            ByByte { before: vec![[0; GROUPS]; 257], places: vec![[[0; GROUPS]; 256]; HEAD] };
+        for (lane, rules) in (0..GROUPS).zip(groups) {
+            for (number, head) in rules.iter().enumerate() {
+                by_byte.add(lane, 1 << number, head);
             }
-            if start.is_none() {
-                by_byte.iter_mut().flatten().for_each(|rules| *rules |= bit);
-            }
+            by_byte.add_any(lane, &rules);
         }
-        for (rules, lanes) in by_byte.iter().flatten().zip(self.places.iter_mut().flatten()) {
-            if let Some(lane) = lanes.get_mut(lane) {
-                *lane = *rules;
-            }
-        }
+        by_byte.by_class()
     }
 
     /// The rules that can have a match which begins at `start`, however far its anchor may be.
     #[inline]
     pub fn left(&self, text: &[u8], start: usize) -> Lanes<GROUPS> {
         let before = match start.checked_sub(1).and_then(|before| text.get(before)) {
-            Some(byte) => usize::from(*byte),
-            None => 256,
+            Some(byte) => self.class(*byte),
+            None => self.count,
         };
         let mut left = self.before.get(before).copied().unwrap_or([RuleBits::MAX; GROUPS]);
-        let head = text.get(start..).unwrap_or_default();
-        let ((steps, rest), (places, _)) =
-            (head.as_chunks::<STEP>(), self.places.as_chunks::<STEP>());
-        for (bytes, places) in steps.iter().zip(places) {
-            for (byte, place) in bytes.iter().zip(places) {
-                left = both(left, held(place, *byte));
+        let mut row = 0;
+        for bytes in text.get(start..).unwrap_or_default().chunks(STEP).take(HEAD / STEP) {
+            for byte in bytes {
+                if let Some(held) = self.places.get(row + self.class(*byte)) {
+                    left = both(left, *held);
+                }
+                row += self.count;
             }
             if left == [0; GROUPS] {
-                return left;
+                break;
             }
         }
-        // Where the text ends.
-        let places = self.places.get(steps.len() * STEP..).unwrap_or_default();
-        for (byte, place) in rest.iter().zip(places) {
-            left = both(left, held(place, *byte));
-        }
         left
+    }
+
+    fn class(&self, byte: u8) -> usize {
+        usize::from(held(&self.classes, byte))
+    }
+
+    /// What can stand at a place, counted from the start; nothing is known of most.
+    fn held(&self, place: isize, byte: usize) -> Option<&Lanes<GROUPS>> {
+        let class = self.classes.get(byte).map_or(self.count, |class| usize::from(*class));
+        match usize::try_from(place) {
+            Ok(place) if class < self.count => self.places.get(place * self.count + class),
+            Err(_) if place == -1 => self.before.get(class),
+            _ => None,
+        }
+    }
+}
+
+impl<const GROUPS: usize> ByByte<GROUPS> {
+    /// The tables by class.
+    fn by_class(&self) -> Heads<GROUPS> {
+        let mut first_of: Vec<u8> = Vec::new();
+        let mut classes = [0; 256];
+        for (byte, class) in (0..=255u8).zip(&mut classes) {
+            let known = first_of.iter().position(|first| self.is_alike(*first, byte));
+            let number = known.unwrap_or_else(|| {
+                first_of.push(byte);
+                first_of.len() - 1
+            });
+            *class = u8::try_from(number).unwrap_or(u8::MAX);
+        }
+        let pick = |row: &[Lanes<GROUPS>]| -> Vec<Lanes<GROUPS>> {
+            first_of.iter().filter_map(|byte| row.get(usize::from(*byte)).copied()).collect()
+        };
+        let mut before = pick(&self.before);
+        before.extend(self.before.last());
+        let places = self.places.iter().flat_map(|row| pick(row)).collect();
+        Heads { classes, before, places, count: first_of.len() }
+    }
+
+    fn is_alike(&self, one: u8, other: u8) -> bool {
+        let (one, other) = (usize::from(one), usize::from(other));
+        self.before.get(one) == self.before.get(other)
+            && self.places.iter().all(|row| row.get(one) == row.get(other))
+    }
+
+    fn add(&mut self, lane: usize, bit: RuleBits, head: &RuleHead) {
+        let [after_other, after_word] = head.begins;
+        for (byte, lanes) in (0..=256u16).zip(&mut self.before) {
+            let byte = u8::try_from(byte).ok();
+            let can_begin = if byte.is_some_and(is_word) { after_word } else { after_other };
+            let is_barred = byte.is_some_and(|byte| head.barred.contains(byte));
+            if can_begin
+                && !is_barred
+                && let Some(rules) = lanes.get_mut(lane)
+            {
+                *rules |= bit;
+            }
+        }
+        let some =
+            head.places.iter().zip(&mut self.places).filter(|(set, _)| **set != ByteSet::ALL);
+        for (set, by_byte) in some {
+            for byte in set.iter() {
+                let lanes = by_byte.get_mut(usize::from(byte));
+                if let Some(rules) = lanes.and_then(|lanes| lanes.get_mut(lane)) {
+                    *rules |= bit;
+                }
+            }
+        }
+    }
+
+    /// Adds the rules that can hold any byte, place by place: that is most, from some place on.
+    fn add_any(&mut self, lane: usize, rules: &[RuleHead]) {
+        for (place, by_byte) in self.places.iter_mut().enumerate() {
+            let holds_any = |head: &RuleHead| head.places.get(place) == Some(&ByteSet::ALL);
+            let any = rules.iter().enumerate().filter(|(_, head)| holds_any(head));
+            let any = any.fold(0, |any, (number, _)| any | 1 << number);
+            for rules in by_byte.iter_mut().filter_map(|lanes| lanes.get_mut(lane)) {
+                *rules |= any;
+            }
+        }
+    }
+}
+
+/// What the matches of one rule can begin with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleHead {
+    /// Whether one can begin behind a byte that is not one of a word, or behind none; and whether
+    /// behind one of a word.
+    begins: [bool; 2],
+    /// Bytes that must not stand before one.
+    barred: ByteSet,
+    /// By place from the start on: the bytes that a match can hold there, or any where it may have
+    /// ended before.
+    places: [ByteSet; HEAD],
+}
+
+impl RuleHead {
+    /// That of a rule; none if the pattern does not compile, which a checked rule set rules out.
+    pub fn new(rule: &Rule) -> Option<RuleHead> {
+        let syntax = syntax::Config::new().unicode(false).utf8(false);
+        let config = thompson::Config::new().utf8(false).which_captures(WhichCaptures::None);
+        let mut compiler = thompson::Compiler::new();
+        let nfa = compiler.syntax(syntax).configure(config).build(&rule.pattern).ok()?;
+        let (mut walk, mut places) = (Walk::new(&nfa), [ByteSet::EMPTY; HEAD]);
+        let begins = [false, true].map(|word| walk.heads(nfa.start_anchored(), word, &mut places));
+        Some(RuleHead { begins, barred: rule.boundary.unwrap_or_default(), places })
+    }
+
+    /// The rule's head in the format of `postcard`; empty for a rule whose anchor is a keyword, which
+    /// is tried by itself.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: all of it can be written.
+    #[allow(dead_code, reason = "it is for the build script")]
+    pub fn pack(rule: &Rule) -> postcard::Result<Vec<u8>> {
+        match RuleHead::new(rule).filter(|_| !matches!(rule.anchors, Anchors::Keywords(_))) {
+            Some(head) => postcard::to_stdvec(&head),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// What [`RuleHead::pack`] made; none where the bytes are no such thing.
+    pub fn stored(bytes: &[u8]) -> Option<RuleHead> {
+        postcard::from_bytes(bytes).ok()
     }
 }
 
@@ -140,11 +245,7 @@ impl Distances {
             for (distance, reached) in reached.iter().enumerate().take(64) {
                 let from_start = isize::try_from(distance).unwrap_or(isize::MAX) + beside;
                 for (byte, distances) in by_byte.iter_mut().enumerate() {
-                    let held = match usize::try_from(from_start) {
-                        Ok(place) => heads.places.get(place).and_then(|place| place.get(byte)),
-                        Err(_) if from_start == -1 => heads.before.get(byte),
-                        Err(_) => None,
-                    };
+                    let held = heads.held(from_start, byte);
                     // A distance is possible where nothing is known of it.
                     if held.is_some_and(|[held]| held & reached == 0) {
                         *distances &= !(1 << distance);
@@ -200,25 +301,18 @@ impl<'a> Walk<'a> {
 
     /// Adds, place by place, what a match that begins in `start` can hold, and says whether there
     /// can be one behind such a byte.
-    fn heads(
-        &mut self,
-        start: StateID,
-        after_word: bool,
-        bit: RuleBits,
-        by_byte: &mut [[RuleBits; 256]],
-    ) -> bool {
+    fn heads(&mut self, start: StateID, after_word: bool, places: &mut [ByteSet; HEAD]) -> bool {
         let mut spots = vec![Spot { state: start, after_word, next: None }];
         let mut can_begin = false;
-        for (number, place) in by_byte.iter_mut().enumerate() {
+        for number in 0..HEAD {
+            let Some(place) = places.get_mut(number) else { break };
             let mut behind = Vec::new();
             let mut has_ended = false;
             for spot in self.closure(spots) {
                 let mut step = |range: (u8, u8), state: StateID| {
                     for byte in range.0..=range.1 {
-                        if spot.next.is_none_or(|word| word == is_word(byte))
-                            && let Some(rules) = place.get_mut(usize::from(byte))
-                        {
-                            *rules |= bit;
+                        if spot.next.is_none_or(|word| word == is_word(byte)) {
+                            place.insert(byte);
                         }
                     }
                     for word in [false, true] {
@@ -243,9 +337,9 @@ impl<'a> Walk<'a> {
                     }
                     State::Match { .. } => {
                         has_ended = true;
-                        for (byte, rules) in (0..=255u8).zip(place.iter_mut()) {
+                        for byte in 0..=255 {
                             if spot.next.is_none_or(|word| word == is_word(byte)) {
-                                *rules |= bit;
+                                place.insert(byte);
                             }
                         }
                     }
@@ -255,7 +349,7 @@ impl<'a> Walk<'a> {
             can_begin |= has_ended || !behind.is_empty();
             if has_ended {
                 // Whatever follows is not part of the match.
-                by_byte.iter_mut().skip(number + 1).flatten().for_each(|rules| *rules |= bit);
+                places.iter_mut().skip(number + 1).for_each(|place| *place = ByteSet::ALL);
                 return can_begin;
             }
             if behind.is_empty() {

@@ -1,7 +1,15 @@
 //! Thousands of phrases, looked for at single places of a text.
 //!
 //! Text from a place on comes in, the phrases that it begins with go out, ASCII letters in any case.
-//! Made in the time it takes to hash the phrases, unlike an automaton of all of them.
+//! Made in the time it takes to hash the phrases, unlike an automaton of all of them; those of the
+//! terms that ship with the program are made when it is built.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::forms::forms;
+use crate::rules::Texts;
 
 /// Lengths of heads. A phrase is filed under its first bytes, as many as the largest of these that
 /// it has.
@@ -16,44 +24,91 @@ const FOURS: usize = 1 << 16;
 /// The phrases, filed by their heads.
 #[derive(Debug)]
 pub struct Phrases {
-    phrases: Vec<Vec<u8>>,
+    phrases: Texts,
+    /// By phrase: the number of its term.
+    terms: Cow<'static, [[u8; 2]]>,
     /// By hash of a head: one more than the phrase filed there last, or 0.
-    slots: Vec<u32>,
+    slots: Cow<'static, [[u8; 4]]>,
     /// By more of that hash: whether a phrase is filed there, one bit each. Most heads end here,
     /// without a look at the slots, which are too many to be at hand.
-    held: Vec<u64>,
+    held: Bits,
     /// By phrase: the same of the one filed in its slot before.
-    next: Vec<u32>,
+    next: Cow<'static, [[u8; 4]]>,
     /// By hash of the first four bytes: whether a phrase so long or longer begins with them. Few enough
     /// to be at hand: most words end here.
-    fours: Vec<u64>,
+    fours: Bits,
     /// By hash of the first two bytes: which lengths of heads there are, one bit each.
-    begun: Vec<u8>,
+    begun: Cow<'static, [u8]>,
+}
+
+/// Phrases as they stand in the program.
+#[derive(Serialize, Deserialize)]
+struct StoredPhrases<'a> {
+    phrases: &'a [u8],
+    ends: &'a [u8],
+    terms: &'a [u8],
+    slots: &'a [u8],
+    held: &'a [u8],
+    next: &'a [u8],
+    fours: &'a [u8],
+    begun: &'a [u8],
+}
+
+/// One bit each, eight in a byte.
+#[derive(Debug)]
+struct Bits(Cow<'static, [u8]>);
+
+impl Bits {
+    fn new(count: usize) -> Bits {
+        Bits(Cow::Owned(vec![0; count.div_ceil(8)]))
+    }
+
+    fn set(&mut self, at: usize) {
+        if let Some(byte) = self.0.to_mut().get_mut(at / 8) {
+            *byte |= 1 << (at % 8);
+        }
+    }
+
+    #[inline]
+    fn is_set(&self, at: usize) -> bool {
+        self.0.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1)
+    }
 }
 
 impl Phrases {
-    /// Files phrases; none may be empty.
-    pub fn new(phrases: Vec<Vec<u8>>) -> Phrases {
+    /// The phrases of terms in all their forms; the number of a term is its place in this order.
+    pub fn of_terms<'a>(terms: impl Iterator<Item = &'a str>) -> Phrases {
+        let of_term = |(number, term)| forms(term).into_iter().map(move |form| (form, number));
+        Phrases::new((0..=u16::MAX).zip(terms).flat_map(of_term).collect())
+    }
+
+    /// The phrases of a term, in order.
+    pub fn of_term(&self, term: u16) -> impl Iterator<Item = &[u8]> {
+        let number = |bytes: &[u8; 2]| u16::from_le_bytes(*bytes);
+        let first = self.terms.partition_point(|it| number(it) < term);
+        let terms = self.terms.get(first..).unwrap_or_default();
+        let count = terms.iter().take_while(|it| number(it) == term).count();
+        (first..first + count).filter_map(|place| self.phrases.bytes(place))
+    }
+
+    /// Files phrases, each with the number of its term, in the order of these; none may be empty.
+    pub fn new(phrases: Vec<(Vec<u8>, u16)>) -> Phrases {
         let size = (phrases.len() * 2).next_power_of_two().max(64);
-        let mut slots = vec![0; size];
-        let mut held = vec![0_u64; size * SPARSE / 64];
+        let mut slots = vec![[0; 4]; size];
+        let mut held = Bits::new(size * SPARSE);
         let mut next = Vec::with_capacity(phrases.len());
-        let mut fours = vec![0_u64; FOURS / 64];
+        let mut fours = Bits::new(FOURS);
         let mut begun = vec![0; PAIRS];
-        for (number, phrase) in (1..).zip(&phrases) {
+        for (number, (phrase, _)) in (1_u32..).zip(&phrases) {
             let length = length_of(phrase);
             let hash = hash_of(head(phrase), length, size * SPARSE);
-            if let Some(word) = held.get_mut(hash / 64) {
-                *word |= 1 << (hash % 64);
-            }
-            let four = hash_of(head(phrase), FOUR, FOURS);
-            if length >= FOUR
-                && let Some(word) = fours.get_mut(four / 64)
-            {
-                *word |= 1 << (four % 64);
+            held.set(hash);
+            if length >= FOUR {
+                fours.set(hash_of(head(phrase), FOUR, FOURS));
             }
             let slot = slots.get_mut(hash % size);
-            next.push(slot.map_or(0, |slot| std::mem::replace(slot, number)));
+            let number = number.to_le_bytes();
+            next.push(slot.map_or([0; 4], |slot| std::mem::replace(slot, number)));
             let first = phrase.first().copied().unwrap_or(0);
             let seconds = match phrase.get(1) {
                 Some(second) => *second..=*second,
@@ -65,12 +120,59 @@ impl Phrases {
                 }
             }
         }
-        Phrases { phrases, slots, held, next, fours, begun }
+        Phrases {
+            terms: phrases.iter().map(|(_, term)| term.to_le_bytes()).collect(),
+            phrases: phrases.iter().map(|(phrase, _)| phrase).collect(),
+            slots: Cow::Owned(slots),
+            held,
+            next: Cow::Owned(next),
+            fours,
+            begun: Cow::Owned(begun),
+        }
     }
 
-    /// Calls `found` with number and length of each phrase that the text begins with.
+    /// What [`Phrases::stored`] takes.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: all of it can be written.
+    #[allow(dead_code, reason = "it is for the build script")]
+    pub fn pack(&self) -> postcard::Result<Vec<u8>> {
+        let (phrases, ends) = self.phrases.pack();
+        postcard::to_stdvec(&StoredPhrases {
+            phrases,
+            ends,
+            terms: self.terms.as_flattened(),
+            slots: self.slots.as_flattened(),
+            held: &self.held.0,
+            next: self.next.as_flattened(),
+            fours: &self.fours.0,
+            begun: &self.begun,
+        })
+    }
+
+    /// Phrases that were packed into the program, used where they stand; none where the bytes are no
+    /// such thing.
+    pub fn stored(bytes: &'static [u8]) -> Option<Phrases> {
+        fn chunks<const N: usize>(bytes: &'static [u8]) -> Option<&'static [[u8; N]]> {
+            let (chunks, rest) = bytes.as_chunks();
+            rest.is_empty().then_some(chunks)
+        }
+        let stored: StoredPhrases<'static> = postcard::from_bytes(bytes).ok()?;
+        Some(Phrases {
+            phrases: Texts::stored(stored.phrases, stored.ends)?,
+            terms: Cow::Borrowed(chunks(stored.terms)?),
+            slots: Cow::Borrowed(chunks(stored.slots)?),
+            held: Bits(Cow::Borrowed(stored.held)),
+            next: Cow::Borrowed(chunks(stored.next)?),
+            fours: Bits(Cow::Borrowed(stored.fours)),
+            begun: Cow::Borrowed(stored.begun),
+        })
+    }
+
+    /// Calls `found` with term and length of each phrase that the text begins with.
     #[inline]
-    pub fn at(&self, text: &[u8], mut found: impl FnMut(usize, usize)) {
+    pub fn at(&self, text: &[u8], mut found: impl FnMut(u16, usize)) {
         let Some(first) = text.first() else { return };
         let second = text.get(1).copied().unwrap_or(0);
         let mut lengths = self.begun.get(pair(*first, second)).copied().unwrap_or(0);
@@ -79,28 +181,31 @@ impl Phrases {
         }
         let head = head(text);
         let four = hash_of(head, FOUR, FOURS);
-        if self.fours.get(four / 64).is_none_or(|word| word >> (four % 64) & 1 == 0) {
+        if !self.fours.is_set(four) {
             lengths &= (1 << FOUR) - 1;
         }
         while lengths != 0 {
             let length = lengths.trailing_zeros() as usize;
             lengths &= lengths - 1;
             let hash = hash_of(head, length, self.slots.len() * SPARSE);
-            if self.held.get(hash / 64).is_none_or(|word| word >> (hash % 64) & 1 == 0) {
+            if !self.held.is_set(hash) {
                 continue;
             }
-            let slot = self.slots.get(hash % self.slots.len().max(1));
-            let mut filed = slot.copied().unwrap_or(0) as usize;
-            while let Some(number) = filed.checked_sub(1)
-                && let Some(phrase) = self.phrases.get(number)
+            let number = |bytes: Option<&[u8; 4]>| {
+                bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes)) as usize
+            };
+            let mut filed = number(self.slots.get(hash % self.slots.len().max(1)));
+            while let Some(place) = filed.checked_sub(1)
+                && let Some(phrase) = self.phrases.bytes(place)
             {
                 // Heads of other lengths may be in the slot, which is asked for those by itself.
                 if text.get(..phrase.len()).is_some_and(|it| it.eq_ignore_ascii_case(phrase))
                     && length_of(phrase) == length
+                    && let Some(term) = self.terms.get(place)
                 {
-                    found(number, phrase.len());
+                    found(u16::from_le_bytes(*term), phrase.len());
                 }
-                filed = self.next.get(number).copied().unwrap_or(0) as usize;
+                filed = number(self.next.get(place));
             }
         }
     }
@@ -165,7 +270,7 @@ mod tests {
             words in words(),
             parts in proptest::collection::vec((any::<proptest::sample::Index>(), any::<bool>()), 0..20),
         ) {
-            let phrases = Phrases::new(words.clone());
+            let phrases = Phrases::new(words.iter().cloned().zip(0..).collect());
             let mut text = Vec::new();
             for (index, upper) in parts {
                 if !words.is_empty() {
@@ -180,9 +285,8 @@ mod tests {
                 let stands = |word: &Vec<u8>| {
                     text[at..].get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word))
                 };
-                let expected: Vec<(usize, usize)> = words
-                    .iter()
-                    .enumerate()
+                let expected: Vec<(u16, usize)> = (0..)
+                    .zip(&words)
                     .filter(|(_, word)| stands(word))
                     .map(|(number, word)| (number, word.len()))
                     .collect();

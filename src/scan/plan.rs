@@ -5,11 +5,16 @@ use std::sync::{Arc, OnceLock};
 
 use super::automaton::Automaton;
 use super::context::{Gate, MAX_TERM, Terms};
+use super::kinds::Kinds;
 use super::sweep::{AnchorKind, Kernel, Sweep};
 use super::unless::Exclusions;
 use super::watch::{self, Watch};
 use crate::model::{CategoryIndex, Class, RuleIndex, Sensitivity};
-use crate::rules::{Anchors, Combination, LINE_REACH, Rule, RuleSet, Shape};
+use crate::rules::{Combination, RuleSet};
+
+/// What [`Kinds::pack`] and [`Sweep::pack`] make of the rules that ship with the program.
+const BUILT_IN_KINDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_kinds.bin"));
+const BUILT_IN_SWEEP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_sweep.bin"));
 
 /// What all scans of one rule set share. Automata and context terms are built when they are first
 /// needed.
@@ -17,21 +22,17 @@ use crate::rules::{Anchors, Combination, LINE_REACH, Rule, RuleSet, Shape};
 pub struct Plan {
     rules: Arc<RuleSet>,
     sweep: Sweep,
-    by_kind: Vec<Watch>,
+    kinds: Kinds,
+    by_kind: Vec<OnceLock<Watch>>,
     automata: Vec<OnceLock<Option<Automaton>>>,
     /// By rule.
     exclusions: Vec<OnceLock<Option<Exclusions>>>,
     gates: Vec<OnceLock<Option<Gate>>>,
     /// By combination.
     combination_gates: Vec<OnceLock<Gate>>,
-    groups: usize,
     terms: OnceLock<Terms>,
-    facts: Vec<Facts>,
+    facts: OnceLock<Vec<Facts>>,
     combinations_of: HashMap<CategoryIndex, Vec<usize>>,
-    max_lead: u64,
-    /// The same of the rules that need no name.
-    max_lead_unnamed: u64,
-    max_before: u64,
     neighbourhood: u64,
 }
 
@@ -52,80 +53,28 @@ pub struct Facts {
 pub const LINE_WINDOW: u64 = 128;
 
 impl Plan {
-    /// Arranges a rule set for a kernel, on this thread.
+    /// Arranges a rule set for a kernel. Of the rules that ship with the program this was done when it
+    /// was built, and takes microseconds.
     pub fn new(rules: Arc<RuleSet>, kernel: Kernel) -> Plan {
-        Plan::arranged(rules, kernel, false)
-    }
-
-    /// As [`Plan::new`], on two threads of a pool that stays: not before a sandbox that counts threads.
-    pub fn on_two_threads(rules: Arc<RuleSet>, kernel: Kernel) -> Plan {
-        Plan::arranged(rules, kernel, true)
-    }
-
-    fn arranged(rules: Arc<RuleSet>, kernel: Kernel, on_two_threads: bool) -> Plan {
-        let mut keywords: Vec<String> = Vec::new();
-        let mut numbers: HashMap<String, usize> = HashMap::new();
-        let mut kinds: Vec<(AnchorKind, usize)> = Vec::new();
-        for (position, rule) in rules.rules.iter().enumerate() {
-            match &rule.anchors {
-                Anchors::Keywords(words) => {
-                    for word in shortest(words) {
-                        let number = *numbers.entry(word.clone()).or_insert_with(|| {
-                            keywords.push(word);
-                            keywords.len() - 1
-                        });
-                        kinds.push((AnchorKind::keyword(number), position));
-                    }
-                }
-                Anchors::Digits { .. } => kinds.push((AnchorKind::shape(Shape::Digits), position)),
-                Anchors::Shape(shape) => kinds.push((AnchorKind::shape(*shape), position)),
-            }
-        }
-        let mut of_kind = vec![(Vec::new(), 0); AnchorKind::count(keywords.len())];
-        for (kind, position) in kinds {
-            if let (Some((positions, need)), Some(rule)) =
-                (of_kind.get_mut(kind.index()), rules.rules.get(position))
-                && !positions.contains(&position)
-            {
-                positions.push(position);
-                *need = bytes_needed(rule).max(*need);
-            }
-        }
-        let arrange = || {
-            let mut groups = 0;
-            let kinds = of_kind.iter();
-            let by_kind = kinds
-                .map(|(positions, need)| watch::arrange(positions, &rules, *need, &mut groups))
-                .collect();
-            (by_kind, groups)
-        };
-        let sweep = || Sweep::new(keywords, kernel);
-        let (sweep, (by_kind, groups)) =
-            if on_two_threads { rayon::join(sweep, arrange) } else { (sweep(), arrange()) };
-        let max = |of: fn(&Rule) -> usize| rules.rules.iter().map(of).max().unwrap_or(0) as u64;
+        let stored =
+            || Some((Kinds::stored(BUILT_IN_KINDS)?, Sweep::stored(BUILT_IN_SWEEP, kernel)?));
+        let stored = rules.rules.is_built_in().then(stored).flatten();
+        let (kinds, sweep) = stored.unwrap_or_else(|| {
+            let (kinds, keywords) = Kinds::new(&rules.rules);
+            (kinds, Sweep::new(&keywords, kernel))
+        });
         let within = rules.combinations.iter().map(|combination| combination.within).max();
         Plan {
             sweep,
-            automata: rules.rules.iter().map(|_| OnceLock::new()).collect(),
-            exclusions: rules.rules.iter().map(|_| OnceLock::new()).collect(),
-            gates: rules.rules.iter().map(|_| OnceLock::new()).collect(),
-            combination_gates: rules.combinations.iter().map(|_| OnceLock::new()).collect(),
-            by_kind,
-            groups,
+            automata: slots(rules.rules.len()),
+            exclusions: slots(rules.rules.len()),
+            gates: slots(rules.rules.len()),
+            combination_gates: slots(rules.combinations.len()),
+            by_kind: slots(kinds.len()),
+            kinds,
             terms: OnceLock::new(),
-            facts: facts(&rules),
+            facts: OnceLock::new(),
             combinations_of: combinations_of(&rules),
-            max_lead: max(|rule| rule.lead.max()),
-            max_lead_unnamed: max(|rule| if rule.needs_name() { 0 } else { rule.lead.max() }),
-            max_before: max(|rule| {
-                [&rule.context, &rule.negative]
-                    .into_iter()
-                    .flatten()
-                    .map(|it| it.before)
-                    .max()
-                    .unwrap_or(0)
-                    .max(line_reach(rule))
-            }),
             neighbourhood: LINE_WINDOW.max(within.unwrap_or(0) as u64),
             rules,
         }
@@ -141,14 +90,22 @@ impl Plan {
         &self.sweep
     }
 
-    /// Number of groups of rules.
+    /// What the numbers of groups are below.
     pub fn groups(&self) -> usize {
-        self.groups
+        self.kinds.rules()
     }
 
     /// The rules that a kind of anchor sets off.
     pub fn watch(&self, kind: AnchorKind) -> Option<&Watch> {
-        self.by_kind.get(kind.index())
+        let kind = kind.index();
+        Some(self.by_kind.get(kind)?.get_or_init(|| self.arrange(kind)))
+    }
+
+    fn arrange(&self, kind: usize) -> Watch {
+        // No kind has more groups than rules.
+        let (positions, mut first_group) = self.kinds.rules_of(kind);
+        let outline = |position| self.kinds.outline(position);
+        watch::arrange(&positions, outline, self.kinds.need(kind), &mut first_group)
     }
 
     /// The automaton of the rule at a position.
@@ -168,7 +125,7 @@ impl Plan {
         let rule = self.rules.rules.get(position)?;
         let build = || {
             let context = rule.context.as_ref().filter(|context| context.required)?;
-            Some(Gate::new(&self.rules, &context.terms))
+            Some(Gate::new(self.terms(), &context.terms))
         };
         self.gates.get(position)?.get_or_init(build).as_ref()
     }
@@ -177,7 +134,7 @@ impl Plan {
     pub fn combination_gate(&self, index: RuleIndex) -> Option<&Gate> {
         let position = (index.0 as usize).checked_sub(self.rules.rules.len())?;
         let combination = self.rules.combinations.get(position)?;
-        let build = || Gate::new(&self.rules, &combination.terms);
+        let build = || Gate::new(self.terms(), &combination.terms);
         Some(self.combination_gates.get(position)?.get_or_init(build))
     }
 
@@ -188,7 +145,7 @@ impl Plan {
 
     /// What is compared of a rule or combination.
     pub fn facts(&self, rule: RuleIndex) -> Option<&Facts> {
-        self.facts.get(rule.0 as usize)
+        self.facts.get_or_init(|| facts(&self.rules)).get(rule.0 as usize)
     }
 
     /// The combinations that may rest on a finding of this category, with their positions.
@@ -205,12 +162,12 @@ impl Plan {
 
     /// The most bytes before its anchor that a match can start, in a view with names or without.
     pub fn max_lead(&self, has_names: bool) -> u64 {
-        if has_names { self.max_lead } else { self.max_lead_unnamed }
+        if has_names { self.kinds.max_lead } else { self.kinds.max_lead_unnamed }
     }
 
     /// The most bytes before a match that are looked at.
     pub fn look_behind(&self) -> u64 {
-        self.max_before.max(super::validate::LOOK_BEHIND as u64) + 8
+        self.kinds.max_before.max(super::validate::LOOK_BEHIND as u64) + 8
     }
 
     /// How far around a finding others, terms and its line are looked at.
@@ -222,36 +179,24 @@ impl Plan {
     /// A scan of a segment with this much on both sides finds in the segment what a scan of the
     /// whole does.
     pub fn reach(&self) -> u64 {
-        let need = self.by_kind.iter().map(|watch| watch.need).max().unwrap_or(0);
+        let need = self.kinds.most_need();
         // Twice: what is found at a place, and what is found around that.
-        2 * (need + self.max_lead + self.look_behind() + self.neighbourhood + MAX_TERM as u64 + 64)
+        2 * (need
+            + self.kinds.max_lead
+            + self.look_behind()
+            + self.neighbourhood
+            + MAX_TERM as u64
+            + 64)
     }
 }
 
-/// The words in lower case, without those that begin with another: where one of them is, the
-/// other is too, and the rule would be tried there twice.
-fn shortest(words: &[String]) -> Vec<String> {
-    let mut words: Vec<String> = words.iter().map(|word| word.to_ascii_lowercase()).collect();
-    words.sort_unstable();
-    // In order, all that begin with a word follow it.
-    words.dedup_by(|word, shorter| word.starts_with(shorter.as_str()));
-    words
-}
-
-/// Bytes from the anchor on that must be there to decide a rule.
-fn bytes_needed(rule: &Rule) -> u64 {
-    let after = [&rule.context, &rule.negative].into_iter().flatten().map(|it| it.after).max();
-    let window = rule.max_length.max(rule.reach);
-    (window + after.unwrap_or(0).max(line_reach(rule)) + 8) as u64
-}
-
-/// Bytes on either side of a match that `unless` of a rule looks at.
-fn line_reach(rule: &Rule) -> usize {
-    if rule.unless.iter().any(|unless| !unless.line.is_empty()) { LINE_REACH } else { 0 }
+/// So many places, each filled when it is first needed.
+fn slots<T>(count: usize) -> Vec<OnceLock<T>> {
+    (0..count).map(|_| OnceLock::new()).collect()
 }
 
 fn facts(rules: &RuleSet) -> Vec<Facts> {
-    let plain = rules.rules.iter().map(|rule| (rule.id.as_str(), rule.category));
+    let plain = rules.rules.ids();
     let raised = rules.combinations.iter().map(|rule| (rule.id.as_str(), rule.category));
     let all: Vec<(&str, CategoryIndex)> = plain.chain(raised).collect();
     let mut ids: Vec<&str> = all.iter().map(|(id, _)| *id).collect();
@@ -279,4 +224,38 @@ fn combinations_of(rules: &RuleSet) -> HashMap<CategoryIndex, Vec<usize>> {
         }
     }
     of
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::phrases::Phrases;
+    use crate::scan::sample;
+
+    #[test]
+    fn what_stands_in_the_program_is_what_its_rules_make() {
+        let rules = RuleSet::builtin().unwrap();
+        assert!(rules.rules.is_built_in());
+        let (kinds, keywords) = Kinds::new(&rules.rules);
+        assert_eq!(Kinds::stored(BUILT_IN_KINDS).unwrap(), kinds);
+        assert_eq!(BUILT_IN_SWEEP, Sweep::pack(&keywords).unwrap());
+        for kernel in Kernel::available() {
+            let stored = Sweep::stored(BUILT_IN_SWEEP, kernel).unwrap();
+            let made = Sweep::new(&keywords, kernel);
+            assert_eq!(stored.kernel(), kernel);
+            assert_eq!(format!("{stored:?}"), format!("{made:?}"));
+        }
+        let phrases = Phrases::of_terms(rules.terms.iter());
+        assert_eq!(super::super::context::BUILT_IN, phrases.pack().unwrap());
+    }
+
+    #[test]
+    fn other_rules_than_those_of_the_program_have_tables_of_their_own() {
+        let more = "anchors = { keywords = [\"zqx\"] }";
+        let rules = sample::rules(&[("sec.a", "zqx", more)], "");
+        let plan = Plan::new(rules, Kernel::best());
+        assert!(plan.sweep().keywords().iter().eq([b"zqx"]));
+        assert!(plan.watch(AnchorKind::keyword(0)).is_some_and(|watch| watch.need > 0));
+        assert!(plan.watch(AnchorKind::keyword(1)).is_none());
+    }
 }

@@ -1,5 +1,7 @@
 //! Lines and characters, counted as far as they are asked for.
 
+use super::sweep::count;
+
 /// Counts lines and characters of a view from its start up to where it was last asked. Questions
 /// come in order of offset.
 #[derive(Clone, Debug)]
@@ -47,12 +49,18 @@ impl Positions {
         if part.is_empty() {
             return;
         }
-        self.line += memchr::memchr_iter(b'\n', part).count() as u64;
-        if let Some(last) = memchr::memrchr(b'\n', part) {
+        let counted = count(part);
+        if counted.lines > 0 {
+            self.line += counted.lines;
+            let last = memchr::memrchr(b'\n', part).unwrap_or(0);
             self.line_start = self.at + last as u64 + 1;
         }
-        self.chars += chars_in(part);
+        self.chars += counted.chars;
+        let begins_whole = self.valid_to == self.at;
         self.at += part.len() as u64;
+        if begins_whole && counted.is_ascii && self.is_utf8 {
+            self.valid_to = self.at;
+        }
         self.validate(text, base, self.at);
     }
 

@@ -41,6 +41,9 @@ pub struct Settling {
     /// No survivor is longer than this.
     longest: u64,
     nearby: Nearby,
+    /// By combination, what its gate said of the text so far: findings of a table are close to each
+    /// other.
+    gates: Vec<GateMemory>,
 }
 
 /// The retained text, and what is known of it.
@@ -65,6 +68,7 @@ impl Settling {
         self.survivors.clear();
         (self.emitted, self.longest) = (0, 0);
         self.nearby.clear();
+        self.gates.iter_mut().for_each(GateMemory::clear);
     }
 
     /// Whether a rule has already found this value, among matches not yet compared.
@@ -240,9 +244,8 @@ impl Settling {
                 let at = |offset: u64| usize::try_from(offset.saturating_sub(retained.base)).ok();
                 let part = (at(from)?, at(to)?);
                 let gate = plan.combination_gate(index)?;
-                // A gate is asked afresh: findings are seldom close to each other.
-                let mut memory = GateMemory::default();
-                if !gate.may_hold(&mut memory, retained.text, retained.base, part) {
+                let memory = memory_of(&mut self.gates, plan, index)?;
+                if !gate.may_hold(memory, retained.text, retained.base, part) {
                     return None;
                 }
                 self.nearby.nearest(
@@ -336,6 +339,20 @@ impl Settling {
             self.nearby.forget_below(open.unwrap_or(known).min(known).saturating_sub(margin));
         }
     }
+}
+
+/// What the gate of a combination said.
+fn memory_of<'a>(
+    gates: &'a mut Vec<GateMemory>,
+    plan: &Plan,
+    combination: RuleIndex,
+) -> Option<&'a mut GateMemory> {
+    let plain = plan.rules().rules.len();
+    let position = (combination.0 as usize).checked_sub(plain)?;
+    if gates.len() <= position {
+        gates.resize(plan.rules().combinations.len().max(position + 1), GateMemory::default());
+    }
+    gates.get_mut(position)
 }
 
 /// The strict order that decides between overlapping findings: validated, then likelihood, then

@@ -11,8 +11,9 @@ use regex_automata::hybrid::dfa::Cache;
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 
 use super::automaton::{RuleBits, Shared, syntax_config};
-use super::heads::{Distances, Heads, Lanes};
-use crate::rules::{Anchors, DIGIT_SEPARATORS, Lead, Rule, RuleSet};
+use super::heads::{Distances, Heads, Lanes, RuleHead};
+use super::kinds::Outline;
+use crate::rules::{DIGIT_SEPARATORS, Rule, RuleSet, Texts};
 
 /// Rules of a group: few enough that those for long numbers stand apart from those for short ones.
 const GROUP: usize = 32;
@@ -24,6 +25,10 @@ const WORTH_SHARING: usize = 2;
 
 /// From this many rules of a keyword on it is worth making one.
 const WORTH_MAKING: usize = 3;
+
+/// So often a worker tries all rules that are left: to make the automaton that they share takes as long
+/// as many tries, and a small payload has few.
+const FREE_ASKS: u8 = 8;
 
 /// A rule whose matches begin farther before their anchor is tried by itself: it walks back to its
 /// one start, which costs less than to try all of them.
@@ -94,13 +99,16 @@ pub struct Group {
 struct Tests {
     /// Where matches begin before their anchors.
     heads: Option<(Heads<1>, Distances)>,
-    shared: Option<Shared>,
+    /// Made when several rules are left: it costs more than all else.
+    shared: OnceLock<Option<Shared>>,
 }
 
 /// What one worker keeps for one group.
 #[derive(Debug)]
 pub struct GroupState {
     is_used: bool,
+    /// How often it was asked to narrow down what is left, up to [`FREE_ASKS`].
+    asked: u8,
     states: Option<Box<Cache>>,
     /// Starts below this offset were tried, as far back as any anchor to come can reach.
     tried_to: u64,
@@ -125,32 +133,29 @@ impl GroupState {
     }
 }
 
-/// Arranges the rules that one kind of anchor sets off; `next` numbers the groups.
-pub fn arrange(positions: &[usize], rules: &RuleSet, need: u64, next: &mut usize) -> Watch {
-    let rule = |position: &usize| rules.rules.get(*position);
-    let by_shape =
-        !positions.iter().filter_map(rule).any(|rule| matches!(rule.anchors, Anchors::Keywords(_)));
+/// Arranges the rules that one kind of anchor sets off, by what their outlines say of them; `next`
+/// numbers the groups.
+pub fn arrange(
+    positions: &[usize],
+    outline: impl Fn(usize) -> Option<Outline>,
+    need: u64,
+    next: &mut usize,
+) -> Watch {
+    let rule = |position: &usize| outline(*position);
+    let by_shape = !positions.iter().filter_map(rule).any(|rule| rule.has_keywords);
     let may_share = |position: &usize| {
-        rule(position).is_some_and(|rule| match rule.lead {
-            Lead::Bytes(lead) => lead == 0 || by_shape,
-            Lead::Run(_, most) => by_shape && most <= NEAR,
+        rule(position).is_some_and(|rule| match rule.lead_is_run {
+            false => rule.lead == 0 || by_shape,
+            true => by_shape && rule.lead <= NEAR,
         })
     };
     let (mut shared, alone): (Vec<usize>, Vec<usize>) =
         positions.iter().copied().partition(may_share);
     // Rules that are alike are left together, or none of them.
-    shared.sort_by_key(|position| {
-        rule(position).map(|rule| {
-            let digits = match rule.anchors {
-                Anchors::Digits { min, max } => (min, max),
-                _ => (0, 0),
-            };
-            (digits, rule.lead.max(), *position)
-        })
-    });
+    shared.sort_by_key(|position| rule(position).map(|rule| (rule.digits, rule.lead, *position)));
     let mut watch = Watch { fronts: Vec::new(), groups: Vec::new(), need, most_digits: 0 };
-    let needs_name = |position: &usize| rule(position).is_some_and(Rule::needs_name);
-    let is_at_anchor = |position: &usize| rule(position).is_some_and(|rule| rule.lead.max() == 0);
+    let needs_name = |position: &usize| rule(position).is_some_and(|rule| rule.needs_name);
+    let is_at_anchor = |position: &usize| rule(position).is_some_and(|rule| rule.lead == 0);
     let mut parts: Vec<(Vec<usize>, bool)> = Vec::new();
     for (part, may_share) in [(shared, true), (alone, false)] {
         let (at_anchor, before): (Vec<usize>, Vec<usize>) =
@@ -164,12 +169,17 @@ pub fn arrange(positions: &[usize], rules: &RuleSet, need: u64, next: &mut usize
         // Groups of equal size: the last one is as much worth its automaton as the others.
         let groups = part.len().div_ceil(GROUP).max(1);
         for chunk in part.chunks(part.len().div_ceil(groups).max(1)) {
-            let lead = chunk.iter().filter_map(rule).map(|rule| rule.lead.max()).max();
+            let lead = chunk.iter().filter_map(rule).map(|rule| rule.lead).max();
             let group = Group {
                 rules: chunk.to_vec(),
                 number: *next,
                 needs_name: chunk.iter().all(needs_name),
-                least_digits: chunk.iter().filter_map(rule).map(least_digits).min().unwrap_or(0),
+                least_digits: chunk
+                    .iter()
+                    .filter_map(rule)
+                    .map(|it| it.digits.0)
+                    .min()
+                    .unwrap_or(0),
                 by_shape,
                 is_shared: may_share
                     && chunk.len() >= if by_shape { WORTH_SHARING } else { WORTH_MAKING },
@@ -219,12 +229,8 @@ impl Front {
     }
 
     fn build(&self, rules: &RuleSet) -> Option<FrontHeads> {
-        let mut parts = Vec::new();
-        for group in &self.groups {
-            let rules = group.rules_of(rules)?;
-            parts.push((automaton_of(&rules)?, rules));
-        }
-        let parts = parts.iter().map(|(nfa, rules)| (nfa, rules.as_slice()));
+        let parts: Option<Vec<_>> = self.groups.iter().map(|group| group.heads_of(rules)).collect();
+        let parts = parts?.into_iter();
         Some(if self.groups.len() == 1 {
             FrontHeads::One(Heads::new(parts))
         } else {
@@ -236,7 +242,14 @@ impl Front {
 impl Group {
     /// Room for one worker.
     pub fn state(&self) -> GroupState {
-        GroupState { is_used: false, states: None, tried_to: 0, matches: VecDeque::new(), read: 0 }
+        GroupState {
+            is_used: false,
+            asked: 0,
+            states: None,
+            tried_to: 0,
+            matches: VecDeque::new(),
+            read: 0,
+        }
     }
 
     /// Those of the rules that may match at this anchor, one bit each. `text` begins at offset
@@ -256,12 +269,12 @@ impl Group {
         // Without an automaton each rule is tried by itself.
         let Some(tests) = tests else { return RuleBits::MAX };
         let Some((heads, distances)) = &tests.heads else {
-            return match &tests.shared {
+            return match self.shared(tests, rules) {
                 Some(shared) if self.lead == 0 => state.run(shared, text, anchor),
                 _ => RuleBits::MAX,
             };
         };
-        if tests.shared.is_none() && self.lead > MOST_STARTS {
+        if !self.is_shared && self.lead > MOST_STARTS {
             return RuleBits::MAX;
         }
         let mut near = distances.possible(text, anchor);
@@ -274,11 +287,11 @@ impl Group {
             if let Some(start) = anchor.checked_sub(distance) {
                 let [left] = heads.left(text, start);
                 let left = left & distances.reached(distance);
-                all |= match &tests.shared {
-                    Some(shared) if left.count_ones() as usize >= WORTH_SHARING => {
-                        left & state.known(shared, text, base, start)
-                    }
-                    _ => left,
+                let is_worth_it = left.count_ones() as usize >= WORTH_SHARING;
+                let shared = if is_worth_it { self.shared(tests, rules) } else { None };
+                all |= match shared {
+                    Some(shared) => left & state.known(shared, text, base, start),
+                    None => left,
                 };
             }
         };
@@ -306,8 +319,12 @@ impl Group {
         anchor: usize,
         left: RuleBits,
     ) -> RuleBits {
+        if state.asked < FREE_ASKS {
+            state.asked += 1;
+            return left;
+        }
         match self.tests.get_or_init(|| self.build(rules)) {
-            Some(tests) => match &tests.shared {
+            Some(tests) => match self.shared(tests, rules) {
                 Some(shared) => left & state.run(shared, text, anchor),
                 None => left,
             },
@@ -322,17 +339,39 @@ impl Group {
         found.filter(|found| found.len() <= Shared::MAX_RULES)
     }
 
-    fn build(&self, rules: &RuleSet) -> Option<Box<Tests>> {
-        let rules = self.rules_of(rules)?;
-        let nfa = automaton_of(&rules)?;
-        let heads = (self.by_shape && self.lead > 0).then(|| {
-            let heads = Heads::new([(&nfa, rules.as_slice())].into_iter());
-            let distances = Distances::new(&rules, &heads);
-            (heads, distances)
-        });
-        let shared = if self.is_shared { Some(Shared::new(nfa, &rules)?) } else { None };
-        Some(Box::new(Tests { heads, shared }))
+    /// What the matches of its rules can begin with.
+    fn heads_of(&self, rules: &RuleSet) -> Option<Vec<RuleHead>> {
+        self.rules.iter().map(|position| head_of(rules, *position)).collect()
     }
+
+    fn build(&self, rules: &RuleSet) -> Option<Box<Tests>> {
+        let heads = if self.by_shape && self.lead > 0 {
+            let heads = Heads::new([self.heads_of(rules)?].into_iter());
+            let distances = Distances::new(&self.rules_of(rules)?, &heads);
+            Some((heads, distances))
+        } else {
+            None
+        };
+        Some(Box::new(Tests { heads, shared: OnceLock::new() }))
+    }
+
+    fn shared<'a>(&self, tests: &'a Tests, rules: &RuleSet) -> Option<&'a Shared> {
+        let build = || {
+            let rules = self.rules_of(rules).filter(|_| self.is_shared)?;
+            Shared::new(automaton_of(&rules)?, &rules)
+        };
+        tests.shared.get_or_init(build).as_ref()
+    }
+}
+
+/// What [`RuleHead::pack`] makes of each rule that ships with the program.
+const BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_heads.bin"));
+
+/// What the matches of the rule at a position can begin with.
+fn head_of(rules: &RuleSet, position: usize) -> Option<RuleHead> {
+    let stored = || RuleHead::stored(Texts::stored_whole(BUILT_IN)?.bytes(position)?);
+    let stored = rules.rules.is_built_in().then(stored).flatten();
+    stored.or_else(|| RuleHead::new(rules.rules.get(position)?))
 }
 
 /// One automaton of the patterns of these rules.
@@ -375,10 +414,6 @@ impl GroupState {
         }
         rules
     }
-}
-
-fn least_digits(rule: &Rule) -> u8 {
-    if let Anchors::Digits { min, .. } = rule.anchors { min } else { 0 }
 }
 
 /// Digits that a number may hold from its first one at `start` on, counted up to `most`: with no more
@@ -458,7 +493,7 @@ mod tests {
 
     fn watch(rules: &RuleSet) -> Watch {
         let positions: Vec<usize> = (0..rules.rules.len()).collect();
-        arrange(&positions, rules, 0, &mut 0)
+        arrange(&positions, |position| rules.rules.get(position).map(Outline::of), 0, &mut 0)
     }
 
     /// The rules left at an anchor, all groups together.
@@ -548,6 +583,17 @@ mod tests {
             "\n", "x",
         ]);
         proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat().into_bytes())
+    }
+
+    #[test]
+    fn heads_that_stand_in_the_program_are_those_of_its_rules() {
+        let rules = RuleSet::builtin().unwrap();
+        let heads = rules.rules.iter().map(|rule| RuleHead::pack(rule).unwrap());
+        let heads: Texts = heads.collect();
+        assert_eq!(BUILT_IN, heads.pack_whole().unwrap());
+        for (position, rule) in rules.rules.iter().enumerate() {
+            assert_eq!(head_of(&rules, position), RuleHead::new(rule), "{}", rule.id);
+        }
     }
 
     proptest! {

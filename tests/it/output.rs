@@ -574,7 +574,8 @@ fn rules() -> RuleSet {
         rules: vec![
             rule("nat.us-ssn", SSN, "US Social Security number"),
             rule("pci.pan", PAN, "Payment card number"),
-        ],
+        ]
+        .into(),
         combinations: vec![Combination {
             id: "phi.person-condition".to_owned(),
             category: RECORD,
@@ -591,7 +592,7 @@ fn rules() -> RuleSet {
             counterexamples: Vec::new(),
             origin: Origin::default(),
         }],
-        terms: vec!["ssn".to_owned(), "order".to_owned()],
+        terms: ["ssn", "order"].iter().collect(),
         digest: [0xab; 32],
     }
 }

@@ -123,9 +123,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Some(Command::Uninstall(arguments)) => return install::remove(arguments),
         None => {}
     }
-    if arguments.rules.is_empty() {
-        crate::names::make_ready();
-    }
     let mut header = arguments.flow.header(Channel::Commit)?;
     header.grant = arguments.grant.as_deref().map(Claimed::new);
     check_header(&header).map_err(|error| UsageError(error.to_string()))?;

@@ -140,9 +140,12 @@ fn run() -> ExitCode {
 
 /// Prints help and version as they are; an error may quote what was typed.
 fn refuse(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        error.exit();
+    }
     let message = error.render().to_string();
     let clean = names::clean_message(&message, std::env::args_os());
-    if !error.use_stderr() || clean == message {
+    if clean == message {
         error.exit();
     }
     anstream::eprint!("{clean}");

@@ -19,15 +19,6 @@ static SCANNER: OnceLock<Option<Scanner>> = OnceLock::new();
 static BUILT_IN: LazyLock<Option<ScannedNames>> =
     LazyLock::new(|| scanner().map(ScannedNames::new));
 
-/// Has the scanner of the built-in rules made by another thread, while this one does something else.
-pub fn make_ready() {
-    // Where there is no thread to be had it is made when it is asked for.
-    let _ = std::thread::Builder::new().spawn(|| {
-        let make = || Some(Scanner::on_two_threads(built_in_rules()?, Options::default()));
-        SCANNER.get_or_init(make).as_ref().map(Scanner::prepare);
-    });
-}
-
 fn scanner() -> Option<&'static Scanner> {
     let made = SCANNER.get_or_init(|| Some(Scanner::new(built_in_rules()?, Options::default())));
     made.as_ref()

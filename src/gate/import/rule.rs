@@ -283,7 +283,7 @@ fn adjusted(draft: &mut Draft) -> Result<Rule, (Code, String)> {
     let mut lengths = LENGTHS.into_iter();
     loop {
         let (rules, wrong) = loaded(draft);
-        if let Some(rule) = rules.and_then(|rules| rules.rules.into_iter().next()) {
+        if let Some(rule) = rules.and_then(|rules| rules.rules.first().cloned()) {
             return Ok(rule);
         }
         let Some((code, why)) = wrong else { return Err((Code::Syntax, String::new())) };

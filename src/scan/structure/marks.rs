@@ -65,6 +65,11 @@ impl Marks {
         self.names.push_back((from, header.names.into()));
     }
 
+    /// The names of all rows to come, if they were given once.
+    pub(super) fn columns(&self) -> Option<&[Arc<str>]> {
+        self.names.back().map(|(_, names)| &**names)
+    }
+
     pub(super) fn place(&self, at: u64) -> Option<Place> {
         let row = self.row(at)?;
         let field = self.fields.partition_point(|start| *start <= at).checked_sub(1)?;

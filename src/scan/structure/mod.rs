@@ -12,6 +12,8 @@ mod path;
 mod table;
 mod text;
 
+use std::sync::Arc;
+
 use crate::decode::Structure;
 use crate::model::Place;
 
@@ -68,6 +70,15 @@ impl Tracker {
     /// Whether a byte can have a place with a name.
     pub fn has_names(&self) -> bool {
         !matches!(self.structure, Follow::Text)
+    }
+
+    /// What all columns of all rows are called, those without a name aside, in a table whose header is
+    /// behind. None elsewhere.
+    pub fn columns(&self) -> Option<&[Arc<str>]> {
+        match &self.structure {
+            Follow::Table(table) => table.marks().columns(),
+            _ => None,
+        }
     }
 
     /// Takes the next bytes of the view. Each leaves marks behind until they are forgotten, so a

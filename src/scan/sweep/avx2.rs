@@ -4,6 +4,7 @@
 use super::buckets::{Bucket, assign};
 use super::keywords::{KeywordTable, Window};
 use super::pairs::Pairs;
+use super::shapes::Shapes;
 use super::tile::{Maps, ROOM, Tile};
 
 /// Whether this CPU has AVX2.
@@ -143,6 +144,23 @@ struct Group {
     high: [[u8; 16]; 4],
 }
 
+impl Group {
+    fn to_bytes(&self) -> Vec<u8> {
+        [self.low.as_flattened(), self.high.as_flattened()].concat()
+    }
+
+    fn from_bytes(bytes: &[u8; GROUP_BYTES]) -> Group {
+        let mut group = Group::default();
+        let (low, high) = bytes.split_at(GROUP_BYTES / 2);
+        group.low.as_flattened_mut().copy_from_slice(low);
+        group.high.as_flattened_mut().copy_from_slice(high);
+        group
+    }
+}
+
+/// Bytes of a [`Group`].
+const GROUP_BYTES: usize = 2 * 4 * 16;
+
 /// Nibble tables of a keyword table. INVARIANT: it exists only on a CPU with AVX2.
 #[derive(Debug)]
 pub struct Fingerprints {
@@ -152,25 +170,14 @@ pub struct Fingerprints {
 impl Fingerprints {
     /// The tables for these keywords; none where the CPU lacks AVX2.
     pub fn new(keywords: &KeywordTable, pairs: &Pairs) -> Option<Fingerprints> {
-        if !is_available() {
-            return None;
-        }
-        let windows = keywords.windows();
-        let count = match windows.len() {
-            0..=24 => 1,
-            25..=64 => 2,
-            65..=200 => 4,
-            _ => 8,
-        };
-        let mut groups = vec![Group::default(); count];
-        let features: Vec<Features> = windows.iter().map(features).collect();
-        // Many keywords are planned in one go: that takes milliseconds as it is.
-        let moves = usize::from(windows.len() <= 300);
-        let assigned = assign(&features, &Held::new(&shares(pairs)), count * 8, moves);
-        for (window, bucket) in windows.iter().zip(assigned) {
-            groups[bucket / 8].add(window, 1 << (bucket % 8));
-        }
-        Some(Fingerprints { groups })
+        is_available().then(|| Fingerprints { groups: groups(keywords, pairs) })
+    }
+
+    /// Tables that [`pack`] made; none where the CPU lacks AVX2 or these are not such bytes.
+    pub fn stored(bytes: &[u8]) -> Option<Fingerprints> {
+        let (groups, []) = bytes.as_chunks() else { return None };
+        let groups = groups.iter().map(Group::from_bytes);
+        is_available().then(|| Fingerprints { groups: groups.collect() })
     }
 
     /// Fills the bitmaps of a tile and its margins.
@@ -184,6 +191,17 @@ impl Fingerprints {
         super::portable::classify(tile, maps);
     }
 
+    /// Finds the shapes of the first so many words of a tile.
+    pub fn shapes(&self, maps: &Maps, words: usize, shapes: &mut Shapes) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a `Fingerprints` exists only where the CPU's features were detected.
+        unsafe {
+            x86::shapes(maps, words, shapes);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        shapes.look(maps, words);
+    }
+
     /// Writes where in the tile's buffer the window of a keyword may be, and says how many places
     /// these are. There is room for all.
     pub fn candidates(&self, tile: &Tile, room: &mut [u16; ROOM]) -> usize {
@@ -195,6 +213,30 @@ impl Fingerprints {
         #[cfg(not(target_arch = "x86_64"))]
         super::tile::every_place(tile, room)
     }
+}
+
+/// What [`Fingerprints::stored`] takes for these keywords; it can be made on any CPU.
+pub fn pack(keywords: &KeywordTable, pairs: &Pairs) -> Vec<u8> {
+    groups(keywords, pairs).iter().flat_map(Group::to_bytes).collect()
+}
+
+fn groups(keywords: &KeywordTable, pairs: &Pairs) -> Vec<Group> {
+    let windows = keywords.windows();
+    let count = match windows.len() {
+        0..=24 => 1,
+        25..=64 => 2,
+        65..=200 => 4,
+        _ => 8,
+    };
+    let mut groups = vec![Group::default(); count];
+    let features: Vec<Features> = windows.iter().map(features).collect();
+    // Many keywords are planned in one go: that takes milliseconds as it is.
+    let moves = usize::from(windows.len() <= 300);
+    let assigned = assign(&features, &Held::new(&shares(pairs)), count * 8, moves);
+    for (window, bucket) in windows.iter().zip(assigned) {
+        groups[bucket / 8].add(window, 1 << (bucket % 8));
+    }
+    groups
 }
 
 impl Group {
@@ -218,6 +260,7 @@ impl Group {
 mod x86 {
     use std::arch::x86_64::*;
 
+    use super::super::shapes::Shapes;
     use super::super::tile::{BUFFER, Maps, ROOM, Tile, every_place};
     use super::Group;
 
@@ -263,6 +306,16 @@ mod x86 {
         let token = _mm256_or_si256(_mm256_or_si256(digit, letter), equal(b'-'));
         [digit, number, letter, token, equal(b'@'), equal(b':'), hex, bytes]
             .map(|class| _mm256_movemask_epi8(class).cast_unsigned())
+    }
+
+    /// The shapes of the reference, with the instructions of this CPU.
+    ///
+    /// # Safety
+    ///
+    /// The CPU must have AVX2.
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn shapes(maps: &Maps, words: usize, shapes: &mut Shapes) {
+        shapes.look(maps, words);
     }
 
     /// Which bytes lie in `first..=first + span`.
@@ -369,7 +422,7 @@ mod tests {
     fn assert_agree(text: &[u8], cut: usize) {
         let mut all = Vec::new();
         for kernel in Kernel::available() {
-            let sweep = Sweep::new(keywords(), kernel);
+            let sweep = Sweep::new(&keywords(), kernel);
             let (mut scratch, mut whole, mut parts) = (Scratch::default(), Vec::new(), Vec::new());
             sweep.find(text, 0, text.len(), &mut scratch, &mut whole);
             sweep.find(text, 0, cut, &mut scratch, &mut parts);

@@ -9,10 +9,11 @@
 use super::buckets::{Bucket, assign};
 use super::keywords::{KeywordTable, Window};
 use super::pairs::{CLASSES, Pairs, class};
+use super::shapes::Shapes;
 use super::tile::{Maps, ROOM, Tile};
 
 /// Features of a window.
-const FEATURES: usize = 4;
+const FEATURES: usize = 5;
 
 /// Values of a feature.
 const SLOTS: usize = 64;
@@ -50,6 +51,7 @@ const MATRICES: [[Rows; 4]; FEATURES] = [
     [[0; 6], times(1), times(11), [0; 6]],
     [[0; 6], [0; 6], times(1), times(52)],
     [times(19), times(1), times(45), [0; 6]],
+    [[0; 6], times(23), times(1), times(58)],
 ];
 
 /// The class of a byte, times an element of the field of 64 elements (x^6 + x + 1).
@@ -208,35 +210,16 @@ pub struct Fingerprints {
 impl Fingerprints {
     /// The tables for these keywords; none where the CPU lacks what the kernel uses.
     pub fn new(keywords: &KeywordTable, pairs: &Pairs) -> Option<Fingerprints> {
-        if !is_available() {
-            return None;
-        }
-        let features: Vec<Features> = keywords.windows().iter().map(features).collect();
-        let count = match features.len() {
-            0..=24 => 1,
-            25..=96 => 2,
-            97..=500 => 4,
-            _ => 8,
-        };
-        let mut groups = vec![Group { buckets: [[0; SLOTS]; FEATURES] }; count];
-        let shares = shares(pairs);
-        let empty = Held {
-            shares: &shares,
-            keywords: [[0; SLOTS]; FEATURES],
-            all: [0; FEATURES],
-            share: [0.0; FEATURES],
-        };
-        let assigned = assign(&features, &empty, count * 8, 1);
-        for (features, bucket) in features.iter().zip(assigned) {
-            let bit = 1 << (bucket % 8);
-            for (buckets, feature) in groups[bucket / 8].buckets.iter_mut().zip(features) {
-                match feature {
-                    Some(slot) => buckets[usize::from(*slot)] |= bit,
-                    None => buckets.iter_mut().for_each(|buckets| *buckets |= bit),
-                }
-            }
-        }
-        Some(Fingerprints { groups })
+        is_available().then(|| Fingerprints { groups: groups(keywords, pairs) })
+    }
+
+    /// Tables that [`pack`] made; none where the CPU lacks what the kernel uses or these are not such
+    /// bytes.
+    pub fn stored(bytes: &[u8]) -> Option<Fingerprints> {
+        let (tables, []) = bytes.as_chunks::<SLOTS>() else { return None };
+        let (groups, []) = tables.as_chunks() else { return None };
+        let groups = groups.iter().map(|buckets| Group { buckets: *buckets });
+        is_available().then(|| Fingerprints { groups: groups.collect() })
     }
 
     /// Fills the bitmaps of a tile and its margins.
@@ -248,6 +231,17 @@ impl Fingerprints {
         }
         #[cfg(not(target_arch = "x86_64"))]
         super::portable::classify(tile, maps);
+    }
+
+    /// Finds the shapes of the first so many words of a tile.
+    pub fn shapes(&self, maps: &Maps, words: usize, shapes: &mut Shapes) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a `Fingerprints` exists only where the CPU's features were detected.
+        unsafe {
+            x86::shapes(maps, words, shapes);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        shapes.look(maps, words);
     }
 
     /// Writes where in the tile's buffer the window of a keyword may be, and says how many places
@@ -262,8 +256,8 @@ impl Fingerprints {
         super::tile::every_place(tile, room)
     }
 
-    /// Keeps of the first `count` places those that the filters of the keywords let through, and some
-    /// at the end, and says how many are left.
+    /// Keeps of the first `count` places those that the filters of the keywords let through, and says
+    /// how many.
     pub fn sift(
         &self,
         tile: &Tile,
@@ -274,7 +268,7 @@ impl Fingerprints {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a `Fingerprints` exists only where the CPU's features were detected.
         unsafe {
-            x86::sift(tile, keywords.filters(), room, count.min(ROOM))
+            x86::sift(tile, &keywords.filters(), room, count)
         }
         #[cfg(not(target_arch = "x86_64"))]
         {
@@ -284,58 +278,134 @@ impl Fingerprints {
     }
 }
 
+/// What [`Fingerprints::stored`] takes for these keywords; it can be made on any CPU.
+pub fn pack(keywords: &KeywordTable, pairs: &Pairs) -> Vec<u8> {
+    groups(keywords, pairs).iter().flat_map(|group| group.buckets.concat()).collect()
+}
+
+fn groups(keywords: &KeywordTable, pairs: &Pairs) -> Vec<Group> {
+    let features: Vec<Features> = keywords.windows().iter().map(features).collect();
+    let count = match features.len() {
+        0..=24 => 1,
+        25..=96 => 2,
+        97..=500 => 4,
+        _ => 8,
+    };
+    let mut groups = vec![Group { buckets: [[0; SLOTS]; FEATURES] }; count];
+    let shares = shares(pairs);
+    let empty = Held {
+        shares: &shares,
+        keywords: [[0; SLOTS]; FEATURES],
+        all: [0; FEATURES],
+        share: [0.0; FEATURES],
+    };
+    let assigned = assign(&features, &empty, count * 8, 1);
+    for (features, bucket) in features.iter().zip(assigned) {
+        let bit = 1 << (bucket % 8);
+        for (buckets, feature) in groups[bucket / 8].buckets.iter_mut().zip(features) {
+            match feature {
+                Some(slot) => buckets[usize::from(*slot)] |= bit,
+                None => buckets.iter_mut().for_each(|buckets| *buckets |= bit),
+            }
+        }
+    }
+    groups
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::super::keywords::{FILTER_FACTOR, FILTER_WORDS, FOLDED, THREE_BYTES, THREE_MARK};
-    use super::super::tile::{BUFFER, Maps, ROOM, Tile, every_place};
+    use super::super::keywords::{
+        FILTER_FACTOR, FILTER_WORDS, FOLDED, Filters, THREE_BYTES, THREE_MARK,
+    };
+    use super::super::shapes::Shapes;
+    use super::super::tile::{BUFFER, Maps, ROOM, TILE, Tile, every_place};
     use super::{FEATURES, Group, MATRICES, Rows};
 
+    /// Keeps of the first `count` places those at which the keys of windows, and what stands beside
+    /// them, are held by the filters, and says how many.
+    ///
     /// # Safety
     ///
-    /// The CPU must have AVX-512 F; `count` is at most `ROOM`, and the places below it are those of
-    /// four bytes of the tile's buffer.
+    /// The CPU must have AVX-512 F.
     #[target_feature(enable = "avx512f")]
     pub unsafe fn sift(
         tile: &Tile,
-        filters: [&[u64; FILTER_WORDS]; 2],
+        filters: &Filters<'_>,
         room: &mut [u16; ROOM],
         count: usize,
     ) -> usize {
-        let set = |value: u32| _mm512_set1_epi32(value.cast_signed());
-        let buffer = tile.buffer().as_ptr();
-        let last = _mm512_set1_epi32((BUFFER - 4) as i32);
+        let buffer = tile.buffer();
+        let three = |key: __m512i| {
+            let key = _mm512_and_si512(key, set(THREE_BYTES));
+            held(filters.three, _mm512_or_si512(key, set(THREE_MARK)))
+        };
+        let windows = keep(room, count, |at| {
+            let key = folded(buffer, at);
+            held(filters.four, key) | three(key)
+        });
+        keep(room, windows, |at| {
+            let key = folded(buffer, at);
+            let product = _mm512_mullo_epi32(key, set(FILTER_FACTOR));
+            let bit = _mm512_srli_epi32::<16>(product);
+            // SAFETY: four bytes are read at `bit`, which has 16 bits, and the table holds 4 more.
+            let from = unsafe { _mm512_i32gather_epi32::<1>(bit, filters.from.as_ptr().cast()) };
+            let from = _mm512_and_si512(from, set(0xff));
+            let beside = _mm512_sub_epi32(_mm512_add_epi32(at, from), set(filters.reach));
+            let beside = folded(buffer, _mm512_max_epi32(beside, _mm512_setzero_si512()));
+            let mixed = _mm512_xor_si512(_mm512_rol_epi32::<15>(product), beside);
+            held(filters.companions, mixed) | three(key)
+        })
+    }
+
+    #[target_feature(enable = "avx512f")]
+    fn set(value: u32) -> __m512i {
+        _mm512_set1_epi32(value.cast_signed())
+    }
+
+    /// Keeps of the first `count` places those of which `holds` says so, sixteen at a time.
+    #[target_feature(enable = "avx512f")]
+    fn keep(room: &mut [u16; ROOM], count: usize, holds: impl Fn(__m512i) -> __mmask16) -> usize {
+        // Behind the last place that a kernel writes there is room for a vector.
+        let count = count.min(ROOM - 16);
         let mut left = 0;
-        let whole = count - count % 16;
-        for from in (0..whole).step_by(16) {
-            // SAFETY: sixteen places are read at `from`, and `from + 16 <= count <= ROOM`.
+        for from in (0..count).step_by(16) {
+            // SAFETY: sixteen places are read at `from`, and `from + 16 <= count + 16 <= ROOM`.
             let places = unsafe { _mm256_loadu_si256(room.as_ptr().add(from).cast()) };
-            let at = _mm512_min_epi32(_mm512_cvtepu16_epi32(places), last);
-            // SAFETY: four bytes are read at each place, and no place is above `BUFFER - 4`.
-            let bytes = unsafe { _mm512_i32gather_epi32::<1>(at, buffer.cast()) };
-            let key = _mm512_or_si512(bytes, set(FOLDED));
-            let three = _mm512_or_si512(_mm512_and_si512(key, set(THREE_BYTES)), set(THREE_MARK));
-            let mut held = 0;
-            for (key, filter) in [key, three].into_iter().zip(filters) {
-                let bit = _mm512_srli_epi32::<16>(_mm512_mullo_epi32(key, set(FILTER_FACTOR)));
-                let word = _mm512_srli_epi32::<5>(bit);
-                // SAFETY: a hash has 16 bits, so `word` is below 2,048: the halves of the filter's
-                // 1,024 words, of which the lower stands first.
-                let word = unsafe { _mm512_i32gather_epi32::<4>(word, filter.as_ptr().cast()) };
-                let mask = _mm512_sllv_epi32(set(1), _mm512_and_si512(bit, set(31)));
-                held |= _mm512_test_epi32_mask(word, mask);
-            }
-            let kept = _mm512_maskz_compress_epi32(held, at);
+            let at = _mm512_cvtepu16_epi32(places);
+            let live = ((1u32 << (count - from).min(16)) - 1) as __mmask16;
+            let kept = holds(at) & live;
+            let packed = _mm512_maskz_compress_epi32(kept, at);
             // SAFETY: sixteen places are written at `left`, which is not above `from`.
             unsafe {
                 let to = room.as_mut_ptr().add(left).cast();
-                _mm256_storeu_si256(to, _mm512_cvtepi32_epi16(kept));
+                _mm256_storeu_si256(to, _mm512_cvtepi32_epi16(packed));
             }
-            left += held.count_ones() as usize;
+            left += kept.count_ones() as usize;
         }
-        room.copy_within(whole..count, left);
-        left + (count - whole)
+        left
+    }
+
+    /// Four bytes of the buffer at each place, folded.
+    #[target_feature(enable = "avx512f")]
+    fn folded(buffer: &[u8; BUFFER], at: __m512i) -> __m512i {
+        let at = _mm512_min_epu32(at, set(BUFFER as u32 - 4));
+        // SAFETY: four bytes are read at each place, and no place is above `BUFFER - 4`.
+        let bytes = unsafe { _mm512_i32gather_epi32::<1>(at, buffer.as_ptr().cast()) };
+        _mm512_or_si512(bytes, set(FOLDED))
+    }
+
+    /// Which keys a filter holds.
+    #[target_feature(enable = "avx512f")]
+    fn held(filter: &[u64; FILTER_WORDS], key: __m512i) -> __mmask16 {
+        let bit = _mm512_srli_epi32::<16>(_mm512_mullo_epi32(key, set(FILTER_FACTOR)));
+        let word = _mm512_srli_epi32::<5>(bit);
+        // SAFETY: a hash has 16 bits, so `word` is below 2,048: the halves of the filter's 1,024
+        // words, of which the lower stands first.
+        let word = unsafe { _mm512_i32gather_epi32::<4>(word, filter.as_ptr().cast()) };
+        let mask = _mm512_sllv_epi32(set(1), _mm512_and_si512(bit, set(31)));
+        _mm512_test_epi32_mask(word, mask)
     }
 
     /// A matrix as the instruction wants it: the row of the lowest bit in the highest byte.
@@ -360,6 +430,8 @@ mod x86 {
         ));
         let sign = _mm512_set1_epi8(i8::MIN);
         for (word, bytes) in tile.buffer().chunks_exact(64).take(tile.words() + 2).enumerate() {
+            // The next tile is on its way while this one is worked on; an address beyond the text is none.
+            _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().wrapping_add(TILE).cast());
             // SAFETY: an unaligned load of the 64 bytes of the chunk.
             let bytes = unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) };
             let folded = _mm512_or_si512(bytes, _mm512_set1_epi8(0x20));
@@ -379,6 +451,16 @@ mod x86 {
             maps.hex[word] = digit | in_range(folded, b'a', 5);
             maps.high[word] = _mm512_test_epi8_mask(bytes, sign);
         }
+    }
+
+    /// The shapes of the reference, with the instructions of this CPU.
+    ///
+    /// # Safety
+    ///
+    /// The CPU must have AVX-512 F and BW.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub unsafe fn shapes(maps: &Maps, words: usize, shapes: &mut Shapes) {
+        shapes.look(maps, words);
     }
 
     /// Which bytes lie in `first..=first + span`.
@@ -444,14 +526,15 @@ mod x86 {
                 _mm512_xor_si512(times(b, 1, 1), times(c, 1, 2)),
                 _mm512_xor_si512(times(c, 2, 2), times(d, 2, 3)),
                 _mm512_ternarylogic_epi64::<0x96>(times(a, 3, 0), times(b, 3, 1), times(c, 3, 2)),
+                _mm512_ternarylogic_epi64::<0x96>(times(b, 4, 1), times(c, 4, 2), times(d, 4, 3)),
             ];
             let mut any = _mm512_setzero_si512();
             for table in &tables {
                 let by =
                     |feature: usize| _mm512_permutexvar_epi8(features[feature], table[feature]);
                 let three = _mm512_ternarylogic_epi64::<0x80>(by(0), by(1), by(2));
-                // any | three & the fourth
-                any = _mm512_ternarylogic_epi64::<0xf8>(any, three, by(3));
+                let all = _mm512_ternarylogic_epi64::<0x80>(three, by(3), by(4));
+                any = _mm512_or_si512(any, all);
             }
             let maybe = _mm512_test_epi8_mask(any, any);
             let packed = _mm512_maskz_compress_epi8(maybe, numbers);

@@ -234,7 +234,8 @@ mod tests {
     use super::*;
 
     fn sweep(keywords: &[&str], kernel: Kernel) -> Sweep {
-        let sweep = Sweep::new(keywords.iter().map(ToString::to_string).collect(), kernel);
+        let sweep =
+            Sweep::new(&keywords.iter().map(ToString::to_string).collect::<Vec<_>>(), kernel);
         assert_eq!(sweep.kernel(), kernel);
         sweep
     }
@@ -357,8 +358,7 @@ mod tests {
         assert_eq!(anchors(&sweep, &text, &mut scratch), expected);
 
         // A database whose keywords are others than the table's.
-        let other =
-            KeywordTable::new(["akia", "078", "1120"].map(String::from).to_vec(), &Pairs::read());
+        let other = KeywordTable::new(&["akia", "078", "1120"].map(String::from), &Pairs::read());
         sweep.hyperscan = Literals::new(&other);
         assert_eq!(anchors(&sweep, &text, &mut scratch), expected);
     }

@@ -1,23 +1,44 @@
 //! The keywords, and a hash table over a window of each.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::companions::Companions;
+use serde::{Deserialize, Serialize};
+
+use super::companions::{COMPANION_REACH, Companions};
 use super::pairs::Pairs;
 use super::tile::{BUFFER, ROOM, Tile};
 use super::{AnchorKind, pack};
+use crate::rules::Texts;
 
 /// Keywords in lower case, with the window of four bytes (three for the shortest) that stands for
 /// each in kernels that compare fingerprints first.
 #[derive(Debug)]
 pub struct KeywordTable {
-    keywords: Vec<Box<[u8]>>,
+    keywords: Texts,
     windows: Vec<Window>,
-    slots: Vec<Slot>,
+    /// A hash table of [`Slot`]s.
+    slots: Cow<'static, [[u8; 8]]>,
     /// The keys of windows of four bytes, and of those of three.
     four: Filter,
     three: Filter,
     companions: Companions,
+}
+
+/// The tables of the filters: of a key that bit is set whose number is the upper half of its product with
+/// `FILTER_FACTOR`.
+pub struct Filters<'a> {
+    /// Windows of four bytes.
+    pub four: &'a [u64; FILTER_WORDS],
+    /// Windows of three bytes.
+    pub three: &'a [u64; FILTER_WORDS],
+    /// By that number of a window, where its companion begins: the distance, and `reach` more; behind
+    /// them, four bytes that say nothing.
+    pub from: &'a [u8; FILTER_WORDS * 64 + 4],
+    /// What is to be taken off such a distance.
+    pub reach: u32,
+    /// Windows together with what stands beside them.
+    pub companions: &'a [u64; FILTER_WORDS],
 }
 
 /// The part of a keyword that a kernel looks for.
@@ -31,6 +52,17 @@ pub struct Window {
     pub len: u8,
 }
 
+impl Window {
+    fn to_bytes(self) -> [u8; 6] {
+        let [a, b, c, d] = self.bytes;
+        [self.offset, self.len, a, b, c, d]
+    }
+
+    fn from_bytes([offset, len, a, b, c, d]: [u8; 6]) -> Window {
+        Window { offset, bytes: [a, b, c, d], len }
+    }
+}
+
 /// An entry of the hash table; `keyword` is a position plus one, 0 where the slot is empty.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
@@ -38,14 +70,42 @@ struct Slot {
     keyword: u16,
 }
 
+impl Slot {
+    fn to_bytes(self) -> [u8; 8] {
+        (u64::from(self.key) | u64::from(self.keyword) << 32).to_le_bytes()
+    }
+
+    #[inline]
+    fn from_bytes(bytes: [u8; 8]) -> Slot {
+        let word = u64::from_le_bytes(bytes);
+        Slot { key: word as u32, keyword: (word >> 32) as u16 }
+    }
+}
+
+/// A table as it stands in the program.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StoredTable<'a> {
+    keywords: &'a [u8],
+    ends: &'a [u8],
+    /// Six bytes each.
+    #[serde(borrow)]
+    windows: Cow<'a, [u8]>,
+    slots: &'a [u8],
+    #[serde(borrow)]
+    four: Cow<'a, [u8]>,
+    #[serde(borrow)]
+    three: Cow<'a, [u8]>,
+    companions: &'a [u8],
+    #[serde(borrow)]
+    companions_held: Cow<'a, [u8]>,
+}
+
 impl KeywordTable {
     /// A table of these keywords.
-    pub fn new(keywords: Vec<String>, pairs: &Pairs) -> KeywordTable {
-        let keywords: Vec<Box<[u8]>> = keywords
-            .into_iter()
-            .map(|keyword| keyword.to_ascii_lowercase().into_bytes().into_boxed_slice())
-            .collect();
-        let windows = choose_windows(&keywords, pairs);
+    pub fn new(keywords: &[String], pairs: &Pairs) -> KeywordTable {
+        let keywords: Texts = keywords.iter().map(|it| it.to_ascii_lowercase()).collect();
+        let all: Vec<&[u8]> = keywords.iter().map(str::as_bytes).collect();
+        let windows = choose_windows(&all, pairs);
         let (mut four, mut three) = (Filter::new(), Filter::new());
         let size = (keywords.len() * 4).next_power_of_two().max(64);
         let mut slots = vec![Slot::default(); size];
@@ -58,19 +118,55 @@ impl KeywordTable {
             }
             slots[at] = Slot { key, keyword: u16::try_from(position + 1).unwrap_or(0) };
         }
-        let companions = Companions::new(&keywords, &windows, pairs);
+        let companions = Companions::new(&all, &windows, pairs);
+        let slots = slots.into_iter().map(Slot::to_bytes).collect();
         KeywordTable { keywords, windows, slots, four, three, companions }
+    }
+
+    /// The table as [`KeywordTable::stored`] takes it.
+    pub fn pack(&self) -> StoredTable<'_> {
+        let (keywords, ends) = self.keywords.pack();
+        let (companions, companions_held) = self.companions.pack();
+        let windows = self.windows.iter().flat_map(|window| window.to_bytes()).collect();
+        StoredTable {
+            keywords,
+            ends,
+            windows: Cow::Owned(windows),
+            slots: self.slots.as_flattened(),
+            four: Cow::Owned(self.four.to_bytes()),
+            three: Cow::Owned(self.three.to_bytes()),
+            companions,
+            companions_held: Cow::Owned(companions_held),
+        }
+    }
+
+    /// A table that was packed into the program; none where that is no such thing.
+    pub fn stored(stored: &StoredTable<'static>) -> Option<KeywordTable> {
+        let keywords = Texts::stored(stored.keywords, stored.ends)?;
+        let (slots, []) = stored.slots.as_chunks() else { return None };
+        let (windows, []) = stored.windows.as_chunks() else { return None };
+        if windows.len() != keywords.len() || !slots.len().is_power_of_two() {
+            return None;
+        }
+        Some(KeywordTable {
+            keywords,
+            windows: windows.iter().map(|bytes| Window::from_bytes(*bytes)).collect(),
+            slots: Cow::Borrowed(slots),
+            four: Filter::from_bytes(&stored.four)?,
+            three: Filter::from_bytes(&stored.three)?,
+            companions: Companions::stored(stored.companions, &stored.companions_held)?,
+        })
     }
 
     /// The keywords by position.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.keywords.iter().map(|keyword| &**keyword)
+        self.keywords.iter().map(str::as_bytes)
     }
 
     /// The keyword at a position.
     #[cfg(feature = "hyperscan")]
     pub fn get(&self, position: usize) -> Option<&[u8]> {
-        self.keywords.get(position).map(|keyword| &**keyword)
+        self.keywords.bytes(position)
     }
 
     /// Number of keywords.
@@ -91,28 +187,19 @@ impl KeywordTable {
         windows
     }
 
-    /// The filters of windows of four bytes, and of those of three: of a key that bit is set whose
-    /// number is the upper half of its product with `FILTER_FACTOR`.
-    pub fn filters(&self) -> [&[u64; FILTER_WORDS]; 2] {
-        [&self.four.0, &self.three.0]
+    /// What a kernel asks by itself in place of [`KeywordTable::sift`].
+    pub fn filters(&self) -> Filters<'_> {
+        let (from, companions) = self.companions.tables();
+        let (four, three) = (&*self.four.0, &*self.three.0);
+        Filters { four, three, from, reach: COMPANION_REACH as u32, companions }
     }
 
     /// Appends the keywords that begin in the tile and whose window is at one of the first `count`
-    /// places of the buffer in `room`, which is worked in. They have been through [`Self::sift`], or
-    /// what does the same, or most of them have.
-    pub fn confirm(&self, tile: &Tile, room: &mut [u16; ROOM], count: usize, found: &mut Vec<u64>) {
+    /// places of the buffer in `room`.
+    pub fn confirm(&self, tile: &Tile, room: &[u16; ROOM], count: usize, found: &mut Vec<u64>) {
         let buffer = tile.buffer();
         let origin = Tile::ORIGIN;
-        let sifted = count.min(ROOM);
-        let mut count = 0;
-        for place in 0..sifted {
-            let at = usize::from(room[place]);
-            let key = load(buffer, at) | FOLDED;
-            room[count] = at as u16;
-            let may_stand = self.companions.may_stand(key, buffer, at);
-            count += usize::from(may_stand | self.three.may_hold(three_of(key)));
-        }
-        for at in &room[..count] {
+        for at in &room[..count.min(ROOM)] {
             let at = usize::from(*at);
             let mut add = |start: usize, keyword: usize| {
                 if let Some(start) = start.checked_sub(origin)
@@ -142,6 +229,15 @@ impl KeywordTable {
             room[left] = at as u16;
             left += usize::from(self.four.may_hold(key) | self.three.may_hold(three_of(key)));
         }
+        let windows = left;
+        left = 0;
+        for place in 0..windows {
+            let at = usize::from(room[place]);
+            let key = load(buffer, at) | FOLDED;
+            room[left] = at as u16;
+            let may_stand = self.companions.may_stand(key, buffer, at);
+            left += usize::from(may_stand | self.three.may_hold(three_of(key)));
+        }
         left
     }
 
@@ -150,11 +246,11 @@ impl KeywordTable {
         let mask = self.slots.len() - 1;
         let mut slot = hash(key, self.slots.len());
         loop {
-            let Slot { key: stored, keyword } = self.slots[slot];
+            let Slot { key: stored, keyword } = Slot::from_bytes(self.slots[slot]);
             let Some(position) = usize::from(keyword).checked_sub(1) else { return };
             if stored == key {
-                let bytes = &self.keywords[position];
-                if let Some(start) = at.checked_sub(usize::from(self.windows[position].offset))
+                if let Some(bytes) = self.keywords.bytes(position)
+                    && let Some(start) = at.checked_sub(usize::from(self.windows[position].offset))
                     && let Some(text) = buffer.get(start..start + bytes.len())
                     && text.eq_ignore_ascii_case(bytes)
                 {
@@ -167,7 +263,7 @@ impl KeywordTable {
 
     /// Calls `found` with the position of each keyword that `text` begins with.
     pub fn compare_all(&self, text: &[u8], mut found: impl FnMut(usize)) {
-        for (position, keyword) in self.keywords.iter().enumerate() {
+        for (position, keyword) in self.iter().enumerate() {
             if text.get(..keyword.len()).is_some_and(|head| head.eq_ignore_ascii_case(keyword)) {
                 found(position);
             }
@@ -209,7 +305,7 @@ pub const THREE_MARK: u32 = 1 << 24;
 
 /// One bit for each hash of a key, so that a table that does not hold it is seldom searched.
 #[derive(Debug)]
-pub struct Filter(Box<[u64; FILTER_WORDS]>);
+pub struct Filter(pub Box<[u64; FILTER_WORDS]>);
 
 /// Words of a filter: 65,536 bits.
 pub const FILTER_WORDS: usize = 1 << 10;
@@ -220,6 +316,18 @@ pub const FILTER_FACTOR: u32 = 0x85eb_ca6b;
 impl Filter {
     pub fn new() -> Filter {
         Filter(Box::new([0; FILTER_WORDS]))
+    }
+
+    /// Eight bytes a word, the lowest first.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    /// None where that is not so many words.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Filter> {
+        let (words, []) = bytes.as_chunks() else { return None };
+        let words: Box<[u64]> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        words.try_into().ok().map(Filter)
     }
 
     pub fn bit(key: u32) -> usize {
@@ -247,7 +355,7 @@ const RARE: f32 = 2.5e-7;
 
 /// The window of each keyword: of those that ordinary text hardly holds the one that most keywords
 /// share, so that there are few different ones to look for; else its rarest.
-fn choose_windows(keywords: &[Box<[u8]>], pairs: &Pairs) -> Vec<Window> {
+fn choose_windows(keywords: &[&[u8]], pairs: &Pairs) -> Vec<Window> {
     let all: Vec<Vec<(Window, f32)>> =
         keywords.iter().map(|keyword| windows_of(keyword, pairs)).collect();
     let rarest = |windows: &[(Window, f32)]| {

@@ -17,15 +17,24 @@ mod companions;
 #[cfg(feature = "hyperscan")]
 mod hyperscan;
 mod keywords;
+mod lines;
 mod pairs;
 mod portable;
+mod shapes;
 mod tile;
 
-pub use keywords::KeywordTable;
-use pairs::Pairs;
-use tile::{Maps, ROOM, TILE, Tile, WORDS};
+use std::borrow::Cow;
 
-use crate::rules::{LETTERS_LENGTH, Shape, WORDS_LENGTH};
+use serde::{Deserialize, Serialize};
+
+pub use keywords::KeywordTable;
+use keywords::StoredTable;
+pub use lines::{Counted, count};
+use pairs::Pairs;
+use shapes::Shapes;
+use tile::{BUFFER, Maps, ROOM, TILE, Tile};
+
+use crate::rules::Shape;
 
 /// Bytes behind an anchor's first byte that the sweep may have to see to recognise it.
 pub const LOOK_AHEAD: usize = 48;
@@ -148,6 +157,17 @@ pub struct Sweep {
     hyperscan: Option<hyperscan::Literals>,
 }
 
+/// A sweep as it stands in the program.
+#[derive(Serialize, Deserialize)]
+struct StoredSweep<'a> {
+    #[serde(borrow)]
+    keywords: StoredTable<'a>,
+    #[serde(borrow)]
+    avx2: Cow<'a, [u8]>,
+    #[serde(borrow)]
+    avx512: Cow<'a, [u8]>,
+}
+
 /// The tables of a kernel that looks for the windows of keywords.
 #[derive(Debug)]
 enum Vectors {
@@ -160,6 +180,13 @@ impl Vectors {
         match self {
             Vectors::Avx2(tables) => tables.classify(tile, maps),
             Vectors::Avx512(tables) => tables.classify(tile, maps),
+        }
+    }
+
+    fn shapes(&self, maps: &Maps, words: usize, shapes: &mut Shapes) {
+        match self {
+            Vectors::Avx2(tables) => tables.shapes(maps, words, shapes),
+            Vectors::Avx512(tables) => tables.shapes(maps, words, shapes),
         }
     }
 
@@ -179,8 +206,9 @@ impl Vectors {
 
 /// Room that a sweep works in; one for each thread or stream.
 pub struct Scratch {
-    tile: Box<Tile>,
+    buffer: Box<[u8; BUFFER]>,
     maps: Box<Maps>,
+    shapes: Box<Shapes>,
     found: Vec<u64>,
     places: Box<[u16; ROOM]>,
     #[cfg(feature = "hyperscan")]
@@ -190,8 +218,9 @@ pub struct Scratch {
 impl Default for Scratch {
     fn default() -> Scratch {
         Scratch {
-            tile: Box::default(),
+            buffer: Box::new([0; BUFFER]),
             maps: Box::default(),
+            shapes: Box::default(),
             found: Vec::new(),
             places: Box::new([0; ROOM]),
             #[cfg(feature = "hyperscan")]
@@ -210,9 +239,50 @@ impl Sweep {
     /// A sweep for these keywords (lower case, 3 to 32 bytes, each once) by this kernel. A kernel
     /// that the CPU lacks, or that cannot take the keywords, is replaced by the portable one;
     /// [`Sweep::kernel`] says so.
-    pub fn new(keywords: Vec<String>, kernel: Kernel) -> Sweep {
+    pub fn new(keywords: &[String], kernel: Kernel) -> Sweep {
         let pairs = Pairs::read();
         let keywords = KeywordTable::new(keywords, &pairs);
+        let vectors = |keywords: &KeywordTable, kernel| match kernel {
+            Kernel::Avx2 => avx2::Fingerprints::new(keywords, &pairs).map(Vectors::Avx2),
+            Kernel::Avx512 => avx512::Fingerprints::new(keywords, &pairs).map(Vectors::Avx512),
+            _ => None,
+        };
+        Sweep::of(keywords, kernel, vectors)
+    }
+
+    /// The same from the bytes that [`pack`](Sweep::pack) made of the keywords; none where these are
+    /// not such bytes. It takes microseconds: all that is worked out stands in them.
+    pub fn stored(bytes: &'static [u8], kernel: Kernel) -> Option<Sweep> {
+        let stored: StoredSweep<'static> = postcard::from_bytes(bytes).ok()?;
+        let keywords = KeywordTable::stored(&stored.keywords)?;
+        let vectors = |_: &KeywordTable, kernel| match kernel {
+            Kernel::Avx2 => avx2::Fingerprints::stored(&stored.avx2).map(Vectors::Avx2),
+            Kernel::Avx512 => avx512::Fingerprints::stored(&stored.avx512).map(Vectors::Avx512),
+            _ => None,
+        };
+        Some(Sweep::of(keywords, kernel, vectors))
+    }
+
+    /// What [`Sweep::stored`] takes: the tables of all kernels but those that build upon a library.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: all of it can be written.
+    pub fn pack(keywords: &[String]) -> postcard::Result<Vec<u8>> {
+        let pairs = Pairs::read();
+        let keywords = KeywordTable::new(keywords, &pairs);
+        postcard::to_stdvec(&StoredSweep {
+            keywords: keywords.pack(),
+            avx2: avx2::pack(&keywords, &pairs).into(),
+            avx512: avx512::pack(&keywords, &pairs).into(),
+        })
+    }
+
+    fn of(
+        keywords: KeywordTable,
+        kernel: Kernel,
+        vectors: impl FnOnce(&KeywordTable, Kernel) -> Option<Vectors>,
+    ) -> Sweep {
         #[cfg(feature = "hyperscan")]
         let hyperscan = match kernel {
             Kernel::Hyperscan => hyperscan::Literals::new(&keywords),
@@ -220,11 +290,7 @@ impl Sweep {
         };
         #[cfg(feature = "hyperscan")]
         let kernel = if hyperscan.is_some() { Kernel::Avx2 } else { kernel };
-        let vectors = match kernel {
-            Kernel::Avx2 => avx2::Fingerprints::new(&keywords, &pairs).map(Vectors::Avx2),
-            Kernel::Avx512 => avx512::Fingerprints::new(&keywords, &pairs).map(Vectors::Avx512),
-            _ => None,
-        };
+        let vectors = vectors(&keywords, kernel);
         #[cfg(feature = "hyperscan")]
         let needs_portable = vectors.is_none() || hyperscan.is_some();
         #[cfg(not(feature = "hyperscan"))]
@@ -285,12 +351,18 @@ impl Sweep {
         scratch: &mut Scratch,
         anchors: &mut Vec<Anchor>,
     ) {
-        let Scratch { tile, maps, found, places, .. } = scratch;
+        let Scratch { buffer, maps, shapes, found, places, .. } = scratch;
         found.clear();
-        tile.load(text, start, end);
+        let tile = &Tile::new(text, start, end, buffer);
         match &self.vectors {
-            Some(vectors) => vectors.classify(tile, maps),
-            None => portable::classify(tile, maps),
+            Some(vectors) => {
+                vectors.classify(tile, maps);
+                vectors.shapes(maps, tile.words(), shapes);
+            }
+            None => {
+                portable::classify(tile, maps);
+                shapes.look(maps, tile.words());
+            }
         }
         #[cfg(feature = "hyperscan")]
         let done = self.hyperscan.as_ref().is_some_and(|literals| {
@@ -311,7 +383,7 @@ impl Sweep {
             }
             (None, None) => {}
         }
-        shapes(tile, maps, found);
+        shapes.emit(tile, maps, found);
         found.sort_unstable();
         anchors.extend(found.iter().map(|packed| Anchor {
             at: start + (packed >> 16) as usize,
@@ -323,177 +395,6 @@ impl Sweep {
 /// An anchor of a tile in one word, so that sorting words sorts by position, then kind.
 fn pack(at: usize, kind: AnchorKind) -> u64 {
     (at as u64) << 16 | u64::from(kind.0)
-}
-
-/// Finds the shapes by arithmetic on the bitmaps.
-fn shapes(tile: &Tile, maps: &Maps, found: &mut Vec<u64>) {
-    let words = tile.words();
-    let mut full = full_blocks(run(maps, 1));
-    for word in 1..=words {
-        let next = full_blocks(run(maps, word + 1));
-        // Of 47 bytes that begin in this word, two neighbouring blocks are full.
-        let two = full & full >> 16 | full >> 48 & next & 1 | next & next >> 16 & 1;
-        full = next;
-        if two != 0 {
-            runs(tile, maps, word, found);
-        }
-        let digit = maps.digit[word];
-        // Of tokens, a digit may be among the ten bytes behind this word.
-        let near = digit | maps.digit[word + 1] & 0x3ff;
-        if near | maps.at[word] | maps.colon[word] == 0 {
-            continue;
-        }
-        let live = tile.live(word);
-        if digit != 0 {
-            let before_digit = before(&maps.digit, word);
-            let digits = digit & !before_digit & number_run(maps, word) & live;
-            emit(digits, word, Shape::Digits, found);
-        }
-        let at = maps.at[word];
-        if at != 0 {
-            let next = after(&maps.digit, word, 1)
-                | after(&maps.letter, word, 1)
-                | after(&maps.high, word, 1);
-            emit(at & next & live, word, Shape::At, found);
-        }
-        let colon = maps.colon[word];
-        if colon != 0 {
-            let next = after(&maps.hex, word, 1) | after(&maps.colon, word, 1);
-            let mut colons = colon & next & live;
-            while colons != 0 {
-                let bit = colons.trailing_zeros() as usize;
-                colons &= colons - 1;
-                let at = (word - 1) * 64 + bit;
-                if tile.is_first_colon(at) {
-                    found.push(pack(at, AnchorKind::shape(Shape::HexColon)));
-                }
-            }
-        }
-        if near != 0 {
-            let alnum = digit | maps.letter[word];
-            let start = alnum & !(before(&maps.digit, word) | before(&maps.letter, word)) & live;
-            if start == 0 {
-                continue;
-            }
-            let letters_digits = start
-                & maps.letter[word]
-                & after(&maps.letter, word, 1)
-                & after(&maps.digit, word, 2)
-                & after(&maps.digit, word, 3);
-            emit(letters_digits, word, Shape::LettersDigits, found);
-            let with_digit = start & any_of_eleven(&maps.digit, word);
-            if with_digit != 0 {
-                emit(with_digit & all_of_eleven(&maps.token, word), word, Shape::Token, found);
-            }
-        }
-    }
-}
-
-/// The separators of numbers but for `-`.
-fn breaks(maps: &Maps, word: usize) -> u64 {
-    maps.number[word] & !maps.token[word]
-}
-
-/// What long runs are made of: letters and breaks.
-fn run(maps: &Maps, word: usize) -> u64 {
-    maps.letter[word] | breaks(maps, word)
-}
-
-/// The lowest bit of each of the four blocks of 16 bits that is all set.
-fn full_blocks(bits: u64) -> u64 {
-    let two = bits & bits >> 1;
-    let four = two & two >> 2;
-    let eight = four & four >> 4;
-    eight & eight >> 8 & 0x0001_0001_0001_0001
-}
-
-/// Finds long runs of letters, and of lower-case words.
-fn runs(tile: &Tile, maps: &Maps, word: usize, found: &mut Vec<u64>) {
-    let live = tile.live(word);
-    let letter = maps.letter[word];
-    let letters = letter & !before(&maps.letter, word) & live;
-    if letters != 0 {
-        let long = letters & all_of(wide(&maps.letter, word), LETTERS_LENGTH as u32);
-        emit(long, word, Shape::Letters, found);
-    }
-    let starts = letter & !before(&maps.letter, word) & !before(&maps.digit, word) & live;
-    let both = u128::from(run(maps, word)) | u128::from(run(maps, word + 1)) << 64;
-    let mut words = starts & all_of(both, WORDS_LENGTH as u32);
-    if words == 0 {
-        return;
-    }
-    let last = word - 1;
-    let break_before = breaks(maps, word) << 1 | breaks(maps, last) >> 63;
-    let word_like = |word: usize| run(maps, word) | maps.digit[word];
-    let second = word_like(word) << 2 | word_like(last) >> 62;
-    words &= !(break_before & second);
-    while words != 0 {
-        let bit = words.trailing_zeros() as usize;
-        words &= words - 1;
-        let at = last * 64 + bit;
-        if tile.is_words(at) {
-            found.push(pack(at, AnchorKind::shape(Shape::Words)));
-        }
-    }
-}
-
-/// Bit p says whether bits p to p + length - 1 are all set; length 33 to 64.
-fn all_of(one: u128, length: u32) -> u64 {
-    let two = one & one >> 1;
-    let four = two & two >> 2;
-    let eight = four & four >> 4;
-    let sixteen = eight & eight >> 8;
-    let thirty_two = sixteen & sixteen >> 16;
-    (thirty_two & thirty_two >> (length - 32)) as u64
-}
-
-fn emit(mut bits: u64, word: usize, shape: Shape, found: &mut Vec<u64>) {
-    while bits != 0 {
-        let bit = bits.trailing_zeros() as usize;
-        bits &= bits - 1;
-        found.push(pack((word - 1) * 64 + bit, AnchorKind::shape(shape)));
-    }
-}
-
-/// Bit p says whether byte p - 1 is of the class.
-fn before(map: &[u64; WORDS], word: usize) -> u64 {
-    map[word] << 1 | map[word - 1] >> 63
-}
-
-/// Bit p says whether byte p + distance is of the class; distance 1 to 63.
-fn after(map: &[u64; WORDS], word: usize, distance: u32) -> u64 {
-    map[word] >> distance | map[word + 1] << (64 - distance)
-}
-
-/// A word of a bitmap with the word behind it, for runs that cross the border.
-fn wide(map: &[u64; WORDS], word: usize) -> u128 {
-    u128::from(map[word]) | u128::from(map[word + 1]) << 64
-}
-
-/// Bit p says whether bytes p to p + 5 are all digits or separators of numbers.
-fn number_run(maps: &Maps, word: usize) -> u64 {
-    let one = wide(&maps.number, word);
-    let two = one & one >> 1;
-    let six = two & two >> 2 & two >> 4;
-    six as u64
-}
-
-/// Bit p says whether bytes p to p + 10 are all of the class.
-fn all_of_eleven(map: &[u64; WORDS], word: usize) -> u64 {
-    let one = wide(map, word);
-    let two = one & one >> 1;
-    let four = two & two >> 2;
-    let eight = four & four >> 4;
-    (eight & four >> 7) as u64
-}
-
-/// Bit p says whether one of bytes p to p + 10 is of the class.
-fn any_of_eleven(map: &[u64; WORDS], word: usize) -> u64 {
-    let one = wide(map, word);
-    let two = one | one >> 1;
-    let four = two | two >> 2;
-    let eight = four | four >> 4;
-    (eight | four >> 7) as u64
 }
 
 #[cfg(test)]
@@ -668,7 +569,7 @@ mod tests {
             }
             let expected = keywords_naive(&keywords, &text);
             for kernel in Kernel::available() {
-                let sweep = Sweep::new(keywords.clone(), kernel);
+                let sweep = Sweep::new(&keywords, kernel);
                 prop_assert_eq!(&keywords_found(&sweep, &text, &[]), &expected, "{:?}", kernel);
                 let cut = cut.index(text.len());
                 prop_assert_eq!(&keywords_found(&sweep, &text, &[cut]), &expected, "{:?}", kernel);
@@ -694,7 +595,7 @@ mod tests {
         }
         let keywords: Vec<String> = keywords.into_iter().collect();
         for kernel in Kernel::available() {
-            let sweep = Sweep::new(keywords.clone(), kernel);
+            let sweep = Sweep::new(&keywords, kernel);
             for (number, keyword) in keywords.iter().enumerate() {
                 let mut text = vec![0xff; 4040 + number % 64];
                 text.extend_from_slice(keyword.to_ascii_uppercase().as_bytes());
@@ -713,7 +614,7 @@ mod tests {
             padded.extend_from_slice(&text);
             let expected = naive(&padded);
             for kernel in Kernel::available() {
-                let sweep = Sweep::new(KEYWORDS.map(String::from).to_vec(), kernel);
+                let sweep = Sweep::new(&KEYWORDS.map(String::from), kernel);
                 let mut anchors = Vec::new();
                 sweep.find(&padded, 0, padded.len(), &mut Scratch::default(), &mut anchors);
                 prop_assert_eq!(&anchors, &expected, "{:?}", kernel);

@@ -9,8 +9,9 @@ pub const TILE: usize = 4096;
 /// Bytes kept before and behind the tile.
 const MARGIN: usize = 64;
 
-/// Words of a bitmap: one for the margin before, the tile's, one for the margin behind.
-pub const WORDS: usize = TILE / 64 + 2;
+/// Words of a bitmap: one for the margin before, the tile's, one for the margin behind, and some that
+/// are looked at with the last ones and do not count.
+pub const WORDS: usize = TILE / 64 + 2 + 7;
 
 /// Bytes of the buffer: the tile, both margins, and room for a vector load that starts inside.
 pub const BUFFER: usize = MARGIN + TILE + MARGIN + 64;
@@ -27,8 +28,8 @@ pub fn every_place(tile: &Tile, room: &mut [u16; ROOM]) -> usize {
 }
 
 /// Up to [`TILE`] bytes of text between two margins. What is no text is 0.
-pub struct Tile {
-    buffer: [u8; BUFFER],
+pub struct Tile<'a> {
+    buffer: &'a [u8; BUFFER],
     len: usize,
     text_end: usize,
 }
@@ -53,12 +54,6 @@ pub struct Maps {
     pub high: [u64; WORDS],
 }
 
-impl Default for Tile {
-    fn default() -> Tile {
-        Tile { buffer: [0; BUFFER], len: 0, text_end: 0 }
-    }
-}
-
 impl Default for Maps {
     fn default() -> Maps {
         Maps {
@@ -74,24 +69,30 @@ impl Default for Maps {
     }
 }
 
-impl Tile {
-    /// Takes `start..end` of the text, at most [`TILE`] bytes, with its margins.
-    pub fn load(&mut self, text: &[u8], start: usize, end: usize) {
+impl<'a> Tile<'a> {
+    /// Takes `start..end` of the text, at most [`TILE`] bytes, with its margins: where it stands, if
+    /// there is text on all sides, else out of `room`, into which it is copied.
+    pub fn new(text: &'a [u8], start: usize, end: usize, room: &'a mut [u8; BUFFER]) -> Tile<'a> {
+        let len = end - start;
+        if let Some(from) = start.checked_sub(MARGIN)
+            && let Some(buffer) = text[from..].first_chunk()
+        {
+            return Tile { buffer, len, text_end: BUFFER - MARGIN };
+        }
         let from = start.saturating_sub(MARGIN);
         let to = text.len().min(end + MARGIN);
         let head = MARGIN - (start - from);
         let tail = head + (to - from);
-        self.buffer[..head].fill(0);
-        self.buffer[head..tail].copy_from_slice(&text[from..to]);
+        room[..head].fill(0);
+        room[head..tail].copy_from_slice(&text[from..to]);
         let padded = BUFFER.min(tail + 2 * MARGIN);
-        self.buffer[tail..padded].fill(0);
-        self.len = end - start;
-        self.text_end = tail - MARGIN;
+        room[tail..padded].fill(0);
+        Tile { buffer: room, len, text_end: tail - MARGIN }
     }
 
     /// The buffer; the tile begins at [`Tile::ORIGIN`].
     pub fn buffer(&self) -> &[u8; BUFFER] {
-        &self.buffer
+        self.buffer
     }
 
     /// Where the tile begins in the buffer.
@@ -132,15 +133,5 @@ impl Tile {
         let text = &self.buffer[MARGIN + at..];
         text[0] != b' '
             && text[..WORDS_LENGTH].iter().all(|byte| byte.is_ascii_lowercase() || *byte == b' ')
-    }
-
-    /// Whether the `:` at this position of the tile is the first of its group: at most four
-    /// hexadecimal digits before it, and before those no letter, digit or `:`.
-    pub fn is_first_colon(&self, at: usize) -> bool {
-        let position = MARGIN + at;
-        let before = &self.buffer[position.saturating_sub(5)..position];
-        let digits = before.iter().rev().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        let edge = before.iter().rev().nth(digits);
-        digits <= 4 && edge.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b':')
     }
 }

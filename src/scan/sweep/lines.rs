@@ -1,0 +1,106 @@
+//! Counts line ends and characters, at the speed of reading.
+
+/// Bytes of a block.
+const BLOCK: usize = 64;
+
+/// Blocks that are counted before the sums of bytes could overflow.
+const BLOCKS: usize = 255;
+
+/// What a piece of text holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Line ends.
+    pub lines: u64,
+    /// Characters that begin in it, if it is UTF-8.
+    pub chars: u64,
+    /// Whether it is all ASCII.
+    pub is_ascii: bool,
+}
+
+/// Counts what a text holds, with the instructions that this CPU has.
+pub fn count(text: &[u8]) -> Counted {
+    #[cfg(target_arch = "x86_64")]
+    if super::avx512::is_available() {
+        // SAFETY: the CPU has AVX-512 F and BW.
+        return unsafe { with_avx512(text) };
+    } else if super::avx2::is_available() {
+        // SAFETY: the CPU has AVX2.
+        return unsafe { with_avx2(text) };
+    }
+    plain(text)
+}
+
+/// # Safety
+///
+/// The CPU must have AVX-512 F and BW.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn with_avx512(text: &[u8]) -> Counted {
+    plain(text)
+}
+
+/// # Safety
+///
+/// The CPU must have AVX2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn with_avx2(text: &[u8]) -> Counted {
+    plain(text)
+}
+
+#[inline(always)]
+fn plain(text: &[u8]) -> Counted {
+    let mut counted = Counted { lines: 0, chars: text.len() as u64, is_ascii: true };
+    let mut high = 0;
+    for part in text.chunks(BLOCK * BLOCKS) {
+        let (blocks, rest) = part.as_chunks::<BLOCK>();
+        let (mut lines, mut inner, mut bits) = ([0u8; BLOCK], [0u8; BLOCK], [0u8; BLOCK]);
+        for block in blocks {
+            for lane in 0..BLOCK {
+                lines[lane] += u8::from(block[lane] == b'\n');
+                inner[lane] += u8::from(is_inner(block[lane]));
+                bits[lane] |= block[lane];
+            }
+        }
+        let sum = |lanes: [u8; BLOCK]| lanes.iter().map(|lane| u64::from(*lane)).sum::<u64>();
+        counted.lines += sum(lines);
+        counted.chars -= sum(inner);
+        for byte in rest {
+            counted.lines += u64::from(*byte == b'\n');
+            counted.chars -= u64::from(is_inner(*byte));
+            high |= byte;
+        }
+        high = bits.iter().fold(high, |high, bits| high | bits);
+    }
+    counted.is_ascii = high < 128;
+    counted
+}
+
+/// Whether a byte of UTF-8 is not the first of its character.
+fn is_inner(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn every_way_counts_the_same(
+            text in proptest::collection::vec(
+                proptest::sample::select(vec!["\n", "a", "é", "€", "\r\n", "xyz 12"]), 0..9000),
+            from in 0usize..70,
+        ) {
+            let text = text.concat();
+            let text = text.as_bytes().get(from..).unwrap_or_default();
+            let expected = Counted {
+                lines: text.iter().filter(|byte| **byte == b'\n').count() as u64,
+                chars: text.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u64,
+                is_ascii: text.is_ascii(),
+            };
+            proptest::prop_assert_eq!(count(text), expected);
+            proptest::prop_assert_eq!(plain(text), expected);
+        }
+    }
+}

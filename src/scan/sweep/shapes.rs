@@ -1,0 +1,286 @@
+//! Bitmaps of byte classes come in, the shapes that rules are anchored at come out.
+//!
+//! All of it is arithmetic on words, eight at a time without a branch, so that a compiler makes vector
+//! instructions of it: each kernel calls [`Shapes::look`] with what its CPU has. Bits that reach beyond
+//! a word come from the next one.
+
+use super::tile::{Maps, TILE, Tile, WORDS};
+use super::{AnchorKind, pack};
+use crate::rules::{LETTERS_LENGTH, Shape, WORDS_LENGTH};
+
+/// Words that are looked at in one go.
+const LANES: usize = 8;
+
+/// So many words of a bitmap, and of each the one before and the one behind.
+#[derive(Clone, Copy)]
+struct Wide {
+    last: [u64; LANES],
+    word: [u64; LANES],
+    next: [u64; LANES],
+}
+
+/// Of each shape, one bit a byte of the tile at which it begins.
+pub struct Shapes {
+    digits: [u64; WORDS],
+    at: [u64; WORDS],
+    letters_digits: [u64; WORDS],
+    token: [u64; WORDS],
+    hex_colon: [u64; WORDS],
+    /// All of them.
+    any: [u64; WORDS],
+    /// One bit a word of the tile, from 1 on, in which a long run of letters or words may begin.
+    long: u64,
+}
+
+impl Default for Shapes {
+    fn default() -> Shapes {
+        let none = [0; WORDS];
+        Shapes {
+            digits: none,
+            at: none,
+            letters_digits: none,
+            token: none,
+            hex_colon: none,
+            any: none,
+            long: 0,
+        }
+    }
+}
+
+impl Shapes {
+    /// Finds the shapes of the first so many words of a tile, and of some more that do not count.
+    #[inline(always)]
+    #[expect(clippy::needless_range_loop, reason = "a loop over lanes becomes vector instructions")]
+    pub fn look(&mut self, maps: &Maps, words: usize) {
+        self.long = 0;
+        for first in (1..=words.min(TILE / 64)).step_by(LANES) {
+            let around = |map| Wide::new(map, first);
+            let (digit, number) = (around(&maps.digit), around(&maps.number));
+            let (letter, token) = (around(&maps.letter), around(&maps.token));
+            let (at, colon) = (around(&maps.at), around(&maps.colon));
+            let (hex, high) = (around(&maps.hex), around(&maps.high));
+            let none = [0; LANES];
+            let (mut digits, mut ats, mut letters_digits) = (none, none, none);
+            let (mut tokens, mut colons, mut any, mut long) = (none, none, none, none);
+            for lane in 0..LANES {
+                let starts = digit.word[lane] & !before(&digit, lane, 1);
+                digits[lane] = starts & all_of(&number, lane, [1, 2, 2]);
+            }
+            for lane in 0..LANES {
+                let begins_name = after(&letter, lane, 1) | after(&high, lane, 1);
+                ats[lane] = at.word[lane] & (begins_name | after(&digit, lane, 1));
+            }
+            for lane in 0..LANES {
+                let inside = before(&digit, lane, 1) | before(&letter, lane, 1);
+                let starts = (digit.word[lane] | letter.word[lane]) & !inside;
+                let letters = letter.word[lane] & after(&letter, lane, 1);
+                letters_digits[lane] =
+                    starts & letters & after(&digit, lane, 2) & after(&digit, lane, 3);
+                let with_digit = starts & any_of_eleven(&digit, lane);
+                tokens[lane] = with_digit & all_of(&token, lane, [1, 2, 4, 3]);
+            }
+            for lane in 0..LANES {
+                let next = after(&hex, lane, 1) | after(&colon, lane, 1);
+                let first = is_first(&hex, &colon, &digit, &letter, lane);
+                colons[lane] = colon.word[lane] & next & first;
+            }
+            for lane in 0..LANES {
+                let plain = digits[lane] | ats[lane] | letters_digits[lane];
+                any[lane] = plain | tokens[lane] | colons[lane];
+                long[lane] = long_runs(&letter, &number, &token, lane);
+            }
+            for (lane, runs) in long.into_iter().enumerate() {
+                self.long |= u64::from(runs != 0) << (first - 1 + lane);
+            }
+            let put = |map: &mut [u64; WORDS], words: [u64; LANES]| {
+                if let Some(place) = map.get_mut(first..).and_then(|map| map.first_chunk_mut()) {
+                    *place = words;
+                }
+            };
+            put(&mut self.digits, digits);
+            put(&mut self.at, ats);
+            put(&mut self.letters_digits, letters_digits);
+            put(&mut self.token, tokens);
+            put(&mut self.hex_colon, colons);
+            put(&mut self.any, any);
+        }
+    }
+
+    /// Appends what was found in the bytes of a tile.
+    pub fn emit(&self, tile: &Tile, maps: &Maps, found: &mut Vec<u64>) {
+        let words = tile.words();
+        let mut count = found.len();
+        for word in 1..=words {
+            let mut any = self.any[word] & tile.live(word);
+            // Which shapes begin at a byte is hard to foresee: all are written without asking.
+            found.resize(count + any.count_ones() as usize * PLAIN.len(), 0);
+            while any != 0 {
+                let bit = any.trailing_zeros() as usize;
+                any &= any - 1;
+                let at = (word - 1) * 64 + bit;
+                let begun = [
+                    self.digits[word],
+                    self.at[word],
+                    self.letters_digits[word],
+                    self.token[word],
+                    self.hex_colon[word],
+                ];
+                for (begun, shape) in begun.into_iter().zip(PLAIN) {
+                    found[count] = pack(at, AnchorKind::shape(shape));
+                    count += (begun >> bit & 1) as usize;
+                }
+            }
+        }
+        found.truncate(count);
+        let mut long = self.long;
+        while long != 0 {
+            let word = long.trailing_zeros() as usize + 1;
+            long &= long - 1;
+            if word <= words {
+                runs(tile, maps, word, found);
+            }
+        }
+    }
+}
+
+/// The shapes that bitmaps tell for sure.
+const PLAIN: [Shape; 5] =
+    [Shape::Digits, Shape::At, Shape::LettersDigits, Shape::Token, Shape::HexColon];
+
+impl Wide {
+    /// The words of a bitmap from one on.
+    #[inline(always)]
+    fn new(map: &[u64; WORDS], first: usize) -> Wide {
+        let Some(words) = map.get(first - 1..).and_then(|map| map.first_chunk::<{ LANES + 2 }>())
+        else {
+            return Wide { last: [0; LANES], word: [0; LANES], next: [0; LANES] };
+        };
+        let mut wide = Wide { last: [0; LANES], word: [0; LANES], next: [0; LANES] };
+        wide.last.copy_from_slice(&words[..LANES]);
+        wide.word.copy_from_slice(&words[1..=LANES]);
+        wide.next.copy_from_slice(&words[2..]);
+        wide
+    }
+}
+
+/// Bit p says whether byte p - distance is of the class; distance 1 to 63.
+#[inline(always)]
+fn before(map: &Wide, lane: usize, distance: u32) -> u64 {
+    map.word[lane] << distance | map.last[lane] >> (64 - distance)
+}
+
+/// Bit p says whether byte p + distance is of the class; distance 1 to 63.
+#[inline(always)]
+fn after(map: &Wide, lane: usize, distance: u32) -> u64 {
+    map.word[lane] >> distance | map.next[lane] << (64 - distance)
+}
+
+/// Bit p says whether bytes from p on are all of the class: as many as the steps add up to, and one.
+/// A step is at most as long as what the steps before it cover.
+#[inline(always)]
+fn all_of<const STEPS: usize>(map: &Wide, lane: usize, steps: [u32; STEPS]) -> u64 {
+    let (mut word, mut next) = (map.word[lane], map.next[lane]);
+    for step in steps {
+        word &= word >> step | next << (64 - step);
+        // Its uppermost bits are those of bytes that no bit of the first word reaches.
+        next &= next >> step;
+    }
+    word
+}
+
+/// Bit p says whether one of bytes p to p + 10 is of the class.
+#[inline(always)]
+fn any_of_eleven(map: &Wide, lane: usize) -> u64 {
+    let (mut word, mut next) = (map.word[lane], map.next[lane]);
+    for step in [1, 2, 4, 3] {
+        word |= word >> step | next << (64 - step);
+        next |= next >> step;
+    }
+    word
+}
+
+/// Bit p says whether a `:` there is the first of its group: before it stand at most four hexadecimal
+/// digits, and before those neither a letter, a digit nor a `:`.
+#[inline(always)]
+fn is_first(hex: &Wide, colon: &Wide, digit: &Wide, letter: &Wide, lane: usize) -> u64 {
+    let edge = |distance: u32| {
+        !(before(colon, lane, distance)
+            | before(digit, lane, distance)
+            | before(letter, lane, distance))
+    };
+    let mut first = edge(5);
+    for distance in [4, 3, 2, 1] {
+        first = edge(distance) | before(hex, lane, distance) & first;
+    }
+    first
+}
+
+/// Not 0 if a run of 47 letters or breaks may begin in the word: of so many bytes, two neighbouring
+/// blocks of 16 are full.
+#[inline(always)]
+fn long_runs(letter: &Wide, number: &Wide, token: &Wide, lane: usize) -> u64 {
+    let run = letter.word[lane] | number.word[lane] & !token.word[lane];
+    let next = letter.next[lane] | number.next[lane] & !token.next[lane];
+    let (full, next) = (full_blocks(run), full_blocks(next));
+    full & full >> 16 | full >> 48 & next & 1 | next & next >> 16 & 1
+}
+
+/// The lowest bit of each of the four blocks of 16 bits that is all set.
+#[inline(always)]
+fn full_blocks(bits: u64) -> u64 {
+    let two = bits & bits >> 1;
+    let four = two & two >> 2;
+    let eight = four & four >> 4;
+    eight & eight >> 8 & 0x0001_0001_0001_0001
+}
+
+fn emit(mut bits: u64, word: usize, shape: Shape, found: &mut Vec<u64>) {
+    while bits != 0 {
+        let bit = bits.trailing_zeros() as usize;
+        bits &= bits - 1;
+        found.push(pack((word - 1) * 64 + bit, AnchorKind::shape(shape)));
+    }
+}
+
+/// Finds long runs of letters, and of lower-case words.
+fn runs(tile: &Tile, maps: &Maps, word: usize, found: &mut Vec<u64>) {
+    let last = word - 1;
+    let breaks = |word: usize| maps.number[word] & !maps.token[word];
+    let run = |word: usize| maps.letter[word] | breaks(word);
+    let behind = |map: &[u64; WORDS]| map[word] << 1 | map[last] >> 63;
+    let live = tile.live(word);
+    let letter = maps.letter[word];
+    let letters = letter & !behind(&maps.letter) & live;
+    if letters != 0 {
+        let both = u128::from(letter) | u128::from(maps.letter[word + 1]) << 64;
+        emit(letters & long(both, LETTERS_LENGTH as u32), word, Shape::Letters, found);
+    }
+    let starts = letters & !behind(&maps.digit);
+    let both = u128::from(run(word)) | u128::from(run(word + 1)) << 64;
+    let mut words = starts & long(both, WORDS_LENGTH as u32);
+    if words == 0 {
+        return;
+    }
+    let break_before = breaks(word) << 1 | breaks(last) >> 63;
+    let word_like = |word: usize| run(word) | maps.digit[word];
+    let second = word_like(word) << 2 | word_like(last) >> 62;
+    words &= !(break_before & second);
+    while words != 0 {
+        let bit = words.trailing_zeros() as usize;
+        words &= words - 1;
+        let at = last * 64 + bit;
+        if tile.is_words(at) {
+            found.push(pack(at, AnchorKind::shape(Shape::Words)));
+        }
+    }
+}
+
+/// Bit p says whether bits p to p + length - 1 are all set; length 33 to 64.
+fn long(one: u128, length: u32) -> u64 {
+    let two = one & one >> 1;
+    let four = two & two >> 2;
+    let eight = four & four >> 4;
+    let sixteen = eight & eight >> 8;
+    let thirty_two = sixteen & sixteen >> 16;
+    (thirty_two & thirty_two >> (length - 32)) as u64
+}
