@@ -161,6 +161,23 @@ impl Nearby {
         best.map(|(distance, term)| Nearest { term, distance })
     }
 
+    /// Whether a term that is `wanted`, by its number, lies wholly inside `from..to`. `text` is as
+    /// [`Nearby::nearest`] has it.
+    pub fn holds_any(
+        &mut self,
+        terms: &Terms,
+        text: &[u8],
+        base: u64,
+        (from, to): (u64, u64),
+        wanted: &[bool],
+    ) -> bool {
+        self.cover(terms, text, base, from, to);
+        let first = self.found.partition_point(|occurrence| occurrence.start < from);
+        let inside = self.found.get(first..).unwrap_or_default();
+        let is_wanted = |term: TermIndex| wanted.get(usize::from(term.0)).copied() != Some(false);
+        inside.iter().take_while(|it| it.start < to).any(|it| it.end <= to && is_wanted(it.term))
+    }
+
     /// Makes all terms known that lie inside `from..to`.
     fn cover(&mut self, terms: &Terms, text: &[u8], base: u64, from: u64, to: u64) {
         let elsewhere = from < self.low || from > self.high;

@@ -30,6 +30,7 @@ pub struct Plan {
     gates: Vec<OnceLock<Option<Gate>>>,
     /// By combination.
     combination_gates: Vec<OnceLock<Gate>>,
+    combination_terms: OnceLock<Vec<bool>>,
     terms: OnceLock<Terms>,
     facts: OnceLock<Vec<Facts>>,
     combinations_of: HashMap<CategoryIndex, Vec<usize>>,
@@ -70,6 +71,7 @@ impl Plan {
             exclusions: slots(rules.rules.len()),
             gates: slots(rules.rules.len()),
             combination_gates: slots(rules.combinations.len()),
+            combination_terms: OnceLock::new(),
             by_kind: slots(kinds.len()),
             kinds,
             terms: OnceLock::new(),
@@ -136,6 +138,19 @@ impl Plan {
         let combination = self.rules.combinations.get(position)?;
         let build = || Gate::new(self.terms(), &combination.terms);
         Some(self.combination_gates.get(position)?.get_or_init(build))
+    }
+
+    /// By number of a term, whether a combination looks for it.
+    pub fn combination_terms(&self) -> &[bool] {
+        self.combination_terms.get_or_init(|| {
+            let mut wanted = vec![false; self.rules.terms.len()];
+            for term in self.rules.combinations.iter().flat_map(|it| &it.terms) {
+                if let Some(wanted) = wanted.get_mut(usize::from(term.0)) {
+                    *wanted = true;
+                }
+            }
+            wanted
+        })
     }
 
     /// All context terms.

@@ -44,6 +44,8 @@ pub struct Settling {
     /// By combination, what its gate said of the text so far: findings of a table are close to each
     /// other.
     gates: Vec<GateMemory>,
+    /// End of what combinations of the last finding looked at.
+    asked_to: u64,
 }
 
 /// The retained text, and what is known of it.
@@ -66,7 +68,7 @@ impl Settling {
     pub fn clear(&mut self) {
         self.scored.clear();
         self.survivors.clear();
-        (self.emitted, self.longest) = (0, 0);
+        (self.emitted, self.longest, self.asked_to) = (0, 0, 0);
         self.nearby.clear();
         self.gates.iter_mut().for_each(GateMemory::clear);
     }
@@ -226,27 +228,32 @@ impl Settling {
         if scored.likelihood.band() < Band::Likely {
             return raised;
         }
+        let has_terms = self.has_terms(plan, retained, scored.span, facts);
         for (index, combination) in plan.combinations_of(facts.category) {
             let within = combination.within as u64;
             let (from, to) = (scored.span.start.saturating_sub(within), scored.span.end + within);
-            let neighbour = self.survivors_in(from, to).any(|other| {
-                (other.rule, other.span) != (scored.rule, scored.span)
-                    && other.likelihood.band() >= Band::Likely
-                    && other.span.distance(scored.span) <= within
-                    && plan
-                        .facts(other.rule)
-                        .is_some_and(|others| combination.near.contains(&others.category))
-            });
-            let term = (!combination.terms.is_empty()).then(|| {
+            let has_near = !combination.near.is_empty();
+            let neighbour = has_near
+                && self.survivors_in(from, to).any(|other| {
+                    (other.rule, other.span) != (scored.rule, scored.span)
+                        && other.likelihood.band() >= Band::Likely
+                        && other.span.distance(scored.span) <= within
+                        && plan
+                            .facts(other.rule)
+                            .is_some_and(|others| combination.near.contains(&others.category))
+                });
+            let term = (has_terms != Some(false) && !combination.terms.is_empty()).then(|| {
                 let last = retained.base + retained.text.len() as u64;
                 let from = scored.span.start.saturating_sub(within).max(retained.base);
                 let to = (scored.span.end + within).min(last);
                 let at = |offset: u64| usize::try_from(offset.saturating_sub(retained.base)).ok();
                 let part = (at(from)?, at(to)?);
-                let gate = plan.combination_gate(index)?;
-                let memory = memory_of(&mut self.gates, plan, index)?;
-                if !gate.may_hold(memory, retained.text, retained.base, part) {
-                    return None;
+                if has_terms.is_none() {
+                    let gate = plan.combination_gate(index)?;
+                    let memory = memory_of(&mut self.gates, plan, index)?;
+                    if !gate.may_hold(memory, retained.text, retained.base, part) {
+                        return None;
+                    }
                 }
                 self.nearby.nearest(
                     plan.terms(),
@@ -273,6 +280,28 @@ impl Settling {
             }
         }
         raised
+    }
+
+    /// Whether any term stands so near to a finding that a combination could look at it, if that is known:
+    /// where findings are close to each other the text is read once for all combinations. Elsewhere
+    /// each asks its own gate.
+    fn has_terms(
+        &mut self,
+        plan: &Plan,
+        retained: &Retained<'_>,
+        span: Span,
+        facts: &Facts,
+    ) -> Option<bool> {
+        let all = plan.combinations_of(facts.category);
+        let within = all.map(|(_, combination)| combination.within).max().unwrap_or(0) as u64;
+        let last = retained.base + retained.text.len() as u64;
+        let from = span.start.saturating_sub(within).max(retained.base);
+        let to = (span.end + within).min(last);
+        let is_close = from < self.asked_to;
+        self.asked_to = to;
+        let (text, base) = (retained.text, retained.base);
+        let wanted = plan.combination_terms();
+        is_close.then(|| self.nearby.holds_any(plan.terms(), text, base, (from, to), wanted))
     }
 
     /// The survivors that may touch `from..=to`, and some before.

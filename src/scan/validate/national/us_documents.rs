@@ -248,8 +248,9 @@ pub fn us_state_license(candidate: Candidate<'_>) -> Check {
                 .iter()
                 .any(|w| begins(behind, w))
         };
+        let beside: Vec<&[u8]> = around(&candidate).into_iter().flat_map(words).collect();
         let near = |name: &str, code: &str| {
-            around(&candidate).into_iter().flat_map(words).any(|text| {
+            beside.iter().any(|text| {
                 let postal = text.starts_with(code.as_bytes()) && begins(text, code);
                 begins(text, name) || postal && (!WORDS.contains(&code) || licence(text))
             })
