@@ -13,10 +13,10 @@ cd "$(dirname "$0")/.."
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(destination flow journal names proof request rule_pack scanner sniff tracker utf16)
+[ ${#targets[@]} -gt 0 ] || targets=(destination flow gate_import gate_lists journal names proof request rule_pack scanner sniff tracker utf16)
 
 # Requests have to reach the limits; each byte of the others costs much, so that short inputs find more.
-declare -A longest=([request]=6144 [destination]=256 [names]=256 [tracker]=700 [rule_pack]=2048 [scanner]=2048)
+declare -A longest=([request]=6144 [destination]=256 [names]=256 [tracker]=700 [rule_pack]=2048 [gate_import]=2048 [gate_lists]=20480 [scanner]=2048)
 
 for target in "${targets[@]}"; do
     echo "== $target, $seconds s"

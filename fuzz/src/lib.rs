@@ -4,6 +4,8 @@
 pub mod fuzz_bodies;
 #[path = "../../tests/it/fuzz_flow.rs"]
 mod fuzz_flow;
+#[path = "../../tests/it/fuzz_gate.rs"]
+mod fuzz_gate;
 #[path = "../../tests/it/fuzz_request.rs"]
 mod fuzz_request;
 #[allow(dead_code)]

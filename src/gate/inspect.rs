@@ -24,8 +24,8 @@ use crate::engine::Classified;
 use crate::model::{CategoryIndex, Coverage, FileReport, Finding, Label, Outcome, Reason, Summary};
 use crate::respond::chain;
 
-/// Findings of all files together that are kept; more are counted.
-const KEPT: usize = 100_000;
+/// Findings of all files together that are kept, unless a plan says otherwise.
+pub const KEPT: usize = 100_000;
 
 /// Blobs whose reports wait for each other.
 const ITEMS_TOGETHER: usize = 256;
@@ -49,6 +49,8 @@ pub struct Plan {
     pub force_exclude: bool,
     /// Larger blobs are not read, which is partial coverage.
     pub max_blob_bytes: u64,
+    /// Findings of all files together that are kept; more are counted, in the label too. [`KEPT`].
+    pub max_findings: usize,
     /// What excepts findings.
     pub exceptions: Exceptions,
 }
@@ -148,7 +150,7 @@ pub fn payload(
         counted(plan, scanner, (path.to_owned(), None), bytes, scanner.scan(bytes), &Added::All)
     };
     let mut total = Total::default();
-    total.add(&inspected);
+    total.add(&inspected, plan.max_findings);
     report(inspected.report)?;
     Ok(total.finish(plan, scanner, format!("payload sha256:{}", digest(bytes)), Vec::new()))
 }
@@ -188,7 +190,7 @@ impl Run<'_> {
                 inspected
             })?;
             for inspected in inspected {
-                self.total.add(&inspected);
+                self.total.add(&inspected, plan.max_findings);
                 self.names.extend(inspected.name);
                 report(inspected.report)?;
             }
@@ -238,7 +240,8 @@ struct Total {
 }
 
 impl Total {
-    fn add(&mut self, inspected: &Inspected) {
+    /// Adds what became of a change; at most `kept` findings are kept of all.
+    fn add(&mut self, inspected: &Inspected, kept: usize) {
         let report = &inspected.report;
         self.said.merge(inspected.said.clone());
         self.excepted.extend(report.excepted.iter().map(|it| it.finding.category));
@@ -247,7 +250,7 @@ impl Total {
         if let Some(label) = &report.label {
             self.coverage.get_or_insert_with(Coverage::complete).join(&label.coverage);
         }
-        let room = KEPT.saturating_sub(self.findings.len());
+        let room = kept.saturating_sub(self.findings.len());
         self.findings.extend(report.findings.iter().take(room).cloned());
         self.truncated += report.truncated + report.findings.len().saturating_sub(room) as u64;
     }

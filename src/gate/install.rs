@@ -35,15 +35,21 @@ const MAX_BYTES: u64 = 1 << 20;
 pub enum Hook {
     /// Before a commit: what is staged.
     PreCommit,
+    /// Before the commit of a merge that had no conflict, for which git asks no pre-commit hook.
+    PreMergeCommit,
     /// Before a push: the commits that it sends.
     PrePush,
 }
 
 impl Hook {
+    /// All of them.
+    pub const ALL: [Hook; 3] = [Hook::PreCommit, Hook::PreMergeCommit, Hook::PrePush];
+
     /// Its file name.
     pub fn name(self) -> &'static str {
         match self {
             Hook::PreCommit => "pre-commit",
+            Hook::PreMergeCommit => "pre-merge-commit",
             Hook::PrePush => "pre-push",
         }
     }
@@ -301,11 +307,14 @@ fi
     }
     let grant = b" ${SLUICE_GRANT:+--grant \"$SLUICE_GRANT\"}";
     match hook {
-        Hook::PreCommit => {
+        Hook::PreCommit | Hook::PreMergeCommit => {
             body.extend_from_slice(
                 b"if [ -x \"$kept\" ]; then\n    \"$kept\" \"$@\" || exit\nfi\n\
                   exec \"$sluice\" gate",
             );
+            if hook == Hook::PreMergeCommit {
+                body.extend_from_slice(b" --merge");
+            }
         }
         Hook::PrePush => {
             // A substitution loses line feeds at the end, so that something stands behind them.
@@ -551,7 +560,7 @@ mod tests {
     fn installing_twice_is_installing_once_and_removing_undoes_it() {
         let folder = tempfile::tempdir().unwrap();
         let hooks = hooks(&folder);
-        for hook in [Hook::PreCommit, Hook::PrePush] {
+        for hook in Hook::ALL {
             let path = hooks.path(hook);
             assert_eq!(hooks.uninstall(hook).unwrap(), Removed::None);
             assert_eq!(hooks.install(hook, &call()).unwrap(), Installed::New);

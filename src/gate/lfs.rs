@@ -25,9 +25,9 @@ const VERSIONS: [&str; 4] = [
 
 /// What a pointer points at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pointer {
+pub struct Pointer {
     /// SHA-256 of the content, in hex.
-    oid: String,
+    pub oid: String,
     /// Bytes of the content.
     pub size: u64,
 }
@@ -74,7 +74,7 @@ impl Pointer {
     }
 
     fn path(&self, repository: &Repository) -> Option<PathBuf> {
-        let objects = repository.folder().join("lfs").join("objects");
+        let objects = repository.lfs_folder().join("objects");
         Some(objects.join(self.oid.get(..2)?).join(self.oid.get(2..4)?).join(&self.oid))
     }
 }

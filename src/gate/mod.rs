@@ -18,6 +18,7 @@ pub mod import;
 mod inspect;
 pub mod install;
 mod lfs;
+mod merge;
 mod push;
 mod remote;
 mod renames;
@@ -27,9 +28,14 @@ mod staged;
 
 use std::path::PathBuf;
 
-pub use exceptions::{BASELINE, Baseline, BaselineError, Exceptions, Known};
+pub use exceptions::{
+    BASELINE, Baseline, BaselineError, Exceptions, GitleaksIgnore, Known, Marker, MarkerKind,
+    Markers, SecretsBaseline,
+};
 pub use governing::{FILE, Governing, GoverningError, Machine, govern};
-pub use inspect::{Gated, Plan, Watch, payload, run};
+pub use inspect::{Gated, KEPT, Plan, Watch, payload, run};
+pub use lfs::Pointer;
+pub use merge::merged_heads;
 pub use push::{MAX_LINES_BYTES, Update, updates};
 pub use remote::{Remote, remote};
 pub use repository::Repository;
@@ -41,6 +47,9 @@ use crate::respond::escape;
 pub enum Selection {
     /// What is staged, against the head.
     Staged,
+    /// The same where it is to be a merge of the head with these commits, of which git has not written
+    /// yet that it is one.
+    Merge(Vec<gix::ObjectId>),
     /// Everything that is staged or unchanged: the whole index.
     Tracked,
     /// What each commit of `A..B` adds, or one commit.

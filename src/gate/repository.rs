@@ -139,6 +139,15 @@ impl Repository {
         self.inner.common_dir().to_owned()
     }
 
+    /// The folder in which git-lfs keeps contents: `lfs.storage`, which counts from the folder of the
+    /// repository (git-lfs-config(5)), else `lfs` there.
+    pub(super) fn lfs_folder(&self) -> PathBuf {
+        let configuration = self.inner.config_snapshot();
+        let storage = configuration.trusted_path("lfs.storage").ok().flatten();
+        let storage = storage.filter(|path| !path.as_os_str().is_empty());
+        self.folder().join(storage.as_deref().unwrap_or(Path::new("lfs")))
+    }
+
     /// The commit that a revision names.
     ///
     /// # Errors

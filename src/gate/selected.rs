@@ -44,10 +44,13 @@ pub(super) fn select(
     selection: &Selection,
 ) -> Result<Selected, GateError> {
     match selection {
-        Selection::Staged => {
+        Selection::Staged | Selection::Merge(_) => {
             let staged = Staged::read(repository)?;
             let mut parents: Vec<ObjectId> = repository.head()?.into_iter().collect();
             parents.extend(repository.merging()?);
+            if let Selection::Merge(heads) = selection {
+                parents.extend(heads);
+            }
             let (mut of_parents, mut deletes) = (Vec::new(), false);
             for parent in &parents {
                 let difference = staged.against(Some(repository.tree_of(*parent)?))?;

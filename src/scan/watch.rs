@@ -565,8 +565,9 @@ mod tests {
             ("at 12345678901234 x", 5),
             ("of 12345678901234567890123456 x", 0),
         ] {
-            let mut states: Vec<GroupState> =
-                groups(&watch).iter().map(|group| group.state()).collect();
+            // As after the first few asks, which are not narrowed down.
+            let state = |group: &&Group| GroupState { asked: FREE_ASKS, ..group.state() };
+            let mut states: Vec<GroupState> = groups(&watch).iter().map(state).collect();
             let anchor = text.find(|c: char| c.is_ascii_digit()).unwrap();
             let left = left(&watch, &mut states, &rules, text.as_bytes(), anchor);
             let patterns: Vec<&str> =

@@ -31,6 +31,7 @@ use sluicegate::scan::sweep::Kernel;
 use sluicegate::{RuleSet, Scanner};
 
 use crate::fuzz_flow::resolved;
+pub use crate::fuzz_gate::{gate_import, gate_lists};
 pub use crate::fuzz_request::request;
 use crate::support::{rules, segmented};
 
@@ -41,6 +42,8 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("destination", destination),
     ("flow", flow),
+    ("gate_import", gate_import),
+    ("gate_lists", gate_lists),
     ("journal", journal),
     ("names", names),
     ("proof", proof),

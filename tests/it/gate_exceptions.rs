@@ -138,6 +138,48 @@ fn what_was_written_for_gitleaks_counts_for_secrets() {
     assert!(repository.places(&[]).contains(&("src/key.txt".to_owned(), 3)), "another line");
 }
 
+/// The form that gitleaks writes for a history: it is about a line as that commit brought it.
+#[test]
+fn a_fingerprint_with_a_commit_is_for_that_commit_alone() {
+    let repository = repository("");
+    let base = repository.git(&["rev-parse", "HEAD"]);
+    let first = repository.committed("key.txt", format!("{TOKEN}\n"));
+    repository.committed("key.txt", "nothing\n");
+    let third = repository.committed("key.txt", format!("{TOKEN}\n"));
+    let of_commit = |commit: &str, line: u64| format!("{commit}:key.txt:github-pat:{line}\n");
+    let range = format!("{base}..HEAD");
+    let ways: [&[&str]; 2] = [&["--range", &range], &["--all-history"]];
+    let commits = |way: &[&str]| {
+        let found = repository.found(way).into_iter().filter(|it| it.path == "key.txt");
+        let mut commits: Vec<String> = found.filter_map(|it| it.commit).collect();
+        commits.sort();
+        commits
+    };
+    let sorted = |commits: &[&String]| {
+        let mut commits: Vec<String> = commits.iter().map(|it| (*it).clone()).collect();
+        commits.sort();
+        commits
+    };
+    for (list, left) in [
+        (of_commit(&first, 2), sorted(&[&first, &third])),
+        (of_commit(&first, 1), sorted(&[&third])),
+        (of_commit(&first.to_uppercase(), 1), sorted(&[&third])),
+        (of_commit(&third, 1), sorted(&[&first])),
+        (of_commit(&first[..12], 1), sorted(&[&first, &third])),
+        (of_commit(&first, 1) + &of_commit(&third, 1), Vec::new()),
+        ("key.txt:github-pat:1\n".to_owned(), Vec::new()),
+    ] {
+        repository.committed(".gitleaksignore", &list);
+        for way in ways {
+            assert_eq!(commits(way), left, "{way:?}: {list}");
+        }
+        // What is staged or tracked was brought by no commit.
+        let of_none = usize::from(!list.starts_with("key.txt"));
+        assert_eq!(repository.found(&["--tracked"]).len(), of_none, "{list}");
+    }
+    assert_eq!(kinds(&repository, ways[0]), ["gitleaksignore"; 2]);
+}
+
 #[test]
 fn what_was_written_for_detect_secrets_counts_for_secrets() {
     let repository = repository("");

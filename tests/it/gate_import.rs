@@ -14,9 +14,10 @@ use sluicegate::gate::import::{Imported, Turn, import};
 use sluicegate::rules::Source;
 use sluicegate::{RuleSet, Scanner};
 
+use crate::repository::Repository;
 use crate::support::{chunked, segmented};
 
-const CASES: [&str; 6] = ["tokens", "allow", "groups", "syntax", "extend", "left"];
+const CASES: [&str; 7] = ["characters", "tokens", "allow", "groups", "syntax", "extend", "left"];
 
 fn corpus(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/import").join(name)
@@ -147,6 +148,68 @@ fn what_is_not_carried_over_is_noted_rule_by_rule() {
     for quoted in ["testdata", "0123456789abcdef", "brk_", "hexkey", r"\.env"] {
         assert!(!notes.contains(quoted), "{quoted}");
     }
+}
+
+/// What a pack does not have of paths is offered as exceptions that can be pasted.
+#[test]
+fn paths_of_allowlists_are_offered_as_exceptions() {
+    let [testdata] = &imported("left").offers[..] else { panic!("one list has paths alone") };
+    assert_eq!(
+        (&testdata.rules[..], &testdata.globs[..]),
+        (&[][..], &["**/*testdata/**".to_owned()][..])
+    );
+
+    let repository = Repository::new();
+    let (file, pack) = (repository.aside("paths.toml"), repository.aside("rules"));
+    let text = r#"
+[[allowlists]]
+description = "Samples, ''of nobody''"
+paths = ['testdata/', '(ab)*c']
+[[allowlists]]
+targetRules = ["Number One"]
+paths = ['\.md$']
+[[rules]]
+id = "Number One"
+regex = 'one_([a-z0-9]{8})'
+[[rules.allowlists]]
+paths = ['^docs/']
+[[rules]]
+id = "two"
+regex = 'two_([a-z0-9]{8})'
+"#;
+    fs::write(&file, text).unwrap();
+    fs::create_dir(&pack).unwrap();
+    let written = pack.join("paths.toml");
+    let made = ["gate", "import", file.to_str().unwrap(), "-o", written.to_str().unwrap()];
+    let (code, _, error) = sluice(&made);
+    assert_eq!(code, 0, "{error}");
+    assert!(error.contains("without 1 paths that are no globs"), "{error}");
+    let (_, pasted) = error.split_once("docs/GATE.md, Exceptions).\n").expect(&error);
+    let (pasted, _) = pasted.split_once("sluice: ").expect(&error);
+
+    repository
+        .committed("sluice.toml", format!("version = 1\n[policy]\nexceptable = ['sec']\n{pasted}"));
+    for path in
+        ["a.txt", "testdata/a.txt", "testdata.txt", "docs/a.txt", "src/docs/a.txt", "src/a.md"]
+    {
+        repository.stage(path, "one_k3j9x0qa two_k3j9x0qb\n");
+    }
+    let mut found: Vec<(String, String)> = repository
+        .found(&["--rules", pack.to_str().unwrap()])
+        .into_iter()
+        .map(|it| (it.path, it.rule.replace("sec.gitleaks.", "")))
+        .collect();
+    found.sort();
+    let both = |path: &'static str| [(path, "number-one"), (path, "two")];
+    let wanted = [
+        &both("a.txt")[..],
+        &[("docs/a.txt", "two"), ("src/a.md", "two")],
+        &both("src/docs/a.txt"),
+        &both("testdata.txt"),
+    ];
+    let wanted: Vec<(String, String)> =
+        wanted.concat().iter().map(|(path, rule)| (path.to_string(), rule.to_string())).collect();
+    assert_eq!(found, wanted, "{pasted}");
 }
 
 #[test]

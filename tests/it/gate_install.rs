@@ -53,9 +53,9 @@ fn listing(folder: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
 fn a_hook_blocks_a_commit_and_lets_a_clean_one_pass() {
     let repository = Repository::new();
     let said = install(&repository, &[]);
-    assert_eq!(said.matches("installed `").count(), 2, "{said}");
+    assert_eq!(said.matches("installed `").count(), 3, "{said}");
     assert!(said.contains(".sluice-baseline merge=union"), "{said}");
-    assert_eq!(install(&repository, &[]).matches("is installed\n").count(), 2);
+    assert_eq!(install(&repository, &[]).matches("is installed\n").count(), 3);
 
     repository.stage("notes.txt", "nothing\n");
     let clean = git(&repository, &["commit", "-m", "clean"]);
@@ -79,9 +79,9 @@ fn a_hook_blocks_a_commit_and_lets_a_clean_one_pass() {
     assert_eq!(git(&repository, &["commit", "-m", "no", "other.txt"]).code, 1);
 
     let removed = uninstall(&repository);
-    assert_eq!(removed.matches("removed `").count(), 2, "{removed}");
+    assert_eq!(removed.matches("removed `").count(), 3, "{removed}");
     assert_eq!(git(&repository, &["commit", "-m", "yes", "other.txt"]).code, 0);
-    assert_eq!(uninstall(&repository).matches("there is no `").count(), 2);
+    assert_eq!(uninstall(&repository).matches("there is no `").count(), 3);
 }
 
 #[test]
@@ -89,10 +89,11 @@ fn an_older_hook_runs_first_and_comes_back() {
     let repository = Repository::new();
     let hooks = repository.path(".git/hooks");
     script(&hooks.join("pre-commit"), "#!/bin/sh\necho older >&2\n[ ! -e refuse ]\n");
+    script(&hooks.join("pre-merge-commit"), "#!/bin/sh\necho older of merges >&2\n");
     fs::write(hooks.join("pre-push"), "switched off").unwrap();
     let before = listing(&hooks);
     let said = install(&repository, &[]);
-    assert_eq!(said.matches("kept as `").count(), 2, "{said}");
+    assert_eq!(said.matches("kept as `").count(), 3, "{said}");
 
     repository.stage("a.txt", "nothing\n");
     let clean = git(&repository, &["commit", "-m", "clean"]);
@@ -109,6 +110,59 @@ fn an_older_hook_runs_first_and_comes_back() {
 
     uninstall(&repository);
     assert_eq!(listing(&hooks), before);
+}
+
+/// Git asks no pre-commit hook for a merge without a conflict.
+#[test]
+fn a_merge_is_held_back_by_what_it_adds_to_both_sides() {
+    let repository = Repository::new();
+    let hooks = repository.path(".git/hooks");
+    script(&hooks.join("pre-merge-commit"), "#!/bin/sh\necho older of merges >&2\n");
+    let lines: Vec<String> = (0..9).map(|at| format!("line {at}\n")).collect();
+    repository.committed("a.txt", lines.concat());
+    repository.git(&["checkout", "-q", "-b", "side"]);
+    // What stands on the other side already was decided there.
+    repository.committed("side.txt", SSN);
+    repository.git(&["checkout", "-q", "main"]);
+    repository.committed("main.txt", "nothing\n");
+    install(&repository, &[]);
+    let merge = |more: &[&str]| {
+        git(&repository, &[&["merge", "--no-ff", "-m", "merged", "side"], more].concat())
+    };
+    let passed = merge(&[]);
+    assert!(passed.code == 0 && passed.err.contains("older of merges"), "{passed:?}");
+    let said = passed.out + &passed.err;
+    assert!(said.contains("effect: allow"), "the gate was asked: {said}");
+    assert_eq!(repository.git(&["rev-list", "--count", "--min-parents=2", "HEAD"]), "1");
+
+    // Two halves that are nothing by themselves make a value where they are joined.
+    repository.git(&["reset", "-q", "--hard", "HEAD^1"]);
+    repository.git(&["config", "merge.joins.driver", "cat %B >>%A"]);
+    repository.write(".git/info/attributes", "joined.txt merge=joins\n");
+    repository.committed("joined.txt", "");
+    repository.git(&["checkout", "-q", "-B", "side"]);
+    repository.committed("joined.txt", "574-22-8190\n");
+    repository.git(&["checkout", "-q", "main"]);
+    repository.committed("joined.txt", "name,ssn\nAnn,");
+    let blocked = merge(&[]);
+    assert_eq!(blocked.code, 1, "{blocked:?}");
+    let said = blocked.out + &blocked.err;
+    assert!(
+        said.contains("joined.txt:2:5  nat.us-ssn") && said.contains("effect: block"),
+        "{said}"
+    );
+    assert_eq!(repository.git(&["rev-list", "--count", "--min-parents=2", "HEAD"]), "0");
+    // Git leaves it as a merge that is to be committed, where the other hook stands.
+    assert_eq!(git(&repository, &["commit", "-m", "no"]).code, 1);
+    repository.git(&["merge", "--abort"]);
+
+    // By hand the head alone counts, which adds what the other side has.
+    assert_eq!(repository.gated(&["--merge"]).code, 0, "nothing is staged");
+    uninstall(&repository);
+    assert!(
+        fs::read_to_string(hooks.join("pre-merge-commit")).unwrap().contains("older of merges")
+    );
+    assert_eq!(merge(&[]).code, 0);
 }
 
 #[test]

@@ -1,10 +1,17 @@
 //! Named files, payloads, Git LFS, and what else is not a plain file of a commit.
 
 use std::fs;
+use std::sync::atomic::AtomicBool;
 
 use sha2::{Digest, Sha256};
+use sluicegate::Scanner;
+use sluicegate::batch::{Filter, Progress};
+use sluicegate::engine::Options;
+use sluicegate::gate::{self, Exceptions, Plan, Selection, Watch};
+use sluicegate::model::{Day, FileReport};
 
 use crate::repository::{Repository, SSN, findings, found, ran, ran_with};
+use crate::support::rules;
 
 #[test]
 fn named_files_are_what_is_staged_of_them() {
@@ -127,6 +134,30 @@ fn the_content_behind_a_pointer_is_looked_at() {
     assert_ne!(report.code, 0, "{}", report.out);
 }
 
+/// git-lfs counts a relative path from the folder of the repository.
+#[test]
+fn the_content_behind_a_pointer_is_looked_for_where_the_configuration_says() {
+    let repository = Repository::new();
+    let content = format!("{SSN}stored\n");
+    let (text, oid) = pointer(&content);
+    repository.stage("big", text);
+    let elsewhere = repository.aside("elsewhere");
+    let inside = repository.path(".git/media");
+    for (storage, folder) in [(elsewhere.to_str().unwrap(), &elsewhere), ("media", &inside)] {
+        repository.git(&["config", "lfs.storage", storage]);
+        let report = repository.gated(&["--format", "json"]);
+        assert!(report.out.contains(r#""reasons":["opaque"]"#), "{}", report.out);
+        let folder = folder.join(format!("objects/{}/{}", &oid[..2], &oid[2..4]));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(&oid), &content).unwrap();
+        assert_eq!(repository.places(&[]), [("big".to_owned(), 1)], "{storage}");
+    }
+    // What the file of the repository itself says of it is not asked, as git-lfs does not either.
+    repository.git(&["config", "--unset", "lfs.storage"]);
+    repository.stage(".lfsconfig", format!("[lfs]\nstorage = {}\n", elsewhere.display()));
+    assert_eq!(repository.places(&[]), []);
+}
+
 #[test]
 fn a_pointer_without_its_content_is_opaque() {
     let repository = Repository::new();
@@ -178,4 +209,67 @@ fn references_that_are_no_files_are_refused() {
         assert_eq!(refused.code, 2);
         assert!(refused.err.contains("extensions.refStorage"), "{}", refused.err);
     }
+}
+
+#[test]
+fn an_index_with_an_entry_of_an_unknown_kind_is_refused() {
+    let repository = Repository::new();
+    repository.stage("a", SSN);
+    let path = repository.path(".git/index");
+    let index = fs::read(&path).unwrap();
+    // Behind the head of 12 bytes and 24 of times, device and inode stands the mode of the first entry.
+    assert_eq!(index[36..40], 0o100_644_u32.to_be_bytes());
+    for mode in [0o010_644_u32, 0o100_600, 0] {
+        let mut other = index[..index.len() - 20].to_vec();
+        other[36..40].copy_from_slice(&mode.to_be_bytes());
+        let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
+        hasher.update(&other);
+        other.extend(hasher.try_finalize().unwrap().as_slice());
+        fs::write(&path, other).unwrap();
+        for arguments in [[].as_slice(), &["--tracked"], &["--files", "a"]] {
+            let refused = repository.gated(arguments);
+            assert_eq!(refused.code, 4, "{mode:o}: {refused:?}");
+            assert!(refused.err.contains("an entry of an unknown kind"), "{refused:?}");
+        }
+    }
+    fs::write(&path, index).unwrap();
+    assert_eq!(repository.places(&[]), [("a".to_owned(), 1)]);
+}
+
+/// Of very many findings some are kept; the label counts all of them.
+#[test]
+fn findings_past_the_limit_are_counted() {
+    let repository = Repository::new();
+    for at in 0..3 {
+        repository.stage(format!("{at}"), SSN.repeat(2));
+    }
+    let opened = gate::Repository::open(repository.root()).unwrap();
+    let scanner = Scanner::new(rules(), Options::default());
+    let looked = |max_findings| {
+        let plan = Plan {
+            selection: Selection::Staged,
+            whole_files: false,
+            filter: Filter::default(),
+            force_exclude: false,
+            max_blob_bytes: 1 << 20,
+            max_findings,
+            exceptions: Exceptions::none(Day::of_seconds(0)),
+        };
+        let (progress, stop) = (Progress::default(), AtomicBool::new(false));
+        let watch = Watch { progress: &progress, stop: &stop };
+        let mut reported = 0;
+        let mut report = |file: FileReport| {
+            reported += file.findings.len();
+            Ok(())
+        };
+        let gated = gate::run(&opened, &plan, &scanner, watch, &mut report).unwrap();
+        assert_eq!(reported, 6, "each report has all of its own");
+        assert_eq!(gated.label.categories.values().map(|it| it.count).sum::<u64>(), 6);
+        (gated.findings.len(), gated.truncated)
+    };
+    assert_eq!(looked(gate::KEPT), (6, 0));
+    assert_eq!(looked(6), (6, 0));
+    assert_eq!(looked(5), (5, 1));
+    assert_eq!(looked(2), (2, 4));
+    assert_eq!(looked(0), (0, 6));
 }

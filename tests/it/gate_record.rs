@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use serde_json::Value;
+use sluicegate::record::State;
 use ssh_key::LineEnding;
 
 use crate::approve::key;
@@ -159,4 +161,20 @@ fn the_policy_digest_names_the_lists_of_exceptions() {
     repository.committed(".gitleaksignore", "a.txt:some-rule:1\n");
     repository.stage("a.txt", SSN);
     assert_ne!(digest(), before);
+}
+
+#[test]
+fn a_ledger_that_another_keeps_allows_nothing_and_says_what_to_do() {
+    let repository = office();
+    repository.stage("a.txt", "nothing\n");
+    let state = State::open(&repository.aside("state")).unwrap();
+    let kept = state.lock(Duration::ZERO).unwrap();
+    let mut command = repository.gate();
+    let refused = ran(command.arg("--state-dir").arg(repository.aside("state")));
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert!(refused.err.contains("another process holds the ledger"), "{refused:?}");
+    assert!(refused.err.contains("give the gate one of its own"), "{refused:?}");
+    assert!(!refused.out.contains("effect: allow"), "{refused:?}");
+    drop(kept);
+    assert_eq!(gate(&repository, &[]).0, 0);
 }

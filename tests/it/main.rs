@@ -26,6 +26,7 @@ mod exact;
 mod flowing;
 mod fuzz_bodies;
 mod fuzz_flow;
+mod fuzz_gate;
 mod fuzz_regressions;
 mod fuzz_request;
 mod gate_baseline;

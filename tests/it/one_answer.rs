@@ -21,6 +21,7 @@ use sluicegate::{RuleSet, Scanner};
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::daemon::Daemon;
+use crate::repository::{Repository, ran, ran_with};
 
 const REGISTER: &str = r#"
 version = 1
@@ -295,6 +296,36 @@ fn command(folder: &std::path::Path, payload: &[u8], flow: &str) -> Value {
     serde_json::from_slice(&answer.stdout).expect("a decision")
 }
 
+/// What the gate and `scan` say of a payload in a file that is new, in each way in which they take one.
+fn in_files(config: &std::path::Path, payload: &[u8], destination: &str) -> Vec<(String, Said)> {
+    let repository = Repository::new();
+    repository.stage("payload", payload);
+    let flow = ["--workflow", "chat", "--purpose", "support", "--destination"];
+    let ways = ["gate --stdin", "gate", "gate --tracked", "gate --files payload", "scan payload"];
+    let said = ways.map(|way| {
+        let mut command = repository.command(env!("CARGO_BIN_EXE_sluice"));
+        command.args(way.split(' ')).args(["--format", "json", "--config"]).arg(config);
+        command.args(flow).arg(format!("https://{destination}.example.com/"));
+        if way.starts_with("scan") {
+            command.args(["--fail-on", "block"]);
+        }
+        let ran = if way.ends_with("stdin") {
+            ran_with(&mut command, payload)
+        } else {
+            ran(&mut command)
+        };
+        let report: Value = serde_json::from_str(&ran.out).expect(&ran.err);
+        let file = &report["files"][0];
+        let mut findings = without(&file["findings"]);
+        for finding in findings.as_array_mut().into_iter().flatten() {
+            finding.as_object_mut().unwrap().remove("path");
+        }
+        let effect = report["summary"]["effect"].as_str().unwrap_or_default().to_owned();
+        (way.to_owned(), Said { effect, label: file["label"].clone(), findings })
+    });
+    said.into()
+}
+
 /// Holds a stream's answer against that of the library; `early` bytes may go out before the end.
 fn hold(
     (wanted, whole): &(Said, Option<Vec<u8>>),
@@ -328,7 +359,7 @@ fn every_way_in_gives_one_answer() {
     let cases =
         (payload, sizes, 0usize..3, prop::option::of(prop::sample::select(vec!["text", "csv"])));
     let mut runner = TestRunner::new(Config { cases: 20, ..Config::default() });
-    let commands = std::cell::Cell::new(0);
+    let (commands, files) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
     runner
         .run(&cases, |(pieces, sizes, place, format)| {
             let payload: String = pieces.iter().map(|at| PIECES[*at]).collect();
@@ -373,6 +404,20 @@ fn every_way_in_gives_one_answer() {
                 commands.set(commands.get() + 1);
                 let decision = command(daemon.folder.path(), payload, &flow);
                 prop_assert_eq!(&Said::of(&decision), &wanted.0);
+            }
+            if files.get() < 4 && !payload.is_empty() {
+                files.set(files.get() + 1);
+                // Files declare no format, and what a file holds cannot be redacted on its way.
+                let (wanted, _) = library.decides(payload, &self::flow(destination, None));
+                let effect = match wanted.effect.as_str() {
+                    "redact" => "escalate",
+                    effect => effect,
+                };
+                let wanted = Said { effect: effect.to_owned(), ..wanted };
+                let config = daemon.folder.path().join("sluice.toml");
+                for (way, said) in in_files(&config, payload, destination) {
+                    prop_assert_eq!(&said, &wanted, "{}", way);
+                }
             }
             Ok(())
         })

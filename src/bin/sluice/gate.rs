@@ -16,7 +16,7 @@ use sluicegate::gate::{self, GateError, Gated, Plan, Selection, Watch};
 use sluicegate::model::{Attested, Cause, Channel, Claimed, FileReport, FlowHeader, Outcome};
 use sluicegate::policy::{Carrier, Flow, check_header};
 use sluicegate::record::pending::{Pending, PendingError};
-use sluicegate::record::{Macs, Moment, State};
+use sluicegate::record::{Macs, Moment, State, StateError};
 use sluicegate::respond::{self, NoTokens, Tokens};
 use sluicegate::scan::sweep::Kernel;
 use sluicegate::serve::{clock, peer};
@@ -217,6 +217,7 @@ impl Run<'_> {
             filter: asked.filter.clone(),
             force_exclude: arguments.selected.force_exclude(),
             max_blob_bytes: arguments.max_blob_size,
+            max_findings: gate::KEPT,
             exceptions: self.governed.exceptions.clone(),
         }
     }
@@ -317,7 +318,7 @@ impl Run<'_> {
     }
 
     fn settle(&self, arriving: &Arriving<'_>, state: &State) -> anyhow::Result<Settled> {
-        let ledger = ledger::open(state)?;
+        let ledger = ledger::open(state).map_err(held)?;
         let pending = Pending::open(state.path()).map_err(|error| match error {
             PendingError::Unsafe(_) => UsageError(error.to_string()).into(),
             error => anyhow::Error::new(error),
@@ -344,6 +345,17 @@ impl Run<'_> {
         told::paths(state, &settled, &self.loaded.config.policy, &self.rules.taxonomy);
         Ok(settled)
     }
+}
+
+/// An error of a ledger that somebody keeps, with what to do next.
+fn held(error: anyhow::Error) -> anyhow::Error {
+    if !matches!(error.downcast_ref(), Some(StateError::Locked(_))) {
+        return error;
+    }
+    error.context(
+        "the decision is not recorded, so nothing is allowed: run it again, or, where a daemon keeps that ledger, \
+         give the gate one of its own (`sluice ledger init --state-dir DIR`, then `--state-dir DIR`)",
+    )
 }
 
 fn presentation(arguments: &Arguments) -> respond::Options {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock};
 
 use sluicegate::engine::{Options, ScannedNames};
 use sluicegate::respond::{NameCleaner, clean_path, escape};
@@ -13,16 +13,12 @@ static RULES: LazyLock<Option<Arc<RuleSet>>> =
     LazyLock::new(|| RuleSet::builtin().ok().map(Arc::new));
 
 /// A scanner of the built-in rules: what is planned for messages serves the command too.
-static SCANNER: OnceLock<Option<Scanner>> = OnceLock::new();
+static SCANNER: LazyLock<Option<Scanner>> =
+    LazyLock::new(|| Some(Scanner::new(built_in_rules()?, Options::default())));
 
 /// What messages are cleaned with: they may come before any rules are loaded.
 static BUILT_IN: LazyLock<Option<ScannedNames>> =
-    LazyLock::new(|| scanner().map(ScannedNames::new));
-
-fn scanner() -> Option<&'static Scanner> {
-    let made = SCANNER.get_or_init(|| Some(Scanner::new(built_in_rules()?, Options::default())));
-    made.as_ref()
-}
+    LazyLock::new(|| SCANNER.as_ref().map(ScannedNames::new));
 
 /// The built-in rules.
 pub fn built_in_rules() -> Option<Arc<RuleSet>> {
@@ -35,7 +31,7 @@ pub fn sharing(rules: &Arc<RuleSet>, options: &Options) -> Option<Scanner> {
     if !is_built_in || options.kernel != Options::default().kernel {
         return None;
     }
-    Some(scanner()?.with(options.clone()))
+    Some(SCANNER.as_ref()?.with(options.clone()))
 }
 
 /// A path as messages name it: regulated data masked, the rest escaped.

@@ -1,5 +1,6 @@
 //! The baseline: findings that were there when it was written, one a line.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -63,7 +64,7 @@ fn lines(wrong: &[(usize, &'static str)], all: usize) -> String {
 
 impl Baseline {
     /// Reads one. Lines may stand in any order and more than once: of several about the same finding
-    /// the one that holds longest counts.
+    /// the one that holds longest counts, of those the one that is written first.
     ///
     /// # Errors
     ///
@@ -90,8 +91,10 @@ impl Baseline {
 
     /// Adds a finding.
     pub fn add(&mut self, identity: [u8; 16], known: Known) {
+        // By all of it, so that no order of lines, as a merge leaves them, gives another file.
+        let rank = |it: &Known| (Reverse(it.expires), it.rule.clone(), plain(&it.reason));
         match self.known.get(&identity) {
-            Some(other) if other.expires >= known.expires => {}
+            Some(other) if rank(other) <= rank(&known) => {}
             _ => drop(self.known.insert(identity, known)),
         }
     }
@@ -129,13 +132,17 @@ impl Baseline {
     pub fn write(&self) -> String {
         let mut text = HEAD.to_owned();
         for (identity, Known { rule, expires, reason }) in &self.known {
-            let reason: String =
-                reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            let _ =
-                writeln!(text, "{} {rule} {expires} {}", HEXLOWER.encode(identity), reason.trim());
+            let (identity, reason) = (HEXLOWER.encode(identity), plain(reason));
+            let _ = writeln!(text, "{identity} {rule} {expires} {reason}");
         }
         text
     }
+}
+
+/// A reason as it is written.
+fn plain(reason: &str) -> String {
+    let text: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    text.trim().to_owned()
 }
 
 /// A line; none for a comment or an empty one.
@@ -157,12 +164,12 @@ fn entry(line: &[u8]) -> Result<Option<([u8; 16], Known)>, &'static str> {
     let identity = HEXLOWER.decode(identity.as_bytes()).ok();
     let identity = identity.and_then(|it| <[u8; 16]>::try_from(it).ok());
     let identity = identity.ok_or("no identity of 32 hex digits in lower case")?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if rule.is_empty() || rule.len() > MAX_RULE || !rule.bytes().all(plain) {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if rule.is_empty() || rule.len() > MAX_RULE || !rule.bytes().all(fits) {
         return Err("no id of a rule behind the identity");
     }
     let expires = Day::parse(expires).ok_or("no day as in `2027-02-26` behind the rule")?;
-    if rest.is_empty() {
+    if plain(rest).is_empty() {
         return Err("no reason at its end");
     }
     Ok(Some((identity, Known { rule: rule.to_owned(), expires, reason: rest.to_owned() })))
@@ -214,6 +221,21 @@ mod tests {
         assert_eq!(Baseline::read(many.as_bytes()), Err(BaselineError::TooMany));
         let long = format!("{ONE}{}", "y".repeat(REASON_BYTES));
         assert!(Baseline::read(long.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn of_equal_days_the_first_reason_counts_in_any_order() {
+        let other = ONE.replace("was", "still");
+        for text in [format!("{ONE}\n{other}"), format!("{other}\n{ONE}")] {
+            let read = Baseline::read(text.as_bytes()).expect("it is read");
+            assert!(read.write().contains("still there"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reason_that_would_be_written_empty_is_none() {
+        let line = ONE.replace("was there", "\u{1}\u{85}\u{7f}");
+        assert!(Baseline::read(line.as_bytes()).is_err());
     }
 
     proptest! {

@@ -14,7 +14,7 @@ const AROUND: usize = 1_024;
 
 /// Fingerprints of gitleaks: `file:rule:line`, or `commit:file:rule:line`.
 #[derive(Clone, Debug, Default)]
-pub(super) struct GitleaksIgnore {
+pub struct GitleaksIgnore {
     /// By file and line: the commit, where one is named, and the position in the list.
     entries: HashMap<(String, u64), Vec<Ignored>>,
     count: usize,
@@ -72,6 +72,11 @@ impl GitleaksIgnore {
     pub fn len(&self) -> usize {
         self.count
     }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
 }
 
 /// Commit, path and line of a fingerprint. The rule is not looked at: rules have other ids here.
@@ -97,7 +102,7 @@ fn from_root(path: &str) -> String {
 
 /// The baseline of detect-secrets: SHA-1 of secrets, by file.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SecretsBaseline {
+pub struct SecretsBaseline {
     entries: HashMap<String, HashMap<[u8; 20], usize>>,
     count: usize,
 }
@@ -159,6 +164,11 @@ impl SecretsBaseline {
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.count
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
     }
 }
 
@@ -257,7 +267,7 @@ mod tests {
         fn any_list_is_read(text in "[:a-f0-9/.\\\\\n# ]{0,200}", bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             for bytes in [text.as_bytes(), &bytes] {
                 let list = GitleaksIgnore::read(bytes);
-                prop_assert!(list.find("a", 1, Some("b")).is_none() || list.len() > 0);
+                prop_assert!(list.find("a", 1, Some("b")).is_none() || !list.is_empty());
                 let _ = SecretsBaseline::read(bytes);
             }
         }

@@ -27,9 +27,14 @@ const STARTS: [&str; 6] = ["#", "//", "/*", "'", "--", "<!--"];
 
 /// What stands in a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub enum MarkerKind {
     /// `sluice:allow RULE reason`; the reason is empty where there is none.
-    Own { rule: String, reason: String },
+    Own {
+        /// Id of the rule, as far as 128 characters.
+        rule: String,
+        /// Why.
+        reason: String,
+    },
     /// `gitleaks:allow`.
     Gitleaks,
     /// `pragma: allowlist secret`.
@@ -38,16 +43,19 @@ pub(super) enum What {
 
 /// An exception and the line that it is about, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Marker {
+pub struct Marker {
+    /// The line.
     pub line: u64,
-    pub what: What,
+    /// What excepts it.
+    pub kind: MarkerKind,
     /// Where its text stands in what was read.
     range: Range<u64>,
 }
 
 /// All of a file, in the order of their lines.
-#[derive(Default)]
-pub(super) struct Markers {
+#[derive(Debug, Default)]
+pub struct Markers {
+    /// Those that were read, at most 1,000.
     pub all: Vec<Marker>,
     /// How many more there are.
     pub unread: u64,
@@ -82,16 +90,17 @@ impl Markers {
             let rest = text.get(behind..next.min(behind + REASON_BYTES)).unwrap_or_default();
             let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let rest = rest.get(..end).unwrap_or_default();
-            let what = match *word {
-                OWN => own(rest).map(|(rule, reason)| (0, What::Own { rule, reason })),
-                GITLEAKS => Some((0, What::Gitleaks)),
+            let kind = match *word {
+                OWN => own(rest).map(|(rule, reason)| (0, MarkerKind::Own { rule, reason })),
+                GITLEAKS => Some((0, MarkerKind::Gitleaks)),
                 _ => {
                     let before = text.get(start.max(at.saturating_sub(64))..*at);
-                    pragma(before.unwrap_or_default(), rest).map(|further| (further, What::Pragma))
+                    pragma(before.unwrap_or_default(), rest)
+                        .map(|further| (further, MarkerKind::Pragma))
                 }
             };
             let range = behind as u64..(behind + end) as u64;
-            let marker = what.map(|(further, what)| Marker { line: line + further, what, range });
+            let marker = kind.map(|(further, kind)| Marker { line: line + further, kind, range });
             markers.all.extend(marker);
         }
         markers.all.sort_by_key(|marker| marker.line);
@@ -177,13 +186,13 @@ mod tests {
 
     use super::*;
 
-    fn of(text: &str) -> Vec<(u64, What)> {
+    fn of(text: &str) -> Vec<(u64, MarkerKind)> {
         let markers = Markers::read(text.as_bytes(), Encoding::Bytes);
-        markers.all.into_iter().map(|it| (it.line, it.what)).collect()
+        markers.all.into_iter().map(|it| (it.line, it.kind)).collect()
     }
 
-    fn own(rule: &str, reason: &str) -> What {
-        What::Own { rule: rule.into(), reason: reason.into() }
+    fn own(rule: &str, reason: &str) -> MarkerKind {
+        MarkerKind::Own { rule: rule.into(), reason: reason.into() }
     }
 
     #[test]
@@ -206,16 +215,16 @@ mod tests {
 
     #[test]
     fn those_of_other_programs_are_read_as_they_read_them() {
-        assert_eq!(of("k = 1 # gitleaks:allow"), [(1, What::Gitleaks)]);
+        assert_eq!(of("k = 1 # gitleaks:allow"), [(1, MarkerKind::Gitleaks)]);
         for line in [
             "k = 1  # pragma: allowlist secret",
             "k = 1  // pragma:allowlist-secret",
             "k /* pragma: whitelist secret */",
             "<k> <!-- pragma: allowlist secret -->",
         ] {
-            assert_eq!(of(line), [(1, What::Pragma)], "{line}");
+            assert_eq!(of(line), [(1, MarkerKind::Pragma)], "{line}");
         }
-        assert_eq!(of("# pragma: allowlist nextline secret\nk = 1"), [(2, What::Pragma)]);
+        assert_eq!(of("# pragma: allowlist nextline secret\nk = 1"), [(2, MarkerKind::Pragma)]);
         for line in ["pragma: allowlist secret", "# pragma: no cover", "# pragma: allowlist secre"]
         {
             assert_eq!(of(line), [], "{line}");

@@ -13,9 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 pub use baseline::{Baseline, BaselineError, Known};
-
-use foreign::{GitleaksIgnore, SecretsBaseline};
-use inline::{Marker, Markers, What};
+pub use foreign::{GitleaksIgnore, SecretsBaseline};
+pub use inline::{Marker, MarkerKind, Markers};
 
 use super::GateError;
 use super::repository::Repository;
@@ -332,7 +331,9 @@ impl Exceptions {
             said.place(format!("{path}: {more} more inline exceptions are not read"));
         }
         for (marker, used) in markers.all.iter().zip(used) {
-            let Marker { line, what: What::Own { rule, reason }, .. } = marker else { continue };
+            let Marker { line, kind: MarkerKind::Own { rule, reason }, .. } = marker else {
+                continue;
+            };
             let is_known = knows(rules, rule);
             let problem = if rule.is_empty() || !is_known {
                 let rule: String = names.clean(rule).chars().take(60).collect();
@@ -425,23 +426,23 @@ fn inline<'m>(
     let begin = markers.all.partition_point(|marker| marker.line < finding.line);
     let here = markers.all.iter().enumerate().skip(begin);
     for (at, marker) in here.take_while(|(_, marker)| marker.line <= last) {
-        let (kind, reason) = match &marker.what {
-            What::Own { rule, reason } if *rule == rules.rule_id(finding.rule) => (
+        let (kind, reason) = match &marker.kind {
+            MarkerKind::Own { rule, reason } if *rule == rules.rule_id(finding.rule) => (
                 ExceptionKind::Inline,
                 match hidden.get(at) {
                     Some(false) => reason.as_str(),
                     _ => HIDDEN,
                 },
             ),
-            What::Own { .. } => continue,
+            MarkerKind::Own { .. } => continue,
             _ if !is_secret(rules, finding) => continue,
-            What::Gitleaks => (ExceptionKind::GitleaksAllow, ""),
-            What::Pragma => (ExceptionKind::AllowlistSecret, ""),
+            MarkerKind::Gitleaks => (ExceptionKind::GitleaksAllow, ""),
+            MarkerKind::Pragma => (ExceptionKind::AllowlistSecret, ""),
         };
         if let Some(used) = used.get_mut(at) {
             *used = true;
         }
-        let counts = !matches!(&marker.what, What::Own { reason, .. } if reason.is_empty());
+        let counts = !matches!(&marker.kind, MarkerKind::Own { reason, .. } if reason.is_empty());
         if counts {
             claims.push(Claim { kind, at: None, expires: None, reason });
         }

@@ -65,7 +65,8 @@ pub fn allowed(list: &Allowlist, owner: Option<&str>, notes: &mut Vec<Note>) -> 
                     );
                     note(Turn::Narrower, what);
                 }
-                patterns.push(write(&read.root, Style { names: &[], lead: None }));
+                patterns
+                    .push(write(&read.root, Style { names: &[], lead: None, characters: false }));
             }
             Err(why @ Unread::Malformed(_)) => {
                 note(Turn::Wider, format!("regex {number} of an allowlist: {why}"))

@@ -13,16 +13,18 @@ mod category;
 mod examples;
 mod expression;
 mod extend;
+mod paths;
 mod pattern;
 mod read;
 mod rule;
 mod sample;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::path::Path;
 
 pub use extend::ReadFile;
+pub use paths::Offer;
 
 use crate::respond::escape;
 use crate::rules::RuleSet;
@@ -152,6 +154,8 @@ pub struct Imported {
     pub rules: usize,
     /// What is not the same, by file and line.
     pub notes: Vec<Note>,
+    /// Exceptions of the gate that do what paths of allowlists did, which no pack has.
+    pub offers: Vec<Offer>,
 }
 
 /// Imports the configuration at `path`; what it builds on lies below `root`. `builtin` are the packs that
@@ -166,24 +170,70 @@ pub fn import(
     read_file: &mut ReadFile<'_>,
 ) -> Result<Imported, ImportError> {
     let mut notes = Vec::new();
-    let (title, drafts, rules) = drafts(path, root, read_file, &mut notes)?;
+    let Drafted { title, drafts, rules, mut offers } = drafts(path, root, read_file, &mut notes)?;
     let drafts = examples::given(drafts, &RuleSet::builtin_sources(), &mut notes)?;
+    let carried = |id: &String| drafts.iter().any(|draft| draft.id == *id);
+    offers.retain_mut(|offer| {
+        let of_some = !offer.rules.is_empty();
+        offer.rules.retain(carried);
+        !(of_some && offer.rules.is_empty())
+    });
     notes.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     notes.dedup();
     let pack = pack(path, title.as_deref(), &drafts, rules, &notes);
     if pack.len() > MAX_PACK {
         return Err(ImportError::PackTooLarge(pack.len()));
     }
-    Ok(Imported { pack, carried: drafts.len(), rules, notes })
+    Ok(Imported { pack, carried: drafts.len(), rules, notes, offers })
 }
 
-/// The rules as far as they can be carried over, without examples; and how many there were.
+/// What of a configuration can be carried over, before examples are made and a pack of it.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    /// Each rule that can be, in the order of the configuration: its id here and its pattern.
+    pub carried: Vec<(String, String)>,
+    /// Rules of the configuration, those that it builds on included.
+    pub rules: usize,
+    /// What is not the same, in the order in which it was met.
+    pub notes: Vec<Note>,
+    /// Exceptions of the gate that do what paths of allowlists did, also for rules that are not carried
+    /// over.
+    pub offers: Vec<Offer>,
+}
+
+/// Looks at the configuration at `path` as [`import`] does, and makes no pack: the built-in rules are not
+/// loaded for it.
+///
+/// # Errors
+///
+/// What is wrong with the files.
+pub fn outline(
+    path: &Path,
+    root: &Path,
+    read_file: &mut ReadFile<'_>,
+) -> Result<Outline, ImportError> {
+    let mut notes = Vec::new();
+    let Drafted { drafts, rules, offers, .. } = drafts(path, root, read_file, &mut notes)?;
+    let carried = drafts.into_iter().map(|draft| (draft.id, draft.pattern)).collect();
+    Ok(Outline { carried, rules, notes, offers })
+}
+
+/// What became of a configuration before examples are made.
+struct Drafted {
+    title: Option<String>,
+    drafts: Vec<Draft>,
+    /// How many rules there were.
+    rules: usize,
+    offers: Vec<Offer>,
+}
+
+/// The rules as far as they can be carried over, without examples.
 fn drafts(
     path: &Path,
     root: &Path,
     read_file: &mut ReadFile<'_>,
     notes: &mut Vec<Note>,
-) -> Result<(Option<String>, Vec<Draft>, usize), ImportError> {
+) -> Result<Drafted, ImportError> {
     let config = extend::resolve(path, root, read_file, notes)?;
     let file = path.display().to_string();
     let line = config.extend.line;
@@ -207,7 +257,9 @@ fn drafts(
         notes.push(Note::new(&file, line, None, Turn::Wider, what.to_owned()));
     }
     let mut ids = HashSet::new();
-    let mut drafts = Vec::new();
+    let (mut drafts, mut offers) = (Vec::new(), Vec::new());
+    // Ids here, by that of gitleaks.
+    let mut names: HashMap<&str, String> = HashMap::new();
     for (position, raw) in config.rules.iter().enumerate() {
         let mut leave = |turn: Turn, what: &str| {
             notes.push(Note::new(&raw.file, raw.line, Some(&raw.id), turn, what.to_owned()));
@@ -224,9 +276,20 @@ fn drafts(
             continue;
         }
         let id = free_id(&raw.id, &mut ids);
+        names.insert(&raw.id, id.clone());
+        offers.extend(raw.allowlists.iter().filter_map(|it| Offer::of(it, vec![id.clone()])));
         drafts.extend(rule::draft(raw, id, &globals, config.extend.use_default, notes));
     }
-    Ok((config.title, drafts, config.rules.len()))
+    for list in &config.allowlists {
+        let rules: Vec<String> =
+            list.rules.iter().filter_map(|rule| names.get(&**rule).cloned()).collect();
+        // One for rules that are not here is for none.
+        if list.rules.is_empty() || !rules.is_empty() {
+            offers.extend(Offer::of(list, rules));
+        }
+    }
+    offers.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    Ok(Drafted { title: config.title, drafts, rules: config.rules.len(), offers })
 }
 
 /// The id of a rule here: lower case, and a number behind it where two would be the same.
@@ -304,8 +367,8 @@ mod tests {
             Some("sub/b.toml") => Ok("[extend]\npath = \"../a.toml\"".to_owned()),
             _ => Err("not there".to_owned()),
         };
-        let (_, drafts, _) = drafts(Path::new("a.toml"), Path::new(""), &mut read, &mut notes)?;
-        Ok((drafts.into_iter().map(|draft| draft.id).collect(), notes))
+        let made = drafts(Path::new("a.toml"), Path::new(""), &mut read, &mut notes)?;
+        Ok((made.drafts.into_iter().map(|draft| draft.id).collect(), notes))
     }
 
     fn wrong(text: &str) -> String {
@@ -417,9 +480,10 @@ mod tests {
         #[test]
         fn every_expression_that_is_read_is_written_as_a_pattern(
             text in r"([abAK019_ é]|[.*+?^$|()\[\]{},-]|\\[dwsDWSbBAznt.Q<E]|\(\?[ims]\)|\[\^?[a-c\]&~é-]{1,4}\]){0,12}",
+            is_long: bool,
         ) {
             if let Ok(read) = expression::Expression::read(&text) {
-                let style = pattern::Style { names: &[], lead: Some(9) };
+                let style = pattern::Style { names: &[], lead: Some(9), characters: is_long };
                 let written = pattern::write(&read.root, style);
                 let mut builder = regex_syntax::ParserBuilder::new();
                 builder.utf8(false).unicode(false);

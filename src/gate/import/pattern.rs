@@ -1,6 +1,8 @@
 //! The tree of an expression comes in; a pattern of ours comes out.
 //!
-//! Patterns match bytes: a character beyond ASCII is spelled as its bytes, and `.` is one byte of it.
+//! Patterns match bytes: a character beyond ASCII is spelled as its bytes. `.` and sets of nearly
+//! everything are one byte of it, or where that is asked for all of its bytes, which makes the pattern up to
+//! four times as long.
 
 use std::fmt::Write;
 
@@ -18,7 +20,13 @@ pub struct Style<'a> {
     pub names: &'a [(u32, &'static str)],
     /// What a repeat without bound before the first word is bounded to; none: it is left so.
     pub lead: Option<u32>,
+    /// Whether `.`, and a set with all that is beyond ASCII, are characters and no bytes.
+    pub characters: bool,
 }
+
+/// A character beyond ASCII: of UTF-8, else a letter of Latin-1. None begins with a byte that goes on in
+/// UTF-8, so that no character counts for two.
+const CHARACTER: &str = r"[\xc2-\xf4][\x80-\xbf]{1,3}|[\xc0-\xff]";
 
 /// Writes the pattern.
 pub fn write(root: &Node, style: Style<'_>) -> String {
@@ -40,6 +48,11 @@ pub fn write(root: &Node, style: Style<'_>) -> String {
         None => writer.node(root),
     }
     writer.out
+}
+
+/// Whether a range has all that is beyond ASCII.
+fn is_rest((low, high): (u32, u32)) -> bool {
+    low <= 128 && high == LAST
 }
 
 /// How many letters are meant in any case, and how many as they stand.
@@ -82,6 +95,10 @@ impl Writer<'_> {
         match node {
             Node::Char { c, folded } => self.char(*c, *folded),
             Node::Class(set) => self.class(set),
+            Node::Any { all } if self.style.characters => {
+                let ascii = if *all { r"[\x00-\x7f]" } else { r"[^\n\x80-\xff]" };
+                let _ = write!(self.out, "(?:{ascii}|{CHARACTER})");
+            }
             Node::Any { all: true } => self.out.push_str("(?s:.)"),
             Node::Any { all: false } => self.out.push('.'),
             Node::Place(place) => self.out.push_str(match place {
@@ -144,6 +161,25 @@ impl Writer<'_> {
         let is_one =
             matches!(of, Node::Class(_) | Node::Group(..) | Node::Any { .. } | Node::Char { .. });
         let bound = self.style.lead.filter(|_| self.is_lead);
+        let is_any = match of {
+            Node::Any { .. } => true,
+            Node::Class(set) => set.ranges().last().is_some_and(|last| is_rest(*last)),
+            _ => false,
+        };
+        if self.style.characters && is_any && most.is_none() && bound.is_none() {
+            // Behind those that have to be there, any number of characters is any number of bytes.
+            if least > 0 {
+                self.node(of);
+            }
+            if least > 1 {
+                let _ = write!(self.out, "{{{least}}}");
+            }
+            self.style.characters = false;
+            self.node(of);
+            self.style.characters = true;
+            self.out.push_str(if lazy { "*?" } else { "*" });
+            return;
+        }
         if is_one {
             self.node(of);
         } else {
@@ -207,7 +243,15 @@ impl Writer<'_> {
             .map(|(low, high)| ((*low).max(128), *high))
             .collect();
         let is_all = beyond == [(128, LAST)];
-        if is_all || beyond.is_empty() {
+        if is_all && self.style.characters {
+            self.out.push_str("(?:");
+            if (0..128).any(|byte| set.contains(byte)) {
+                self.bytes(set, false);
+                self.out.push('|');
+            }
+            self.out.push_str(CHARACTER);
+            self.out.push(')');
+        } else if is_all || beyond.is_empty() {
             self.bytes(set, is_all);
         } else {
             self.out.push_str("(?:");
@@ -312,11 +356,13 @@ fn begins_word(parts: &[Node]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::expression::Expression;
     use super::*;
 
     fn written(text: &str) -> String {
-        let style = Style { names: &[], lead: None };
+        let style = Style { names: &[], lead: None, characters: false };
         write(&Expression::read(text).unwrap().root, style)
     }
 
@@ -355,10 +401,28 @@ mod tests {
     #[test]
     fn repeats_before_the_first_word_are_bounded() {
         let bounded = |text: &str| {
-            let style = Style { names: &[(1, "value")], lead: Some(9) };
+            let style = Style { names: &[(1, "value")], lead: Some(9), characters: false };
             write(&Expression::read(text).unwrap().root, style)
         };
         assert_eq!(bounded(".*acme_(a+)"), ".{0,9}acme_(?<value>a+)");
         assert_eq!(bounded("a+(?:(acme)|corp)b*"), "a{1,9}(?:(?<value>acme)|corp)b*");
+    }
+
+    proptest! {
+        /// In UTF-8 characters are counted as an engine counts them that knows what they are.
+        #[test]
+        fn characters_are_counted_as_such(
+            text in r"([abé.]|\[\^a;\]|\(\.\|bb\)|\.\?\??|\.\{2\}|\[\^a\]\{1,3\}\??|\.\*\??|\[\^b\]\+|\.\{2,\}|\[\^\\x00-\\x7f\]){1,5}",
+            content in "[abé字🔒;]{0,10}",
+        ) {
+            let root = Expression::read(&text).unwrap().root;
+            let pattern = write(&root, Style { names: &[], lead: None, characters: true });
+            let syntax = regex_automata::util::syntax::Config::new().unicode(false).utf8(false);
+            let meta = regex_automata::meta::Config::new().utf8_empty(false);
+            let mut ours = regex_automata::meta::Builder::new();
+            let ours = ours.configure(meta).syntax(syntax).build(&pattern).unwrap();
+            let theirs = regex_automata::meta::Regex::new(&text).unwrap();
+            prop_assert_eq!(ours.find(&content), theirs.find(&content), "{} {}", text, pattern);
+        }
     }
 }

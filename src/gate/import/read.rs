@@ -75,6 +75,7 @@ pub enum Target {
 pub struct Allowlist {
     pub file: String,
     pub line: usize,
+    pub description: String,
     /// All that it states has to hold, and not only one of it.
     pub all: bool,
     pub commits: Vec<String>,
@@ -238,7 +239,7 @@ impl<'t> Reader<'t, '_> {
 
     fn allowlist(&mut self, mut table: Table<'t>, global: bool) -> Result<Allowlist, ImportError> {
         let file = self.file;
-        self.string(&mut table, "description")?;
+        let description = self.string(&mut table, "description")?.map(|(text, _)| text);
         let condition = self.string(&mut table, "condition")?;
         let all = match condition.as_ref().map(|(word, line)| (word.to_ascii_uppercase(), *line)) {
             None => false,
@@ -261,6 +262,7 @@ impl<'t> Reader<'t, '_> {
         let list = Allowlist {
             file: file.to_owned(),
             line: table.line,
+            description: description.unwrap_or_default(),
             all,
             commits: self.strings(&mut table, "commits")?,
             paths: self.strings(&mut table, "paths")?,

@@ -180,7 +180,20 @@ fn made(
         from: (raw.file.clone(), raw.line, raw.id.clone()),
     };
     let keywords: Vec<String> = raw.keywords.iter().map(|word| word.to_lowercase()).collect();
-    let (rule, is_led) = fitted(&mut draft, &names, &keywords)?;
+    let mut counting = draft.clone();
+    let (mut rule, is_led) = fitted(&mut draft, &names, &keywords, false)?;
+    if counts_characters(&draft.root, &names) {
+        match fitted(&mut counting, &names, &keywords, true) {
+            Ok((other, led)) if led == is_led && is_as_good(&counting, &draft) => {
+                (draft, rule) = (counting, other);
+            }
+            _ => {
+                let what = "its regex counts characters, which would be too long or too costly here: beyond \
+                            ASCII its bytes are counted";
+                note(Turn::Narrower, what.to_owned());
+            }
+        }
+    }
     if !keywords.is_empty() && !holds_keyword(&rule, &keywords) {
         let what = "`keywords` not carried over: gitleaks looks for it only in texts that hold one of them";
         note(Turn::Wider, what.to_owned());
@@ -203,11 +216,28 @@ fn made(
     Ok((draft, notes))
 }
 
+/// Whether it matters for an expression that one character has several bytes.
+fn counts_characters(root: &Node, names: &[(u32, &'static str)]) -> bool {
+    let written = |characters| write(root, Style { names, lead: None, characters });
+    written(true) != written(false)
+}
+
+/// Whether nothing is lost of a rule in one form against another.
+fn is_as_good(rule: &Draft, other: &Draft) -> bool {
+    let length = |it: &Draft| it.max_length.unwrap_or(usize::MAX);
+    let is_worded =
+        |it: &Draft| it.anchors.as_ref().is_none_or(|anchors| anchors.contains("keywords"));
+    length(rule) >= length(other)
+        && rule.likelihood >= other.likelihood
+        && (is_worded(rule) || !is_worded(other))
+}
+
 /// The first form of the rule that the loader takes, and whether repeats had to be bounded for it.
 fn fitted(
     draft: &mut Draft,
     names: &[(u32, &'static str)],
     keywords: &[String],
+    characters: bool,
 ) -> Result<(Rule, bool), String> {
     let mut first_reason = None;
     let mut too_large = 0;
@@ -217,8 +247,8 @@ fn fitted(
         fit.then(|| format!("{{ keywords = {} }}", list(words)))
     };
     let stated = as_anchors(keywords);
-    let plain = write(&draft.root, Style { names, lead: None });
-    let led = write(&draft.root, Style { names, lead: Some(LEAD) });
+    let plain = write(&draft.root, Style { names, lead: None, characters });
+    let led = write(&draft.root, Style { names, lead: Some(LEAD), characters });
     for (pattern, is_led) in [(&plain, false), (&led, true)] {
         if is_led && plain == led {
             break;
@@ -397,14 +427,14 @@ fn why(raw: &RawRule) -> String {
 }
 
 /// A text for people, of a length that a pack takes.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = shown(&line);
     if line.is_empty() { "no title".to_owned() } else { line }
 }
 
 /// A list of strings in TOML.
-fn list(texts: &[String]) -> String {
+pub fn list(texts: &[String]) -> String {
     let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
     format!("[{}]", texts.join(", "))
 }

@@ -1,17 +1,16 @@
-//! The AVX2 kernel: 32 bytes at a time, the same bitmaps as the reference, and keyword candidates
-//! by nibble shuffles over four-byte fingerprints in 8 buckets a group.
+//! The AVX2 kernel: 32 bytes at a time, the same bitmaps as the reference. Keyword candidates are found
+//! as the reference finds them, by code that is compiled for this CPU.
 
-use super::buckets::{Bucket, assign};
-use super::keywords::{KeywordTable, Window};
-use super::pairs::Pairs;
+use super::keywords::KeywordTable;
 use super::shapes::Shapes;
 use super::tile::{Maps, ROOM, Tile};
 
-/// Whether this CPU has AVX2.
+/// Whether this CPU has AVX2, and the instructions on bits that came with it.
 pub fn is_available() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        std::arch::is_x86_feature_detected!("avx2")
+        use std::arch::is_x86_feature_detected as has;
+        has!("avx2") && has!("bmi1") && has!("bmi2")
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
@@ -19,171 +18,20 @@ pub fn is_available() -> bool {
     }
 }
 
-/// The low nibble, and the high one but for the bit that tells the cases of a letter apart, of each
-/// byte of a window; none where every byte counts. Those come first in order, so that other keywords
-/// keep away from their buckets.
-type Features = [Option<(u8, u8)>; 4];
-
-fn features(window: &Window) -> Features {
-    let mut features = [None; 4];
-    for (feature, byte) in features.iter_mut().zip(window.bytes).take(usize::from(window.len)) {
-        *feature = Some((byte & 15, byte >> 4 & 1 | byte >> 5 & 6));
-    }
-    features
-}
-
-/// How often ordinary text has a byte, by its high and low nibble as features have them.
-type Shares = [[f32; 16]; 8];
-
-fn shares(pairs: &Pairs) -> Shares {
-    let mut shares = Shares::default();
-    for byte in (0..=255u8).filter(|byte| byte & 0x20 == 0) {
-        let high = byte >> 4 & 1 | byte >> 5 & 6;
-        shares[usize::from(high)][usize::from(byte & 15)] = pairs.byte(byte);
-    }
-    shares
-}
-
-/// What a bucket holds of one byte of its windows.
-#[derive(Clone, Copy, Default)]
-struct HeldByte {
-    low: [u16; 16],
-    high: [u16; 8],
-    all: u16,
-    /// The share of text by high nibble, whatever it is, with a low one that a keyword has; and the
-    /// other way round.
-    by_high: [f32; 8],
-    by_low: [f32; 16],
-    share: f32,
-}
-
-/// What a bucket holds of each byte of its windows.
-#[derive(Clone)]
-struct Held<'a> {
-    shares: &'a Shares,
-    bytes: [HeldByte; 4],
-}
-
-impl Held<'_> {
-    fn new(shares: &Shares) -> Held<'_> {
-        Held { shares, bytes: [HeldByte::default(); 4] }
-    }
-}
-
-impl HeldByte {
-    fn sum(&mut self, shares: &Shares) {
-        (self.by_high, self.by_low, self.share) = ([0.0; 8], [0.0; 16], 0.0);
-        for (high, row) in shares.iter().enumerate() {
-            for (low, share) in row.iter().enumerate() {
-                let (has_high, has_low) = (self.high[high] > 0, self.low[low] > 0);
-                self.by_high[high] += if has_low { *share } else { 0.0 };
-                self.by_low[low] += if has_high { *share } else { 0.0 };
-                self.share += if has_low && has_high { *share } else { 0.0 };
-            }
-        }
-    }
-}
-
-impl Bucket for Held<'_> {
-    type Features = Features;
-
-    fn cost(&self) -> f32 {
-        self.bytes.iter().map(|held| if held.all > 0 { 1.0 } else { held.share }).product()
-    }
-
-    fn cost_with(&self, keyword: &Features) -> f32 {
-        let mut cost = 1.0;
-        for (held, feature) in self.bytes.iter().zip(keyword) {
-            if let Some((low, high)) = feature
-                && held.all == 0
-            {
-                let (low, high) = (usize::from(*low), usize::from(*high));
-                let mut share = held.share;
-                let (new_low, new_high) = (held.low[low] == 0, held.high[high] == 0);
-                share += if new_low { held.by_low[low] } else { 0.0 };
-                share += if new_high { held.by_high[high] } else { 0.0 };
-                share += if new_low && new_high { self.shares[high][low] } else { 0.0 };
-                cost *= share;
-            }
-        }
-        cost
-    }
-
-    fn add(&mut self, keyword: &Features) {
-        for (held, feature) in self.bytes.iter_mut().zip(keyword) {
-            match feature {
-                Some((low, high)) => {
-                    held.low[usize::from(*low)] += 1;
-                    held.high[usize::from(*high)] += 1;
-                    held.sum(self.shares);
-                }
-                None => held.all += 1,
-            }
-        }
-    }
-
-    fn remove(&mut self, keyword: &Features) {
-        for (held, feature) in self.bytes.iter_mut().zip(keyword) {
-            match feature {
-                Some((low, high)) => {
-                    held.low[usize::from(*low)] -= 1;
-                    held.high[usize::from(*high)] -= 1;
-                    held.sum(self.shares);
-                }
-                None => held.all -= 1,
-            }
-        }
-    }
-}
-
-/// For each of four neighbouring bytes: which buckets hold a keyword with such a low, and such a
-/// high, nibble there.
-#[derive(Clone, Debug, Default)]
-struct Group {
-    low: [[u8; 16]; 4],
-    high: [[u8; 16]; 4],
-}
-
-impl Group {
-    fn to_bytes(&self) -> Vec<u8> {
-        [self.low.as_flattened(), self.high.as_flattened()].concat()
-    }
-
-    fn from_bytes(bytes: &[u8; GROUP_BYTES]) -> Group {
-        let mut group = Group::default();
-        let (low, high) = bytes.split_at(GROUP_BYTES / 2);
-        group.low.as_flattened_mut().copy_from_slice(low);
-        group.high.as_flattened_mut().copy_from_slice(high);
-        group
-    }
-}
-
-/// Bytes of a [`Group`].
-const GROUP_BYTES: usize = 2 * 4 * 16;
-
-/// Nibble tables of a keyword table. INVARIANT: it exists only on a CPU with AVX2.
+/// The kernel. INVARIANT: it exists only on a CPU that `is_available` accepts.
 #[derive(Debug)]
-pub struct Fingerprints {
-    groups: Vec<Group>,
-}
+pub struct Instructions(());
 
-impl Fingerprints {
-    /// The tables for these keywords; none where the CPU lacks AVX2.
-    pub fn new(keywords: &KeywordTable, pairs: &Pairs) -> Option<Fingerprints> {
-        is_available().then(|| Fingerprints { groups: groups(keywords, pairs) })
-    }
-
-    /// Tables that [`pack`] made; none where the CPU lacks AVX2 or these are not such bytes.
-    pub fn stored(bytes: &[u8]) -> Option<Fingerprints> {
-        let (groups, []) = bytes.as_chunks() else { return None };
-        let groups = groups.iter().map(Group::from_bytes);
-        is_available().then(|| Fingerprints { groups: groups.collect() })
+impl Instructions {
+    /// The kernel; none where the CPU lacks what it uses.
+    pub fn new() -> Option<Instructions> {
+        is_available().then_some(Instructions(()))
     }
 
     /// Fills the bitmaps of a tile and its margins.
     pub fn classify(&self, tile: &Tile, maps: &mut Maps) {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a `Fingerprints` exists only where AVX2 was detected.
+        // SAFETY: `Instructions` exist only where the CPU's features were detected.
         unsafe {
             x86::classify(tile, maps);
         }
@@ -194,7 +42,7 @@ impl Fingerprints {
     /// Finds the shapes of the first so many words of a tile.
     pub fn shapes(&self, maps: &Maps, words: usize, shapes: &mut Shapes) {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a `Fingerprints` exists only where the CPU's features were detected.
+        // SAFETY: `Instructions` exist only where the CPU's features were detected.
         unsafe {
             x86::shapes(maps, words, shapes);
         }
@@ -204,55 +52,19 @@ impl Fingerprints {
 
     /// Writes where in the tile's buffer the window of a keyword may be, and says how many places
     /// these are. There is room for all.
-    pub fn candidates(&self, tile: &Tile, room: &mut [u16; ROOM]) -> usize {
+    pub fn candidates(
+        &self,
+        tile: &Tile,
+        keywords: &KeywordTable,
+        room: &mut [u16; ROOM],
+    ) -> usize {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a `Fingerprints` exists only where AVX2 was detected.
+        // SAFETY: `Instructions` exist only where the CPU's features were detected.
         unsafe {
-            x86::candidates(&self.groups, tile, room)
+            x86::candidates(tile, keywords, room)
         }
         #[cfg(not(target_arch = "x86_64"))]
-        super::tile::every_place(tile, room)
-    }
-}
-
-/// What [`Fingerprints::stored`] takes for these keywords; it can be made on any CPU.
-pub fn pack(keywords: &KeywordTable, pairs: &Pairs) -> Vec<u8> {
-    groups(keywords, pairs).iter().flat_map(Group::to_bytes).collect()
-}
-
-fn groups(keywords: &KeywordTable, pairs: &Pairs) -> Vec<Group> {
-    let windows = keywords.windows();
-    let count = match windows.len() {
-        0..=24 => 1,
-        25..=64 => 2,
-        65..=200 => 4,
-        _ => 8,
-    };
-    let mut groups = vec![Group::default(); count];
-    let features: Vec<Features> = windows.iter().map(features).collect();
-    // Many keywords are planned in one go: that takes milliseconds as it is.
-    let moves = usize::from(windows.len() <= 300);
-    let assigned = assign(&features, &Held::new(&shares(pairs)), count * 8, moves);
-    for (window, bucket) in windows.iter().zip(assigned) {
-        groups[bucket / 8].add(window, 1 << (bucket % 8));
-    }
-    groups
-}
-
-impl Group {
-    fn add(&mut self, window: &Window, bucket: u8) {
-        for (place, byte) in window.bytes.iter().enumerate() {
-            if place >= usize::from(window.len) {
-                self.low[place].iter_mut().for_each(|buckets| *buckets |= bucket);
-                self.high[place].iter_mut().for_each(|buckets| *buckets |= bucket);
-                continue;
-            }
-            // Folding only sets bit 5, so both bytes that fold to this one count.
-            for byte in [*byte, *byte & !0x20] {
-                self.low[place][usize::from(byte & 15)] |= bucket;
-                self.high[place][usize::from(byte >> 4)] |= bucket;
-            }
-        }
+        keywords.candidates(tile, room)
     }
 }
 
@@ -260,9 +72,9 @@ impl Group {
 mod x86 {
     use std::arch::x86_64::*;
 
+    use super::super::keywords::KeywordTable;
     use super::super::shapes::Shapes;
-    use super::super::tile::{BUFFER, Maps, ROOM, Tile, every_place};
-    use super::Group;
+    use super::super::tile::{Maps, ROOM, Tile};
 
     /// # Safety
     ///
@@ -325,85 +137,18 @@ mod x86 {
         _mm256_cmpeq_epi8(_mm256_min_epu8(shifted, _mm256_set1_epi8(span as i8)), shifted)
     }
 
-    /// Writes the places from the tile's start on at which a window may begin, and counts them.
+    /// The candidates of the reference, with the instructions of this CPU.
     ///
     /// # Safety
     ///
-    /// The CPU must have AVX2.
-    #[target_feature(enable = "avx2")]
-    pub unsafe fn candidates(groups: &[Group], tile: &Tile, room: &mut [u16; ROOM]) -> usize {
-        match groups {
-            // SAFETY: the caller has seen to AVX2; so in the next ones.
-            [one] => unsafe { run([one], tile, room) },
-            // SAFETY: as above.
-            [one, two] => unsafe { run([one, two], tile, room) },
-            // SAFETY: as above.
-            [a, b, c, d] => unsafe { run([a, b, c, d], tile, room) },
-            // SAFETY: as above.
-            [a, b, c, d, e, f, g, h] => unsafe { run([a, b, c, d, e, f, g, h], tile, room) },
-            _ => every_place(tile, room),
-        }
-    }
-
-    /// # Safety
-    ///
-    /// The CPU must have AVX2.
-    #[target_feature(enable = "avx2")]
-    unsafe fn run<const GROUPS: usize>(
-        groups: [&Group; GROUPS],
+    /// The CPU must have AVX2, BMI1 and BMI2.
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    pub unsafe fn candidates(
         tile: &Tile,
+        keywords: &KeywordTable,
         room: &mut [u16; ROOM],
     ) -> usize {
-        let tables = groups.map(|group| {
-            let table = |bytes: &[u8; 16]| {
-                // SAFETY: an unaligned load of the 16 bytes that the array holds.
-                _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) })
-            };
-            (group.low.each_ref().map(table), group.high.each_ref().map(table))
-        });
-        let nibble = _mm256_set1_epi8(15);
-        let buffer = tile.buffer();
-        let half = |at: usize| {
-            let mut halves = [(nibble, nibble); 4];
-            for (place, half) in halves.iter_mut().enumerate() {
-                // SAFETY: at + place + 32 <= at + 35 <= BUFFER.
-                let bytes = unsafe { _mm256_loadu_si256(buffer.as_ptr().add(at + place).cast()) };
-                let low = _mm256_and_si256(bytes, nibble);
-                let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
-                *half = (low, high);
-            }
-            let mut any = _mm256_setzero_si256();
-            for (low, high) in &tables {
-                let mut buckets = _mm256_set1_epi8(-1);
-                for place in 0..4 {
-                    let by_low = _mm256_shuffle_epi8(low[place], halves[place].0);
-                    let by_high = _mm256_shuffle_epi8(high[place], halves[place].1);
-                    buckets = _mm256_and_si256(buckets, _mm256_and_si256(by_low, by_high));
-                }
-                any = _mm256_or_si256(any, buckets);
-            }
-            let none = _mm256_cmpeq_epi8(any, _mm256_setzero_si256());
-            u64::from(!_mm256_movemask_epi8(none).cast_unsigned())
-        };
-        let mut count = 0;
-        for at in (Tile::ORIGIN..BUFFER - 66).step_by(64).take(tile.reached()) {
-            let mut maybe = half(at) | half(at + 32) << 32;
-            let found = maybe.count_ones() as usize;
-            let Some(free) = room.get_mut(count..count + 64) else { break };
-            let mut write = |places: &mut [u16]| {
-                for place in places {
-                    *place = (at + maybe.trailing_zeros() as usize) as u16;
-                    maybe &= maybe.wrapping_sub(1);
-                }
-            };
-            // How many there are is hard to foresee: some are written without asking.
-            write(&mut free[..8]);
-            if found > 8 {
-                write(&mut free[8..found]);
-            }
-            count += found;
-        }
-        count
+        keywords.candidates(tile, room)
     }
 }
 

@@ -19,6 +19,8 @@ pub struct KeywordTable {
     windows: Vec<Window>,
     /// A hash table of [`Slot`]s.
     slots: Cow<'static, [[u8; 8]]>,
+    /// What windows begin with, for kernels that look at each place.
+    begins: Filter,
     /// The keys of windows of four bytes, and of those of three.
     four: Filter,
     three: Filter,
@@ -120,7 +122,8 @@ impl KeywordTable {
         }
         let companions = Companions::new(&all, &windows, pairs);
         let slots = slots.into_iter().map(Slot::to_bytes).collect();
-        KeywordTable { keywords, windows, slots, four, three, companions }
+        let begins = begins(&windows);
+        KeywordTable { keywords, windows, slots, begins, four, three, companions }
     }
 
     /// The table as [`KeywordTable::stored`] takes it.
@@ -148,9 +151,11 @@ impl KeywordTable {
         if windows.len() != keywords.len() || !slots.len().is_power_of_two() {
             return None;
         }
+        let windows: Vec<_> = windows.iter().map(|bytes| Window::from_bytes(*bytes)).collect();
         Some(KeywordTable {
             keywords,
-            windows: windows.iter().map(|bytes| Window::from_bytes(*bytes)).collect(),
+            begins: begins(&windows),
+            windows,
             slots: Cow::Borrowed(slots),
             four: Filter::from_bytes(&stored.four)?,
             three: Filter::from_bytes(&stored.three)?,
@@ -218,8 +223,39 @@ impl KeywordTable {
         }
     }
 
+    /// Writes the places from the tile's start on at which the first three bytes of a window may be, and
+    /// says how many. There is room for all.
+    #[inline(always)]
+    fn begun(&self, tile: &Tile, room: &mut [u16; ROOM]) -> usize {
+        let end = (Tile::ORIGIN + tile.reached() * 64).min(BUFFER - 8);
+        let mut count = 0;
+        for at in (Tile::ORIGIN..end).step_by(4) {
+            let Some(bytes) = tile.buffer()[at..].first_chunk() else { break };
+            let Some(free) = room[count..].first_chunk_mut::<4>() else { break };
+            let eight = u64::from_le_bytes(*bytes) | FOLDED_EIGHT;
+            // Without a branch: where windows begin is hard to foresee.
+            let mut found = 0;
+            for place in 0..4 {
+                free[found & 3] = (at + place) as u16;
+                let key = (eight >> (place * 8)) as u32;
+                found += usize::from(self.begins.may_hold(begin_of(key)));
+            }
+            count += found;
+        }
+        count
+    }
+
+    /// Writes the places from the tile's start on at which a window may be, and says how many. There is
+    /// room for all.
+    #[inline(always)]
+    pub fn candidates(&self, tile: &Tile, room: &mut [u16; ROOM]) -> usize {
+        let count = self.begun(tile, room);
+        self.sift(tile, room, count)
+    }
+
     /// Keeps of the first `count` places those that the filters let through, and says how many.
-    pub fn sift(&self, tile: &Tile, room: &mut [u16; ROOM], count: usize) -> usize {
+    #[inline(always)]
+    fn sift(&self, tile: &Tile, room: &mut [u16; ROOM], count: usize) -> usize {
         let buffer = tile.buffer();
         // Without a branch on what is found: most candidates end here, but none knows which.
         let mut left = 0;
@@ -248,25 +284,15 @@ impl KeywordTable {
         loop {
             let Slot { key: stored, keyword } = Slot::from_bytes(self.slots[slot]);
             let Some(position) = usize::from(keyword).checked_sub(1) else { return };
-            if stored == key {
-                if let Some(bytes) = self.keywords.bytes(position)
-                    && let Some(start) = at.checked_sub(usize::from(self.windows[position].offset))
-                    && let Some(text) = buffer.get(start..start + bytes.len())
-                    && text.eq_ignore_ascii_case(bytes)
-                {
-                    found(start, position);
-                }
+            if stored == key
+                && let Some(bytes) = self.keywords.bytes(position)
+                && let Some(start) = at.checked_sub(usize::from(self.windows[position].offset))
+                && let Some(text) = buffer.get(start..start + bytes.len())
+                && text.eq_ignore_ascii_case(bytes)
+            {
+                found(start, position);
             }
             slot = (slot + 1) & mask;
-        }
-    }
-
-    /// Calls `found` with the position of each keyword that `text` begins with.
-    pub fn compare_all(&self, text: &[u8], mut found: impl FnMut(usize)) {
-        for (position, keyword) in self.iter().enumerate() {
-            if text.get(..keyword.len()).is_some_and(|head| head.eq_ignore_ascii_case(keyword)) {
-                found(position);
-            }
         }
     }
 }
@@ -285,6 +311,9 @@ pub fn fold(byte: u8) -> u8 {
 /// The bits that [`fold`] sets, in four bytes.
 pub const FOLDED: u32 = 0x2020_2020;
 
+/// The same in eight bytes.
+const FOLDED_EIGHT: u64 = 0x2020_2020_2020_2020;
+
 /// The key of a window. Those of four bytes use all bits; those of three have the last byte free
 /// for their length.
 fn key_of(window: &Window) -> u32 {
@@ -295,6 +324,19 @@ fn key_of(window: &Window) -> u32 {
 /// The key of the three bytes that a window of four begins with.
 fn three_of(key: u32) -> u32 {
     key & THREE_BYTES | THREE_MARK
+}
+
+/// The key of what a window of three or four bytes begins with.
+#[inline]
+fn begin_of(key: u32) -> u32 {
+    key << 8
+}
+
+/// What the windows begin with.
+fn begins(windows: &[Window]) -> Filter {
+    let mut begins = Filter::new();
+    windows.iter().for_each(|window| begins.add(begin_of(u32::from_le_bytes(window.bytes))));
+    begins
 }
 
 /// The bytes of a key that are those of a window of three.

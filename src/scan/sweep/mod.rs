@@ -91,7 +91,7 @@ impl AnchorKind {
 /// The code that reads the bytes. All kernels find the same anchors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
-    /// Byte tables and `aho-corasick`; runs anywhere and is the reference.
+    /// Byte tables; runs anywhere and is the reference.
     Portable,
     /// 32 bytes at a time; needs a CPU with AVX2.
     Avx2,
@@ -150,9 +150,8 @@ impl Kernel {
 #[derive(Debug)]
 pub struct Sweep {
     keywords: KeywordTable,
+    /// None where the portable kernel runs.
     vectors: Option<Vectors>,
-    /// There wherever another kernel is not, or may fail.
-    portable: Option<portable::Literals>,
     #[cfg(feature = "hyperscan")]
     hyperscan: Option<hyperscan::Literals>,
 }
@@ -163,39 +162,34 @@ struct StoredSweep<'a> {
     #[serde(borrow)]
     keywords: StoredTable<'a>,
     #[serde(borrow)]
-    avx2: Cow<'a, [u8]>,
-    #[serde(borrow)]
     avx512: Cow<'a, [u8]>,
 }
 
-/// The tables of a kernel that looks for the windows of keywords.
+/// A kernel with instructions that not every CPU has.
 #[derive(Debug)]
 enum Vectors {
-    Avx2(avx2::Fingerprints),
+    Avx2(avx2::Instructions),
     Avx512(avx512::Fingerprints),
 }
 
 impl Vectors {
     fn classify(&self, tile: &Tile, maps: &mut Maps) {
         match self {
-            Vectors::Avx2(tables) => tables.classify(tile, maps),
+            Vectors::Avx2(instructions) => instructions.classify(tile, maps),
             Vectors::Avx512(tables) => tables.classify(tile, maps),
         }
     }
 
     fn shapes(&self, maps: &Maps, words: usize, shapes: &mut Shapes) {
         match self {
-            Vectors::Avx2(tables) => tables.shapes(maps, words, shapes),
+            Vectors::Avx2(instructions) => instructions.shapes(maps, words, shapes),
             Vectors::Avx512(tables) => tables.shapes(maps, words, shapes),
         }
     }
 
     fn candidates(&self, tile: &Tile, keywords: &KeywordTable, room: &mut [u16; ROOM]) -> usize {
         match self {
-            Vectors::Avx2(tables) => {
-                let count = tables.candidates(tile, room);
-                keywords.sift(tile, room, count)
-            }
+            Vectors::Avx2(instructions) => instructions.candidates(tile, keywords, room),
             Vectors::Avx512(tables) => {
                 let count = tables.candidates(tile, room);
                 tables.sift(tile, keywords, room, count)
@@ -243,7 +237,7 @@ impl Sweep {
         let pairs = Pairs::read();
         let keywords = KeywordTable::new(keywords, &pairs);
         let vectors = |keywords: &KeywordTable, kernel| match kernel {
-            Kernel::Avx2 => avx2::Fingerprints::new(keywords, &pairs).map(Vectors::Avx2),
+            Kernel::Avx2 => avx2::Instructions::new().map(Vectors::Avx2),
             Kernel::Avx512 => avx512::Fingerprints::new(keywords, &pairs).map(Vectors::Avx512),
             _ => None,
         };
@@ -256,7 +250,7 @@ impl Sweep {
         let stored: StoredSweep<'static> = postcard::from_bytes(bytes).ok()?;
         let keywords = KeywordTable::stored(&stored.keywords)?;
         let vectors = |_: &KeywordTable, kernel| match kernel {
-            Kernel::Avx2 => avx2::Fingerprints::stored(&stored.avx2).map(Vectors::Avx2),
+            Kernel::Avx2 => avx2::Instructions::new().map(Vectors::Avx2),
             Kernel::Avx512 => avx512::Fingerprints::stored(&stored.avx512).map(Vectors::Avx512),
             _ => None,
         };
@@ -273,7 +267,6 @@ impl Sweep {
         let keywords = KeywordTable::new(keywords, &pairs);
         postcard::to_stdvec(&StoredSweep {
             keywords: keywords.pack(),
-            avx2: avx2::pack(&keywords, &pairs).into(),
             avx512: avx512::pack(&keywords, &pairs).into(),
         })
     }
@@ -291,15 +284,9 @@ impl Sweep {
         #[cfg(feature = "hyperscan")]
         let kernel = if hyperscan.is_some() { Kernel::Avx2 } else { kernel };
         let vectors = vectors(&keywords, kernel);
-        #[cfg(feature = "hyperscan")]
-        let needs_portable = vectors.is_none() || hyperscan.is_some();
-        #[cfg(not(feature = "hyperscan"))]
-        let needs_portable = vectors.is_none();
-        let portable = needs_portable.then(|| portable::Literals::new(&keywords));
         Sweep {
             keywords,
             vectors,
-            portable,
             #[cfg(feature = "hyperscan")]
             hyperscan,
         }
@@ -374,14 +361,13 @@ impl Sweep {
         });
         #[cfg(not(feature = "hyperscan"))]
         let done = false;
-        match (&self.portable, &self.vectors) {
-            _ if done => {}
-            (Some(literals), _) => literals.keywords(tile, &self.keywords, found),
-            (None, Some(vectors)) => {
-                let count = vectors.candidates(tile, &self.keywords, places);
-                self.keywords.confirm(tile, places, count, found);
-            }
-            (None, None) => {}
+        if !done {
+            let keywords = &self.keywords;
+            let count = match &self.vectors {
+                Some(vectors) => vectors.candidates(tile, keywords, places),
+                None => keywords.candidates(tile, places),
+            };
+            keywords.confirm(tile, places, count, found);
         }
         shapes.emit(tile, maps, found);
         found.sort_unstable();

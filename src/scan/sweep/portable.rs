@@ -1,10 +1,6 @@
-//! The reference kernel: a table of byte classes and `aho-corasick`.
+//! The reference kernel: a table of byte classes.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-
-use super::keywords::KeywordTable;
-use super::tile::{Maps, TILE, Tile};
-use super::{AnchorKind, LOOK_AHEAD, pack};
+use super::tile::{Maps, Tile};
 use crate::rules::DIGIT_SEPARATORS;
 
 const DIGIT: u8 = 1;
@@ -90,43 +86,4 @@ fn transpose(square: u64) -> u64 {
     let square = swap(square, 7, 0x00aa_00aa_00aa_00aa);
     let square = swap(square, 14, 0x0000_cccc_0000_cccc);
     swap(square, 28, 0x0000_0000_f0f0_f0f0)
-}
-
-/// Finds keywords with `aho-corasick`.
-#[derive(Debug)]
-pub struct Literals {
-    automaton: Option<AhoCorasick>,
-}
-
-impl Literals {
-    /// An automaton of all keywords. Within the limits of a keyword table it can always be built;
-    /// if not, the keywords are compared one by one.
-    pub fn new(keywords: &KeywordTable) -> Literals {
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(keywords.iter());
-        Literals { automaton: automaton.ok() }
-    }
-
-    /// Appends the keywords that begin in the tile.
-    pub fn keywords(&self, tile: &Tile, table: &KeywordTable, found: &mut Vec<u64>) {
-        let end = (tile.len() + LOOK_AHEAD).min(tile.text_end());
-        let text = &tile.buffer()[Tile::ORIGIN..Tile::ORIGIN + end];
-        let Some(automaton) = &self.automaton else {
-            for at in 0..tile.len().min(TILE) {
-                table.compare_all(&text[at..], |keyword| {
-                    found.push(pack(at, AnchorKind::keyword(keyword)))
-                });
-            }
-            return;
-        };
-        for keyword in automaton.find_overlapping_iter(text) {
-            if keyword.start() < tile.len() {
-                found
-                    .push(pack(keyword.start(), AnchorKind::keyword(keyword.pattern().as_usize())));
-            }
-        }
-    }
 }

@@ -83,7 +83,8 @@ pub fn govern(
         Some(repository) => {
             let register = loaded.source.as_ref().map(|source| (source, &loaded.config));
             let machine = Machine { register, taxonomy: &rules.taxonomy, engine: ENGINE, today };
-            let staging = asked.selection == Selection::Staged && !arguments.selected.stdin();
+            let staged = matches!(asked.selection, Selection::Staged | Selection::Merge(_));
+            let staging = staged && !arguments.selected.stdin();
             let governing = gate::govern(repository, from, staging, &machine);
             let governing = governing.map_err(|error| match error.is_usage() {
                 true => UsageError(error.to_string()).into(),

@@ -50,7 +50,16 @@ fn tell(imported: &Imported) {
     for note in &imported.notes {
         anstream::eprintln!("{note}");
     }
-    let Imported { carried, rules, .. } = imported;
+    let Imported { carried, rules, offers, .. } = imported;
+    if !offers.is_empty() {
+        anstream::eprintln!(
+            "\n# Paths of allowlists are exceptions of the gate. These go into `sluice.toml` at the root of the \
+             repository,\n# and apply where `exceptable` under `[policy]` has `sec` (docs/GATE.md, Exceptions).\n"
+        );
+        for offer in offers {
+            anstream::eprintln!("{}", offer.to_toml());
+        }
+    }
     let notes = imported.notes.len();
     anstream::eprintln!("sluice: {carried} of {rules} rules carried over, {notes} notes");
 }

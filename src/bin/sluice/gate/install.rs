@@ -15,7 +15,7 @@ use crate::UsageError;
 use crate::names::shown;
 use crate::rules::print;
 
-/// Have git ask the gate before each commit and push
+/// Have git ask the gate before each commit, merge and push
 ///
 /// A hook that is there already is kept and runs first. Where `core.hooksPath` is set, hooks go there.
 #[derive(Debug, clap::Args)]
@@ -41,15 +41,19 @@ pub struct Uninstall {
 
 #[derive(Debug, clap::Args)]
 struct Which {
-    /// This hook alone; may be given twice [default: both]
+    /// This hook alone; may be given more than once [default: all]
     #[arg(long, value_enum, value_name = "HOOK")]
     hook: Vec<Name>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Name {
-    PreCommit,
-    PrePush,
+    #[value(name = "pre-commit")]
+    Commit,
+    #[value(name = "pre-merge-commit")]
+    MergeCommit,
+    #[value(name = "pre-push")]
+    Push,
 }
 
 /// Reads further arguments as the gate will.
@@ -153,9 +157,13 @@ fn offer(worktree: &Path, write: bool) -> anyhow::Result<()> {
 
 impl Which {
     fn hooks(&self) -> Vec<Hook> {
-        let all = [(Name::PreCommit, Hook::PreCommit), (Name::PrePush, Hook::PrePush)];
-        let asked = |name| self.hook.is_empty() || self.hook.contains(&name);
-        all.into_iter().filter(|(name, _)| asked(*name)).map(|(_, hook)| hook).collect()
+        let name = |hook: &Hook| match hook {
+            Hook::PreCommit => Name::Commit,
+            Hook::PreMergeCommit => Name::MergeCommit,
+            Hook::PrePush => Name::Push,
+        };
+        let asked = |hook: &Hook| self.hook.is_empty() || self.hook.contains(&name(hook));
+        Hook::ALL.into_iter().filter(asked).collect()
     }
 }
 

@@ -42,6 +42,11 @@ pub struct SelectionArguments {
     #[arg(long, group = "selection")]
     stdin: bool,
 
+    /// What is staged is a merge, as git tells its pre-merge-commit hook by `GITHEAD_...`: what it adds
+    /// to each side counts
+    #[arg(long)]
+    merge: bool,
+
     /// Files of `--files`
     #[arg(value_name = "FILE", requires = "files")]
     paths: Vec<PathBuf>,
@@ -84,7 +89,7 @@ impl Asked {
             let message = "a baseline is of files in a repository, not of standard input";
             return Err(UsageError(message.to_owned()).into());
         }
-        if self.selection == Selection::Staged {
+        if matches!(self.selection, Selection::Staged | Selection::Merge(_)) {
             self.selection = Selection::Tracked;
         }
         Ok(())
@@ -131,12 +136,16 @@ pub fn ask(arguments: &SelectionArguments, header: &mut FlowHeader) -> anyhow::R
         Selection::Files(arguments.paths.clone())
     } else if arguments.tracked {
         Selection::Tracked
+    } else if arguments.merge {
+        Selection::Merge(gate::merged_heads(env::vars_os().map(|(name, _)| name)))
     } else {
         Selection::Staged
     };
-    if let (Some(repository), Selection::Staged | Selection::Tracked | Selection::Files(_)) =
-        (&repository, &selection)
-    {
+    let of_index = match &selection {
+        Selection::Staged | Selection::Merge(_) => true,
+        selection => matches!(selection, Selection::Tracked | Selection::Files(_)),
+    };
+    if let Some(repository) = repository.as_ref().filter(|_| of_index) {
         repository.prepare();
     }
     Ok(Asked { repository, selection, filter, has_remote: is_there })
