@@ -85,7 +85,6 @@ fn scan(arguments: &[String]) -> Result<(), String> {
     let rules = Arc::new(rules()?);
     let number = rules.rules.len() + rules.combinations.len();
     let scanner = Scanner::new(rules, options);
-    scanner.prepare();
     scanner.scan(b"\n");
     let version = scanner.kernel().as_str();
     let contestant = Contestant { version, rules: number, ready: began.elapsed() };
