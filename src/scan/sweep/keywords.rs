@@ -192,7 +192,7 @@ impl KeywordTable {
         windows
     }
 
-    /// What a kernel asks by itself in place of [`KeywordTable::sift`].
+    /// What a kernel asks by itself in place of the sift for every CPU.
     pub fn filters(&self) -> Filters<'_> {
         let (from, companions) = self.companions.tables();
         let (four, three) = (&*self.four.0, &*self.three.0);
