@@ -95,7 +95,7 @@ struct Opening {
 const WORTH_KNOWING: u16 = 200;
 
 /// Columns of a table of which it is worked out.
-const MAX_NAMES: usize = 512;
+const MAX_NAMES: usize = 256;
 
 impl Openings {
     /// Forgets everything: the next payload begins.
@@ -114,6 +114,9 @@ impl Openings {
         if let Some(open) = opening.open {
             return open;
         }
+        if columns.len() > MAX_NAMES {
+            return RuleBits::MAX;
+        }
         opening.asked += 1;
         if opening.asked < WORTH_KNOWING {
             return RuleBits::MAX;
@@ -126,9 +129,7 @@ impl Openings {
         let rules = group.rules.iter().map(|position| plan.rules().rules.get(*position));
         let open = rules.enumerate().fold(0, |open, (bit, rule)| {
             let is_open = rule.is_none_or(|rule| {
-                !rule.needs_name()
-                    || columns.len() > MAX_NAMES
-                    || names.iter().any(|name| opens(Some(name), rule, plan.terms()))
+                !rule.needs_name() || names.iter().any(|name| opens(Some(name), rule, plan.terms()))
             });
             open | RuleBits::from(is_open) << bit
         });

@@ -58,6 +58,9 @@ pub struct Retained<'a> {
     pub known: u64,
 }
 
+/// So many gates cost more than to look for all terms.
+const WORTH_READING: usize = 2;
+
 impl Settling {
     /// Takes a match, unless the same rule has already found the same value.
     pub fn add(&mut self, scored: Scored) {
@@ -301,7 +304,8 @@ impl Settling {
         self.asked_to = to;
         let (text, base) = (retained.text, retained.base);
         let wanted = plan.combination_terms();
-        is_close.then(|| self.nearby.holds_any(plan.terms(), text, base, (from, to), wanted))
+        (is_close || plan.combinations_of(facts.category).count() >= WORTH_READING)
+            .then(|| self.nearby.holds_any(plan.terms(), text, base, (from, to), wanted))
     }
 
     /// The survivors that may touch `from..=to`, and some before.
