@@ -168,7 +168,8 @@ impl Cursor {
             }
             self.decide_anchors(plan, view);
             let retained = Retained { text, base, known: self.known(plan, view) };
-            self.settling.settle(plan, &retained, &mut self.positions, &self.own, sink);
+            let (positions, nearby) = (&mut self.positions, &mut self.nearby);
+            self.settling.settle(plan, &retained, positions, &self.own, nearby, sink);
             if from >= to {
                 break;
             }

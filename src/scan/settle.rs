@@ -40,7 +40,6 @@ pub struct Settling {
     emitted: usize,
     /// No survivor is longer than this.
     longest: u64,
-    nearby: Nearby,
     /// By combination, what its gate said of the text so far: findings of a table are close to each
     /// other.
     gates: Vec<GateMemory>,
@@ -72,7 +71,6 @@ impl Settling {
         self.scored.clear();
         self.survivors.clear();
         (self.emitted, self.longest, self.asked_to) = (0, 0, 0);
-        self.nearby.clear();
         self.gates.iter_mut().for_each(GateMemory::clear);
     }
 
@@ -92,7 +90,6 @@ impl Settling {
     #[cfg(test)]
     pub(crate) fn room(&self) -> usize {
         (self.scored.capacity() + self.survivors.capacity()) * size_of::<Scored>()
-            + self.nearby.room()
     }
 
     /// Whether nothing is on its way.
@@ -107,6 +104,7 @@ impl Settling {
         retained: &Retained<'_>,
         positions: &mut Positions,
         own: &std::ops::Range<u64>,
+        nearby: &mut Nearby,
         sink: &mut impl Sink,
     ) {
         if self.is_idle() {
@@ -118,9 +116,9 @@ impl Settling {
             if next.span.end.saturating_add(horizon) > retained.known {
                 break;
             }
-            self.emit(plan, retained, positions, own, sink);
+            self.emit(plan, retained, positions, own, nearby, sink);
         }
-        self.forget(plan, retained.known);
+        self.forget(plan);
     }
 
     /// Drops each match that another of its class contains and beats. All matches that start below
@@ -169,6 +167,7 @@ impl Settling {
         retained: &Retained<'_>,
         positions: &mut Positions,
         own: &std::ops::Range<u64>,
+        nearby: &mut Nearby,
         sink: &mut impl Sink,
     ) {
         let Some(span) = self.survivors.get(self.emitted).map(|scored| scored.span) else { return };
@@ -184,7 +183,7 @@ impl Settling {
             return;
         }
         let raised: Vec<Scored> =
-            group.iter().flat_map(|scored| self.combine(plan, retained, scored)).collect();
+            group.iter().flat_map(|scored| self.combine(plan, retained, nearby, scored)).collect();
         for scored in raised {
             // What is only surer of the same category takes the place of what it rests on.
             let category = |rule| plan.facts(rule).map(|facts| facts.category);
@@ -225,13 +224,19 @@ impl Settling {
     }
 
     /// The combinations that a finding raises together with what is near it.
-    fn combine(&mut self, plan: &Plan, retained: &Retained<'_>, scored: &Scored) -> Vec<Scored> {
+    fn combine(
+        &mut self,
+        plan: &Plan,
+        retained: &Retained<'_>,
+        nearby: &mut Nearby,
+        scored: &Scored,
+    ) -> Vec<Scored> {
         let mut raised = Vec::new();
         let Some(facts) = plan.facts(scored.rule) else { return raised };
         if scored.likelihood.band() < Band::Likely {
             return raised;
         }
-        let has_terms = self.has_terms(plan, retained, scored.span, facts);
+        let has_terms = self.has_terms(plan, retained, nearby, (scored.span, facts));
         for (index, combination) in plan.combinations_of(facts.category) {
             let within = combination.within as u64;
             let (from, to) = (scored.span.start.saturating_sub(within), scored.span.end + within);
@@ -258,7 +263,7 @@ impl Settling {
                         return None;
                     }
                 }
-                self.nearby.nearest(
+                nearby.nearest(
                     plan.terms(),
                     retained.text,
                     retained.base,
@@ -292,8 +297,8 @@ impl Settling {
         &mut self,
         plan: &Plan,
         retained: &Retained<'_>,
-        span: Span,
-        facts: &Facts,
+        nearby: &mut Nearby,
+        (span, facts): (Span, &Facts),
     ) -> Option<bool> {
         let all = plan.combinations_of(facts.category);
         let within = all.map(|(_, combination)| combination.within).max().unwrap_or(0) as u64;
@@ -305,7 +310,7 @@ impl Settling {
         let (text, base) = (retained.text, retained.base);
         let wanted = plan.combination_terms();
         (is_close || plan.combinations_of(facts.category).count() >= WORTH_READING)
-            .then(|| self.nearby.holds_any(plan.terms(), text, base, (from, to), wanted))
+            .then(|| nearby.holds_any(plan.terms(), text, base, (from, to), wanted))
     }
 
     /// The survivors that may touch `from..=to`, and some before.
@@ -354,7 +359,7 @@ impl Settling {
     }
 
     /// Forgets findings that are out and that nothing still to come can stand near to.
-    fn forget(&mut self, plan: &Plan, known: u64) {
+    fn forget(&mut self, plan: &Plan) {
         let open = self.survivors.get(self.emitted).map(|scored| scored.span.start);
         let open = open.or_else(|| self.scored.iter().map(|scored| scored.span.start).min());
         while self.emitted > 0
@@ -366,10 +371,6 @@ impl Settling {
         }
         if self.survivors.is_empty() {
             self.longest = 0;
-        }
-        if known < u64::MAX {
-            let margin = plan.neighbourhood() + super::context::MAX_TERM as u64;
-            self.nearby.forget_below(open.unwrap_or(known).min(known).saturating_sub(margin));
         }
     }
 }
@@ -458,7 +459,8 @@ mod tests {
                 found.push(format!("{rule} {}..{}", it.span.start, it.span.end));
                 assert_eq!(it.value, &text[it.span.start as usize..it.span.end as usize]);
             };
-            settling.settle(&plan, &retained, &mut positions, &own, &mut take);
+            let nearby = &mut Nearby::default();
+            settling.settle(&plan, &retained, &mut positions, &own, nearby, &mut take);
         }
         assert!(settling.is_idle() && settling.first_open(7) == 7);
         found
@@ -585,6 +587,7 @@ mod tests {
         let rules = rules();
         let plan = Plan::new(rules.clone(), Kernel::Portable);
         let (mut settling, mut positions) = (Settling::default(), Positions::new(0));
+        let mut nearby = Nearby::default();
         let text = vec![b'.'; 100_000];
         for start in (0..90_000).step_by(10) {
             settling.add(Scored {
@@ -595,8 +598,14 @@ mod tests {
                 place: None,
             });
             let retained = Retained { text: &text, base: 0, known: start + 1 };
-            settling
-                .settle(&plan, &retained, &mut positions, &(0..u64::MAX), &mut |_: Found<'_>| {});
+            settling.settle(
+                &plan,
+                &retained,
+                &mut positions,
+                &(0..u64::MAX),
+                &mut nearby,
+                &mut |_: Found<'_>| {},
+            );
             assert!(settling.survivors.len() + settling.scored.len() < 60);
         }
     }
