@@ -47,7 +47,8 @@ fn scanner(kernel: Kernel) -> Scanner {
         source("taxonomy.toml", include_str!("taxonomy.toml")),
         source("rules.toml", include_str!("rules.toml")),
     ];
-    let rules = RuleSet::compile(&sources).unwrap_or_else(|wrong| panic!("{}", wrong.render(&sources)));
+    let rules =
+        RuleSet::compile(&sources).unwrap_or_else(|wrong| panic!("{}", wrong.render(&sources)));
     let scanner = Scanner::new(Arc::new(rules), Options { kernel, ..Options::default() });
     assert_eq!(scanner.kernel(), kernel);
     scanner
