@@ -37,7 +37,7 @@ use crate::model::{Coverage, Finding, Label, Reason};
 use crate::rules::RuleSet;
 use crate::scan::structure::Tracker;
 use crate::scan::sweep::Kernel;
-use crate::scan::{Cursor, Plan, Positions};
+use crate::scan::{Cursor, Plan, Positions, Work};
 use collect::Collector;
 
 /// What the caller wants of a scan.
@@ -101,6 +101,8 @@ struct Inner {
     /// Cursors at rest, with the automata states they have built.
     #[expect(clippy::vec_box, reason = "a cursor is large and moves between here and its user")]
     cursors: Mutex<Vec<Box<Cursor>>>,
+    /// What was done, where it is counted.
+    work: Option<Mutex<Work>>,
 }
 
 impl Scanner {
@@ -112,14 +114,30 @@ impl Scanner {
 
     fn of(plan: Plan, options: Options) -> Scanner {
         let plan = Arc::new(plan);
-        Scanner { inner: Arc::new(Inner { plan, options, cursors: Mutex::default() }) }
+        Scanner { inner: Arc::new(Inner { plan, options, cursors: Mutex::default(), work: None }) }
     }
 
     /// A scanner with the same rules and kernel and other options; what was planned is shared.
     pub fn with(&self, options: Options) -> Scanner {
         let options = Options { kernel: self.inner.options.kernel, ..options };
         let plan = Arc::clone(&self.inner.plan);
-        Scanner { inner: Arc::new(Inner { plan, options, cursors: Mutex::default() }) }
+        Scanner { inner: Arc::new(Inner { plan, options, cursors: Mutex::default(), work: None }) }
+    }
+
+    /// A scanner with the same rules, kernel and options that counts what it does.
+    pub fn counting(&self) -> Scanner {
+        let plan = Arc::clone(&self.inner.plan);
+        let work = Some(Mutex::new(Work::new(&plan)));
+        let options = self.inner.options.clone();
+        Scanner { inner: Arc::new(Inner { plan, options, cursors: Mutex::default(), work }) }
+    }
+
+    /// What the scans that have ended did; none unless this is a scanner that counts. The same for
+    /// every kernel, and for payloads that were not split in every run.
+    pub fn work(&self) -> Option<Work> {
+        let mut work = self.inner.work.as_ref()?.lock().ok()?.clone();
+        work.assign_anchors(&self.inner.plan);
+        Some(work)
     }
 
     /// The rules it works with.
@@ -204,12 +222,24 @@ impl Scanner {
                 cursor.restart(tracker, positions, start, own);
                 cursor
             }
-            None => Box::new(Cursor::segment(&self.inner.plan, tracker, positions, start, own)),
+            None => {
+                let plan = &self.inner.plan;
+                let mut cursor = Box::new(Cursor::segment(plan, tracker, positions, start, own));
+                if self.inner.work.is_some() {
+                    cursor.count_work(plan);
+                }
+                cursor
+            }
         }
     }
 
     /// Puts a cursor to rest. Those past a few are dropped: memory follows the threads at work.
-    fn rest(&self, cursor: Box<Cursor>) {
+    fn rest(&self, mut cursor: Box<Cursor>) {
+        if let Some(Ok(mut sum)) = self.inner.work.as_ref().map(Mutex::lock)
+            && let Some(work) = cursor.take_work(&self.inner.plan)
+        {
+            sum.add(&work);
+        }
         if let Ok(mut cursors) = self.inner.cursors.lock()
             && cursors.len() < 64
         {

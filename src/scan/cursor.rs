@@ -19,6 +19,7 @@ use super::sweep::{Anchor, AnchorKind, LOOK_AHEAD, LOOK_BEHIND, Scratch};
 use super::unless;
 use super::validate::{self, Candidate, Verdict};
 use super::watch::{ABREAST, Group, GroupState, digits_from};
+use super::work::Work;
 use crate::model::{RuleIndex, Span};
 use crate::rules::{Lead, Rule, Shape};
 
@@ -50,6 +51,8 @@ pub struct Cursor {
     scratch: Scratch,
     anchors: Vec<Anchor>,
     bytes_read: Vec<u64>,
+    /// Where it is asked for.
+    work: Option<Box<Work>>,
 }
 
 /// How far a scan has come.
@@ -105,6 +108,7 @@ impl Cursor {
             scratch: Scratch::default(),
             anchors: Vec::new(),
             bytes_read: vec![0; rules],
+            work: None,
         }
     }
 
@@ -144,6 +148,18 @@ impl Cursor {
         self.groups.iter().flatten().map(|state| state.read).sum()
     }
 
+    /// Counts work from now on.
+    pub fn count_work(&mut self, plan: &Plan) {
+        self.work = Some(Box::new(Work::new(plan)));
+    }
+
+    /// What was done since it was counted, that of the view that has ended; counting begins anew.
+    pub fn take_work(&mut self, plan: &Plan) -> Option<Work> {
+        let work = self.work.replace(Box::new(Work::new(plan)))?;
+        let groups = self.groups.iter().map(|state| state.as_ref().map_or(0, |state| state.read));
+        Some(work.with_reads(&self.bytes_read, groups))
+    }
+
     /// Scans as far as the text permits. `text` begins at offset `base`, which is not above the
     /// last `needed_from`, and holds all that has arrived; `is_last` says that nothing follows.
     pub fn advance(
@@ -162,6 +178,9 @@ impl Cursor {
             if from < to {
                 self.anchors.clear();
                 plan.sweep().find(text, from, to, &mut self.scratch, &mut self.anchors);
+                if let Some(work) = &mut self.work {
+                    work.swept += (to - from) as u64;
+                }
                 self.swept = view.offset(to);
                 self.pending
                     .extend(self.anchors.iter().map(|anchor| (view.offset(anchor.at), *anchor)));
@@ -233,6 +252,9 @@ impl Cursor {
                 return;
             }
             self.pending.pop_front();
+            if let Some(work) = &mut self.work {
+                work.anchor(anchor.kind);
+            }
             let index = view.index(at);
             let has_names = self.tracker.has_names();
             let is_number = anchor.kind == AnchorKind::shape(Shape::Digits);
@@ -357,6 +379,9 @@ impl Cursor {
         let (matched, read) = find_match(rule, automaton, workspace, starts, view, anchor);
         if let Some(counter) = self.bytes_read.get_mut(position) {
             *counter += read as u64;
+        }
+        if let Some(work) = &mut self.work {
+            work.tried(position, matched.is_some());
         }
         let Some((match_start, match_end)) = matched else { return };
         let limit = (match_start + rule.reach.max(rule.max_length)).min(view.text.len());

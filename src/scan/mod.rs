@@ -27,11 +27,13 @@ pub mod sweep;
 mod unless;
 pub mod validate;
 mod watch;
+mod work;
 
 pub use automaton::syntax_config;
 pub use cursor::{Cursor, Progress};
 pub use plan::Plan;
 pub use position::Positions;
+pub use work::{RuleWork, SharedWork, Work};
 
 use crate::model::{CategoryIndex, Evidence, Likelihood, Place, RuleIndex, Span};
 

@@ -66,6 +66,7 @@ mod protocol;
 mod redact;
 mod repository;
 mod rules_command;
+mod rules_cost;
 mod rules_diagnostics;
 mod scan_cli;
 mod scan_flow;

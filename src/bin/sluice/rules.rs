@@ -10,6 +10,7 @@ use sluicegate::rules::Anchors;
 use crate::UsageError;
 
 mod check;
+mod cost;
 mod docs;
 mod explain;
 mod list;

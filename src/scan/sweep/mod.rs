@@ -77,6 +77,11 @@ impl AnchorKind {
         AnchorKind(u16::try_from(position).unwrap_or(u16::MAX - SHAPES).saturating_add(SHAPES))
     }
 
+    /// The kind with this dense number.
+    pub fn at_index(index: usize) -> AnchorKind {
+        AnchorKind(u16::try_from(index).unwrap_or(u16::MAX))
+    }
+
     /// A dense number below `SHAPES + keywords`, for tables by kind.
     pub fn index(self) -> usize {
         usize::from(self.0)

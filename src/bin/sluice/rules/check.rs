@@ -3,13 +3,17 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::json;
 use sluicegate::RuleSet;
 use sluicegate::rules::{self, Diagnostics, Rule, Source};
 
-use super::{Format, print, print_json, times};
-use crate::load::read_sources;
+use sluicegate::scan::sweep::Kernel;
+
+use super::{Format, cost, print, print_json, times};
+use crate::kernel;
+use crate::load::{load_rules, read_sources};
 
 /// Check rule packs.
 #[derive(Debug, clap::Args)]
@@ -20,6 +24,15 @@ pub struct Arguments {
     /// Say of each rule how often it can read a byte
     #[arg(short, long)]
     verbose: bool,
+    /// Scan these files and directories, and say what each rule cost: work counted, never time
+    #[arg(long, value_name = "CORPUS", num_args = 1..)]
+    cost: Vec<PathBuf>,
+    /// With --cost: show this many of the costliest rules [default: 20; JSON: all]
+    #[arg(long, value_name = "N", requires = "cost")]
+    limit: Option<usize>,
+    /// With --cost: the code that reads the bytes; the counts are the same for each
+    #[arg(long, value_name = "KERNEL", requires = "cost", value_parser = kernel::parser(), default_value = kernel::AUTO)]
+    kernel: Kernel,
     /// Output format
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
@@ -31,6 +44,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let own = read_sources(&arguments.paths)?;
     let builtin = own.is_empty();
     sources.extend(own);
+    // What is wrong with packs is said below, and no cost then.
+    if !arguments.cost.is_empty()
+        && let Some(rules) = usable(&sources, builtin)?
+    {
+        let cost = cost::Cost::of(&arguments.cost, &rules, arguments.kernel)?;
+        match arguments.format {
+            Format::Human => print(&cost.table(arguments.limit.unwrap_or(20)))?,
+            Format::Json => print_json(&cost.as_json(arguments.limit.unwrap_or(usize::MAX)))?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let (rules, diagnostics) = rules::check(&sources);
 
     let checked: Vec<&Source> = sources.iter().filter(|source| source.builtin == builtin).collect();
@@ -57,6 +81,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Format::Json => print_json(&as_json(checked.len(), &diagnostics, &costs))?,
     }
     Ok(ExitCode::from(u8::from(diagnostics.has_errors())))
+}
+
+/// The rules, if they can be used.
+fn usable(sources: &[Source], builtin: bool) -> anyhow::Result<Option<Arc<RuleSet>>> {
+    if builtin {
+        return load_rules(&[]).map(Some);
+    }
+    Ok(RuleSet::compile(sources).ok().map(Arc::new))
 }
 
 fn write_costs(out: &mut String, costs: &[(&Rule, u32)]) {
