@@ -15,8 +15,9 @@ pub(super) const MAX_PAIRS: u64 = 8_000_000;
 pub(super) enum Added {
     /// All of them.
     All,
-    /// These, sorted and apart.
-    Lines(Vec<Range<u64>>),
+    /// Those that are new to each of the files before: of each file the bytes that it had not, sorted and
+    /// apart.
+    Lines(Vec<Vec<Range<u64>>>),
 }
 
 impl Added {
@@ -32,44 +33,40 @@ impl Added {
             // All between the lines that both begin and end with.
             let end = u32::try_from(input.after.len() - tail).unwrap_or(u32::MAX);
             let all = start(u32::try_from(head).unwrap_or(u32::MAX))..start(end);
-            return Added::Lines(if all.is_empty() { Vec::new() } else { vec![all] });
+            return Added::Lines(vec![if all.is_empty() { Vec::new() } else { vec![all] }]);
         }
         let diff = Diff::compute(Algorithm::Histogram, &input);
         let hunks = diff.hunks().filter(|hunk| !hunk.after.is_empty());
-        Added::Lines(hunks.map(|hunk| start(hunk.after.start)..start(hunk.after.end)).collect())
+        let lines = hunks.map(|hunk| start(hunk.after.start)..start(hunk.after.end)).collect();
+        Added::Lines(vec![lines])
     }
 
-    /// Bytes that are in both: with several files before, a line is new that none of them had there.
+    /// What is new to both: with several files before, what a merge puts together counts where it is new
+    /// to each of them, if it is by other lines.
     pub fn and(self, other: Added) -> Added {
-        let (ours, theirs) = match (self, other) {
-            (Added::All, other) | (other, Added::All) => return other,
-            (Added::Lines(ours), Added::Lines(theirs)) => (ours, theirs),
-        };
-        let mut both = Vec::new();
-        let (mut ours, mut theirs) = (ours.into_iter().peekable(), theirs.into_iter().peekable());
-        while let (Some(one), Some(other)) = (ours.peek(), theirs.peek()) {
-            let shared = one.start.max(other.start)..one.end.min(other.end);
-            if one.end <= other.end {
-                ours.next();
-            } else {
-                theirs.next();
-            }
-            if !shared.is_empty() {
-                both.push(shared);
+        match (self, other) {
+            (Added::All, other) | (other, Added::All) => other,
+            (Added::Lines(mut ours), Added::Lines(theirs)) => {
+                ours.extend(theirs);
+                Added::Lines(ours)
             }
         }
-        Added::Lines(both)
     }
 
-    /// Whether any byte of a span was added.
+    /// Nothing: the file was there before.
+    pub fn none() -> Added {
+        Added::Lines(vec![Vec::new()])
+    }
+
+    /// Whether of each file before any byte of a span was added.
     pub fn touches(&self, span: Span) -> bool {
         match self {
             Added::All => true,
-            Added::Lines(ranges) => {
+            Added::Lines(files) => files.iter().all(|ranges| {
                 let at = ranges.partition_point(|range| range.end <= span.start);
                 // A span of no bytes is where it begins.
                 ranges.get(at).is_some_and(|range| range.start < span.end.max(span.start + 1))
-            }
+            }),
         }
     }
 }
@@ -108,7 +105,7 @@ mod tests {
     use super::*;
 
     fn lines<const N: usize>(ranges: [(u64, u64); N]) -> Added {
-        Added::Lines(ranges.map(|(start, end)| start..end).to_vec())
+        Added::Lines(vec![ranges.map(|(start, end)| start..end).to_vec()])
     }
 
     #[test]
@@ -136,7 +133,7 @@ mod tests {
             Added::between(old.as_bytes(), new.as_bytes()),
             lines([(shared.len() as u64, end)])
         );
-        assert_eq!(Added::between(old.as_bytes(), old.as_bytes()), Added::Lines(Vec::new()));
+        assert_eq!(Added::between(old.as_bytes(), old.as_bytes()), Added::none());
     }
 
     #[test]
@@ -157,10 +154,17 @@ mod tests {
     }
 
     #[test]
-    fn of_several_files_before_a_line_is_new_to_all() {
+    fn of_several_files_before_a_span_is_new_to_all() {
         let ours = lines([(0, 10), (20, 30)]);
-        assert_eq!(ours.clone().and(lines([(5, 25)])), lines([(5, 10), (20, 25)]));
+        let both = ours.clone().and(lines([(5, 25)]));
+        let touches = |added: &Added, start, end| added.touches(Span { start, end });
+        assert!(touches(&both, 5, 10) && touches(&both, 20, 25));
+        assert!(!touches(&both, 0, 5) && !touches(&both, 10, 20) && !touches(&both, 25, 30));
         assert_eq!(ours.clone().and(Added::All), ours);
-        assert_eq!(ours.and(lines([(10, 20)])), lines([]));
+        let apart = ours.and(lines([(10, 20)]));
+        assert!(!touches(&apart, 0, 10) && !touches(&apart, 10, 20));
+        // No line is new to both, and what they make up is.
+        assert!(touches(&apart, 5, 15));
+        assert!(!touches(&apart.and(Added::none()), 5, 15));
     }
 }

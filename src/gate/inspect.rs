@@ -369,7 +369,7 @@ fn inspect_here(
     let added = if plan.whole_files || classified.truncated > 0 {
         Ok(Added::All)
     } else if classified.findings.is_empty() {
-        Ok(Added::Lines(Vec::new()))
+        Ok(Added::none())
     } else {
         added(repository, plan, change, &bytes)
     };
@@ -411,7 +411,7 @@ fn added(
                 };
                 let gone: Vec<change::Gone> = gone.iter().filter(counted).cloned().collect();
                 if gone.iter().any(|it| it.id == change.id) {
-                    return Ok(added.and(Added::Lines(Vec::new())));
+                    return Ok(added.and(Added::none()));
                 }
                 renames::most_like(repository, &gone, &change.path, bytes)?
             }

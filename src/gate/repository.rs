@@ -233,6 +233,11 @@ impl Repository {
         Ok(())
     }
 
+    /// The kind of its ids.
+    pub(super) fn hash_kind(&self) -> gix::hash::Kind {
+        self.inner.object_hash()
+    }
+
     /// The further parents of the next commit, where it is to be a merge.
     pub(super) fn merging(&self) -> Result<Vec<ObjectId>, GateError> {
         let text = match std::fs::read(self.inner.git_dir().join("MERGE_HEAD")) {

@@ -51,6 +51,12 @@ pub(super) fn select(
             if let Selection::Merge(heads) = selection {
                 parents.extend(heads);
             }
+            // An id of another kind would be none of an object, and looking for it ends the program.
+            if parents.iter().any(|id| id.kind() != repository.hash_kind()) {
+                return Err(unreadable("what is merged")(
+                    "an id of another kind than the repository's",
+                ));
+            }
             let (mut of_parents, mut deletes) = (Vec::new(), false);
             for parent in &parents {
                 let difference = staged.against(Some(repository.tree_of(*parent)?))?;

@@ -156,6 +156,11 @@ fn a_merge_is_held_back_by_what_it_adds_to_both_sides() {
     assert_eq!(git(&repository, &["commit", "-m", "no"]).code, 1);
     repository.git(&["merge", "--abort"]);
 
+    // An id of another kind is none of this repository.
+    let foreign = format!("GITHEAD_{}", "a".repeat(64));
+    let refused = ran(repository.gate().arg("--merge").env(foreign, "x"));
+    assert!(refused.code == 4 && refused.err.contains("of another kind"), "{refused:?}");
+
     // By hand the head alone counts, which adds what the other side has.
     assert_eq!(repository.gated(&["--merge"]).code, 0, "nothing is staged");
     uninstall(&repository);
@@ -163,6 +168,36 @@ fn a_merge_is_held_back_by_what_it_adds_to_both_sides() {
         fs::read_to_string(hooks.join("pre-merge-commit")).unwrap().contains("older of merges")
     );
     assert_eq!(merge(&[]).code, 0);
+}
+
+/// No line is new to both sides, and what they make up is.
+#[test]
+fn a_merge_of_halves_that_stand_in_either_side_is_held_back() {
+    let repository = Repository::new();
+    // Made up: no key was ever made of it.
+    let mut state = 7_u32;
+    let mut letter = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+                [(state >> 26) as usize],
+        )
+    };
+    let mut body = |_| (0..64).map(&mut letter).chain(['\n']).collect::<String>();
+    let kind = "PRIVATE KEY";
+    let body: String = (0..26).map(&mut body).collect();
+    let key = format!("-----BEGIN {kind}-----\n{body}-----END {kind}-----\n");
+    let lines: Vec<&str> = key.split_inclusive('\n').collect();
+    let (first, middle, last) = (lines[0], lines[1..2].concat(), lines[2..].concat());
+    repository.committed("key.txt", &middle);
+    repository.git(&["checkout", "-q", "-b", "side"]);
+    repository.committed("key.txt", format!("{first}{middle}"));
+    repository.git(&["checkout", "-q", "main"]);
+    repository.committed("key.txt", format!("{middle}{last}"));
+    install(&repository, &[]);
+    let blocked = git(&repository, &["merge", "--no-ff", "-m", "merged", "side"]);
+    let said = blocked.out + &blocked.err;
+    assert!(blocked.code == 1 && said.contains("sec.private_key"), "{said}");
 }
 
 #[test]
@@ -329,7 +364,7 @@ fn further_arguments_are_those_of_the_gate() {
     let said = held.out + &held.err;
     assert!(said.contains("effect: escalate"), "{said}");
 
-    for wrong in ["--no-such-option", "install"] {
+    for wrong in ["--no-such-option", "install", "--merge", "--tracked"] {
         let refused = repository.gated(&["install", "--", wrong]);
         assert!(
             refused.code == 2 && refused.err.contains("no arguments for a hook"),

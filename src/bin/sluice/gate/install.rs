@@ -67,6 +67,9 @@ struct Check {
 /// Writes the hooks.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let problem = match Check::try_parse_from(&arguments.arguments) {
+        Ok(Check { gate }) if gate.selected.is_named() => {
+            Some("each hook says by itself what is looked at".to_owned())
+        }
         Ok(Check { gate }) if gate.command.is_none() => None,
         Ok(_) => Some("a hook decides, and does nothing else".to_owned()),
         Err(error) => error.to_string().lines().next().map(str::to_owned),

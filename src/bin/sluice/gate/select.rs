@@ -44,7 +44,7 @@ pub struct SelectionArguments {
 
     /// What is staged is a merge, as git tells its pre-merge-commit hook by `GITHEAD_...`: what it adds
     /// to each side counts
-    #[arg(long)]
+    #[arg(long, group = "selection")]
     merge: bool,
 
     /// Files of `--files`
@@ -80,6 +80,14 @@ pub struct Asked {
     pub filter: Filter,
     /// Whether there is a remote, be it one whose address cannot be read.
     pub has_remote: bool,
+}
+
+impl SelectionArguments {
+    /// Whether what is looked at is named: a hook does that by itself.
+    pub fn is_named(&self) -> bool {
+        let other = self.range.is_some() || self.push.is_some();
+        other || self.tracked || self.all_history || self.files || self.stdin || self.merge
+    }
 }
 
 impl Asked {
