@@ -254,7 +254,9 @@ mod tests {
         let (kinds, keywords) = Kinds::new(&rules.rules);
         assert_eq!(Kinds::stored(BUILT_IN_KINDS).unwrap(), kinds);
         assert_eq!(BUILT_IN_SWEEP, Sweep::pack(&keywords).unwrap());
-        for kernel in Kernel::available() {
+        // What a library holds is elsewhere each time.
+        let own = [Kernel::Portable, Kernel::Avx2, Kernel::Avx512];
+        for kernel in own.into_iter().filter(|kernel| kernel.is_available()) {
             let stored = Sweep::stored(BUILT_IN_SWEEP, kernel).unwrap();
             let made = Sweep::new(&keywords, kernel);
             assert_eq!(stored.kernel(), kernel);
