@@ -704,6 +704,58 @@ mod tests {
         assert_eq!(fresh.len(), 2);
     }
 
+    /// Each row by itself, too short for that, finds what the table does.
+    #[test]
+    fn rules_are_left_out_only_where_no_column_opens_them() {
+        let needs = |name: &str| {
+            format!(
+                "columns = [\"{name}\"]\nanchors = {{ digits = 9 }}\ncontext = {{ terms = [\"{name} sign\"], \
+                 before = 9, after = 9, boost = 9, required = true, names_only = true }}"
+            )
+        };
+        let (door, gate) = (needs("door"), needs("gate"));
+        let rules = sample::rules(
+            &[
+                ("nat.door", r"\b[0-9]{9}\b", &door),
+                ("nat.gate", r"\b[0-9]{9}\b", &gate),
+                ("nat.any", r"\b[0-9]{9}\b", "anchors = { digits = 9 }"),
+            ],
+            "",
+        );
+        let plan = plan(&rules);
+        let table = Structure::Table { delimiter: b',', header: true };
+        let found = |text: &str, step: usize| {
+            let mut cursor = cursor(&plan, table);
+            let (mut found, mut base) = (Vec::new(), 0);
+            let mut take = |it: Found<'_>| found.push((it.rule.0, it.line, it.column));
+            for end in (step..text.len()).step_by(step).chain([text.len()]) {
+                let part = &text.as_bytes()[base..end];
+                let is_last = end == text.len();
+                let progress = cursor.advance(&plan, part, base as u64, is_last, &mut take);
+                base = progress.needed_from as usize;
+            }
+            (found, cursor.bytes_read().to_vec())
+        };
+        for header in ["wall,door", "wall,gate sign", "door,gate", "wall,floor", "door,"] {
+            let rows: Vec<String> = (0..900)
+                .map(|row| format!("{},{}", 312_456_000 + row, 712_456_000 + row))
+                .collect();
+            let text = format!("{header}\n{}\n", rows.join("\n"));
+            let mut expected = Vec::new();
+            for (row, text) in (2..).zip(&rows) {
+                let (alone, _) = found(&format!("{header}\n{text}\n"), usize::MAX);
+                expected.extend(alone.iter().map(|(rule, _, column)| (*rule, row, *column)));
+            }
+            let (whole, read) = found(&text, text.len());
+            assert_eq!(whole, expected, "{header}");
+            assert_eq!(found(&text, 61).0, expected, "{header}");
+            assert!(expected.len() >= 1800, "the rule without a name finds all");
+            // The rule for a door is hardly tried where there is none.
+            let is_tried = read[0] > read[2] / 2;
+            assert_eq!(is_tried, header.contains("door"), "{header}: {read:?}");
+        }
+    }
+
     /// Marks of a payload that is given in one piece are forgotten as the scan goes on.
     #[test]
     fn what_a_whole_scan_holds_does_not_grow_with_the_payload() {

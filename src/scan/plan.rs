@@ -28,8 +28,6 @@ pub struct Plan {
     /// By rule.
     exclusions: Vec<OnceLock<Option<Exclusions>>>,
     gates: Vec<OnceLock<Option<Gate>>>,
-    /// By combination.
-    combination_gates: Vec<OnceLock<Gate>>,
     combination_terms: OnceLock<Vec<bool>>,
     terms: OnceLock<Terms>,
     facts: OnceLock<Vec<Facts>>,
@@ -70,7 +68,6 @@ impl Plan {
             automata: slots(rules.rules.len()),
             exclusions: slots(rules.rules.len()),
             gates: slots(rules.rules.len()),
-            combination_gates: slots(rules.combinations.len()),
             combination_terms: OnceLock::new(),
             by_kind: slots(kinds.len()),
             kinds,
@@ -130,14 +127,6 @@ impl Plan {
             Some(Gate::new(self.terms(), &context.terms))
         };
         self.gates.get(position)?.get_or_init(build).as_ref()
-    }
-
-    /// The gate of the terms of a combination.
-    pub fn combination_gate(&self, index: RuleIndex) -> Option<&Gate> {
-        let position = (index.0 as usize).checked_sub(self.rules.rules.len())?;
-        let combination = self.rules.combinations.get(position)?;
-        let build = || Gate::new(self.terms(), &combination.terms);
-        Some(self.combination_gates.get(position)?.get_or_init(build))
     }
 
     /// By number of a term, whether a combination looks for it.

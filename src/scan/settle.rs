@@ -9,7 +9,7 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use super::context::{GateMemory, Nearby};
+use super::context::Nearby;
 use super::plan::{Facts, LINE_WINDOW, Plan};
 use super::position::{Positions, chars_in};
 use super::{Found, Sink};
@@ -40,11 +40,6 @@ pub struct Settling {
     emitted: usize,
     /// No survivor is longer than this.
     longest: u64,
-    /// By combination, what its gate said of the text so far: findings of a table are close to each
-    /// other.
-    gates: Vec<GateMemory>,
-    /// End of what combinations of the last finding looked at.
-    asked_to: u64,
 }
 
 /// The retained text, and what is known of it.
@@ -57,9 +52,6 @@ pub struct Retained<'a> {
     pub known: u64,
 }
 
-/// So many gates cost more than to look for all terms.
-const WORTH_READING: usize = 2;
-
 impl Settling {
     /// Takes a match, unless the same rule has already found the same value.
     pub fn add(&mut self, scored: Scored) {
@@ -70,8 +62,7 @@ impl Settling {
     pub fn clear(&mut self) {
         self.scored.clear();
         self.survivors.clear();
-        (self.emitted, self.longest, self.asked_to) = (0, 0, 0);
-        self.gates.iter_mut().for_each(GateMemory::clear);
+        (self.emitted, self.longest) = (0, 0);
     }
 
     /// Whether a rule has already found this value, among matches not yet compared.
@@ -225,7 +216,7 @@ impl Settling {
 
     /// The combinations that a finding raises together with what is near it.
     fn combine(
-        &mut self,
+        &self,
         plan: &Plan,
         retained: &Retained<'_>,
         nearby: &mut Nearby,
@@ -236,7 +227,7 @@ impl Settling {
         if scored.likelihood.band() < Band::Likely {
             return raised;
         }
-        let has_terms = self.has_terms(plan, retained, nearby, (scored.span, facts));
+        let has_terms = has_terms(plan, retained, nearby, (scored.span, facts));
         for (index, combination) in plan.combinations_of(facts.category) {
             let within = combination.within as u64;
             let (from, to) = (scored.span.start.saturating_sub(within), scored.span.end + within);
@@ -250,19 +241,10 @@ impl Settling {
                             .facts(other.rule)
                             .is_some_and(|others| combination.near.contains(&others.category))
                 });
-            let term = (has_terms != Some(false) && !combination.terms.is_empty()).then(|| {
+            let term = (has_terms && !combination.terms.is_empty()).then(|| {
                 let last = retained.base + retained.text.len() as u64;
                 let from = scored.span.start.saturating_sub(within).max(retained.base);
                 let to = (scored.span.end + within).min(last);
-                let at = |offset: u64| usize::try_from(offset.saturating_sub(retained.base)).ok();
-                let part = (at(from)?, at(to)?);
-                if has_terms.is_none() {
-                    let gate = plan.combination_gate(index)?;
-                    let memory = memory_of(&mut self.gates, plan, index)?;
-                    if !gate.may_hold(memory, retained.text, retained.base, part) {
-                        return None;
-                    }
-                }
                 nearby.nearest(
                     plan.terms(),
                     retained.text,
@@ -288,29 +270,6 @@ impl Settling {
             }
         }
         raised
-    }
-
-    /// Whether any term stands so near to a finding that a combination could look at it, if that is known:
-    /// where findings are close to each other the text is read once for all combinations. Elsewhere
-    /// each asks its own gate.
-    fn has_terms(
-        &mut self,
-        plan: &Plan,
-        retained: &Retained<'_>,
-        nearby: &mut Nearby,
-        (span, facts): (Span, &Facts),
-    ) -> Option<bool> {
-        let all = plan.combinations_of(facts.category);
-        let within = all.map(|(_, combination)| combination.within).max().unwrap_or(0) as u64;
-        let last = retained.base + retained.text.len() as u64;
-        let from = span.start.saturating_sub(within).max(retained.base);
-        let to = (span.end + within).min(last);
-        let is_close = from < self.asked_to;
-        self.asked_to = to;
-        let (text, base) = (retained.text, retained.base);
-        let wanted = plan.combination_terms();
-        (is_close || plan.combinations_of(facts.category).count() >= WORTH_READING)
-            .then(|| nearby.holds_any(plan.terms(), text, base, (from, to), wanted))
     }
 
     /// The survivors that may touch `from..=to`, and some before.
@@ -375,18 +334,23 @@ impl Settling {
     }
 }
 
-/// What the gate of a combination said.
-fn memory_of<'a>(
-    gates: &'a mut Vec<GateMemory>,
+/// Whether any term that a combination looks for stands near enough to a finding: the text is read once for
+/// all combinations, and most findings have none.
+fn has_terms(
     plan: &Plan,
-    combination: RuleIndex,
-) -> Option<&'a mut GateMemory> {
-    let plain = plan.rules().rules.len();
-    let position = (combination.0 as usize).checked_sub(plain)?;
-    if gates.len() <= position {
-        gates.resize(plan.rules().combinations.len().max(position + 1), GateMemory::default());
-    }
-    gates.get_mut(position)
+    retained: &Retained<'_>,
+    nearby: &mut Nearby,
+    (span, facts): (Span, &Facts),
+) -> bool {
+    let all = plan.combinations_of(facts.category);
+    let Some(within) = all.map(|(_, combination)| combination.within as u64).max() else {
+        return false;
+    };
+    let last = retained.base + retained.text.len() as u64;
+    let from = span.start.saturating_sub(within).max(retained.base);
+    let to = (span.end + within).min(last);
+    let (text, wanted) = (retained.text, plan.combination_terms());
+    nearby.holds_any(plan.terms(), text, retained.base, (from, to), wanted)
 }
 
 /// The strict order that decides between overlapping findings: validated, then likelihood, then
