@@ -290,7 +290,7 @@ impl Compiler<'_> {
         columns.dedup();
         columns.retain(|column| !column.is_empty());
         let examples = self.examples(&raw.examples);
-        let Matching { anchors, lead, max_length, reach } = matching?;
+        let Matching { anchors, lead, max_length, reach, lies_in_cell, begins_in_cell } = matching?;
         if let Anchors::Keywords(words) = &anchors {
             self.words.extend(words.iter().map(|word| word.to_ascii_lowercase()));
         }
@@ -312,6 +312,8 @@ impl Compiler<'_> {
             lead,
             max_length,
             reach,
+            lies_in_cell,
+            begins_in_cell,
             boundary: boundary.flatten(),
             validator: validator.flatten(),
             entropy: raw.entropy.as_ref().and_then(|entropy| u16::try_from(entropy.value).ok()),

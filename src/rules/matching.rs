@@ -9,7 +9,7 @@ use super::pack::{MAX_KEYWORD, MIN_KEYWORD, RawAnchors, RawRule};
 use super::pattern::{self, PatternError};
 use super::proof::{self, Failure, MAX_LEAD};
 use super::reader::{Located, Place, shown};
-use super::{Anchors, ByteSet, Lead, MAX_REACH, Shape, derive};
+use super::{Anchors, ByteSet, Lead, MAX_REACH, Shape, VALUE_GROUPS, derive};
 
 /// The largest automaton of a pattern, in bytes of its states.
 const MAX_NFA: usize = 8 << 20;
@@ -21,6 +21,8 @@ pub(super) struct Matching {
     pub lead: Lead,
     pub max_length: usize,
     pub reach: usize,
+    pub lies_in_cell: bool,
+    pub begins_in_cell: bool,
 }
 
 impl Compiler<'_> {
@@ -44,7 +46,12 @@ impl Compiler<'_> {
         };
         let ((max_length, reach), (anchors, lead)) = (lengths?, anchored?);
         let lead = settled_lead(lead, &hir, max_length, boundary);
-        Some(Matching { anchors, lead, max_length, reach })
+        let lies_in_cell = pattern::lies_in_cell(&hir);
+        let names_value =
+            pattern::groups(&hir).iter().any(|it| VALUE_GROUPS.contains(&it.as_str()));
+        let begins_in_cell =
+            lies_in_cell || !names_value && pattern::begins_in_cell(&hir, lead.max());
+        Some(Matching { anchors, lead, max_length, reach, lies_in_cell, begins_in_cell })
     }
 
     pub(super) fn pattern(&mut self, pattern: &Located<String>) -> Option<Hir> {

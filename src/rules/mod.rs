@@ -109,6 +109,11 @@ pub struct Rule {
     /// The most bytes from the start of the match that the validator may read; `max_length` or
     /// more, at most [`MAX_REACH`].
     pub reach: usize,
+    /// Whether a match lies in one cell of a table or one value of JSON, wherever it stands: it holds no
+    /// byte that ends one.
+    pub lies_in_cell: bool,
+    /// Whether at least what is before its anchor does, where the value begins with the match.
+    pub begins_in_cell: bool,
     /// Bytes that must not stand directly before the match.
     pub boundary: Option<ByteSet>,
     /// The check that a match must pass.

@@ -81,6 +81,48 @@ pub(super) fn consumed(hir: &Hir) -> ByteSet {
     set
 }
 
+/// Bytes of which one stands wherever a cell of a table or a value of JSON ends or another begins; but
+/// for the blanks before the first cell of a row.
+const CELL_ENDS: &[u8] = b"\",;|\t\r\n{}[]:";
+
+/// Whether all bytes of a match lie in one cell or value, wherever it stands.
+pub(super) fn lies_in_cell(hir: &Hir) -> bool {
+    begins_in_cell(hir, 1) && !ends_cell(consumed(hir))
+}
+
+/// Whether so many bytes of a match, from its first one on, and the one behind them lie in one cell or
+/// value.
+pub(super) fn begins_in_cell(hir: &Hir, length: usize) -> bool {
+    let mut held = ByteSet::EMPTY;
+    hold_within(hir, length, &mut |part| consume(part, &mut held));
+    // No blank: some belong to the cell before, at the start of a row.
+    !ends_cell(held) && !held.contains(b' ')
+}
+
+fn ends_cell(held: ByteSet) -> bool {
+    CELL_ENDS.iter().any(|byte| held.contains(*byte))
+}
+
+/// Calls `part` with parts of a pattern that hold all of the first bytes, so many, that a match can have.
+fn hold_within<'h>(hir: &'h Hir, length: usize, part: &mut impl FnMut(&'h Hir)) {
+    let mut least = 0;
+    for each in sequence(hir) {
+        if least >= length {
+            return;
+        }
+        match each.kind() {
+            HirKind::Alternation(subs) => {
+                subs.iter().for_each(|sub| hold_within(sub, length - least, part));
+            }
+            HirKind::Repetition(Repetition { max: Some(1), sub, .. }) => {
+                hold_within(sub, length - least, part);
+            }
+            _ => part(each),
+        }
+        least += each.properties().minimum_len().unwrap_or(0);
+    }
+}
+
 /// Fewest and most digits in a match, and whether all that it consumes are digits and bytes of
 /// `others`. `usize::MAX` stands for no bound.
 pub(super) fn digit_counts(hir: &Hir) -> (usize, usize) {

@@ -1,35 +1,63 @@
 //! What the names of columns and keys say, remembered: the cells of a column share one.
 //!
-//! A place comes in, its [`Name`] goes out, or whether the name makes a match of a rule a finding.
-//! The answers are those that are worked out anew for each place.
+//! A place comes in, its [`Name`] goes out, or which rules can find anything under it. The answers are
+//! those that are worked out anew for each place.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::context::Terms;
 use super::heads::RuleBits;
-use super::names::Name;
+use super::names::{Name, Says};
 use super::plan::Plan;
+use super::score::ends_value;
+use super::structure::Tracker;
+use super::validate;
 use super::watch::Group;
-use crate::model::Place;
-use crate::rules::Rule;
+use crate::model::{Place, TermIndex};
+use crate::rules::{Context, Rule};
 
 /// Names that are remembered at most; past them all are forgotten.
 const MAX_KNOWN: usize = 64;
 
+/// How often a column is met before it is worked out which rules are open there: for a few values that
+/// would cost more than it saves.
+const WORTH_OPENING: u16 = 64;
+
+/// Bytes on either side of an anchor that are looked at for a letter, at most.
+const NEAR: usize = 64;
+
 /// The names that were met last.
 #[derive(Default)]
 pub struct Columns {
-    known: HashMap<Arc<str>, Column>,
-    /// The name of a place that has no key.
+    known: Vec<Column>,
+    /// The start of the cell that was asked about last, and the position of its column.
+    last: Option<(u64, usize)>,
+    /// The name of a place that is not remembered.
     other: Option<Name>,
+    written: String,
 }
 
 #[derive(Default)]
 struct Column {
+    /// What [`Tracker::write_names`] writes.
+    names: Box<str>,
     name: Option<Name>,
+    /// The terms among the words of the name, once they were looked for.
+    terms: Option<Vec<TermIndex>>,
     /// By position of a rule that needs a name, whether this is one.
     opens: HashMap<usize, bool>,
+    met: u16,
+    /// By number of a group, its rules that may find something here.
+    groups: Vec<(usize, OpenRules)>,
+}
+
+/// The rules of a group that may find something in a column, one bit each.
+#[derive(Clone, Copy)]
+struct OpenRules {
+    /// In a value without any letter.
+    bare: RuleBits,
+    any: RuleBits,
 }
 
 /// Names come from the payload, so none is shown.
@@ -43,34 +71,174 @@ impl Columns {
     /// Forgets everything: the next payload begins.
     pub fn clear(&mut self) {
         self.known.clear();
-        self.other = None;
+        (self.last, self.other) = (None, None);
     }
 
-    /// The name of a place; none where it has none.
-    pub fn name(&mut self, place: &Place) -> Option<&Name> {
-        match key(place) {
-            Some(key) => self.column(key, place).name.as_ref(),
+    /// The name of the place that holds a byte; none where it has none. The tracker has followed the
+    /// view past the byte.
+    pub fn name(&mut self, tracker: &Tracker, at: u64) -> Option<&Name> {
+        match self.position(tracker, at) {
+            Some(position) => self.known.get(position)?.name.as_ref(),
             None => {
-                self.other = Name::of(place);
+                self.other = Name::of(&tracker.place(at)?);
                 self.other.as_ref()
             }
         }
     }
 
-    /// Whether the name of a place is one that a rule lists, or holds a term of its context.
-    pub fn opens(&mut self, place: &Place, position: usize, rule: &Rule, terms: &Terms) -> bool {
-        let Some(key) = key(place) else { return opens(Name::of(place).as_ref(), rule, terms) };
-        let Column { name, opens: known } = self.column(key, place);
-        *known.entry(position).or_insert_with(|| opens(name.as_ref(), rule, terms))
+    /// Whether the name of the place that holds a byte is one that a rule lists, or holds a term of its
+    /// context.
+    pub fn opens(
+        &mut self,
+        tracker: &Tracker,
+        at: u64,
+        (position, rule): (usize, &Rule),
+        terms: &Terms,
+    ) -> bool {
+        match self.position(tracker, at).and_then(|column| self.known.get_mut(column)) {
+            Some(column) => match column.opens.get(&position) {
+                Some(known) => *known,
+                None => {
+                    let opens = column.opens(rule, terms);
+                    column.opens.insert(position, opens);
+                    opens
+                }
+            },
+            None => {
+                let name = tracker.place(at).and_then(|place| Name::of(&place));
+                name.is_some_and(|name| {
+                    name.is_one_of(&rule.columns) || has_term(&name, rule, terms)
+                })
+            }
+        }
     }
 
-    fn column(&mut self, key: Arc<str>, place: &Place) -> &mut Column {
-        if self.known.len() >= MAX_KNOWN && !self.known.contains_key(&key) {
+    /// Where the column of the cell that holds an anchor stands, if it was met often enough to know more
+    /// of it.
+    pub fn well_known(&mut self, tracker: &Tracker, at: u64) -> Option<usize> {
+        let position = self.position(tracker, at)?;
+        let column = self.known.get_mut(position)?;
+        column.met = column.met.saturating_add(1);
+        (column.met >= WORTH_OPENING).then_some(position)
+    }
+
+    /// The rules of a group that may find something at an anchor in such a column, one bit each.
+    /// `is_bare` says whether no letter stands near the anchor in its cell.
+    pub fn open(
+        &mut self,
+        plan: &Plan,
+        position: usize,
+        group: &Group,
+        is_bare: impl FnOnce() -> bool,
+    ) -> RuleBits {
+        let Some(column) = self.known.get_mut(position) else { return RuleBits::MAX };
+        let known = column.groups.iter().find(|(number, _)| *number == group.number);
+        let open = match known {
+            Some((_, open)) => *open,
+            None => {
+                let open = column.open(plan, group);
+                column.groups.push((group.number, open));
+                open
+            }
+        };
+        if open.bare != open.any && is_bare() { open.bare } else { open.any }
+    }
+
+    /// Where the column of the cell that holds a byte is remembered; none where it cannot be.
+    fn position(&mut self, tracker: &Tracker, at: u64) -> Option<usize> {
+        let start = tracker.cell_start(at)?;
+        if let Some((last, position)) = self.last
+            && last == start
+        {
+            return Some(position);
+        }
+        if !tracker.write_names(at, &mut self.written) {
+            return None;
+        }
+        // The columns of a table come in turns.
+        let next = self.last.map_or(0, |(_, position)| position + 1);
+        let is_it = |column: &Column| *column.names == *self.written;
+        let (before, behind) = self.known.split_at_checked(next).unwrap_or((&self.known, &[]));
+        let position = match behind.iter().position(is_it) {
+            Some(position) => next + position,
+            None => match before.iter().position(is_it) {
+                Some(position) => position,
+                None => self.add(Name::of(&tracker.place(at)?)),
+            },
+        };
+        self.last = Some((start, position));
+        Some(position)
+    }
+
+    fn add(&mut self, name: Option<Name>) -> usize {
+        if self.known.len() >= MAX_KNOWN {
             self.known.clear();
         }
-        let fresh = || Column { name: Name::of(place), opens: HashMap::new() };
-        self.known.entry(key).or_insert_with(fresh)
+        let names = self.written.as_str().into();
+        self.known.push(Column { names, name, ..Column::default() });
+        self.known.len() - 1
     }
+}
+
+impl Column {
+    fn opens(&mut self, rule: &Rule, terms: &Terms) -> bool {
+        let Some(name) = &self.name else { return false };
+        let found = self.terms.get_or_insert_with(|| terms.all_in_words(name.for_it()));
+        let is_wanted =
+            |it: &Context| found.iter().any(|term| it.terms.binary_search(term).is_ok());
+        name.is_one_of(&rule.columns) || rule.context.as_ref().is_some_and(is_wanted)
+    }
+
+    /// What begins in the cell of its anchor is under the name of that cell. Where the name says what the
+    /// value is, a term of the text counts if it stands in the cell.
+    fn open(&mut self, plan: &Plan, group: &Group) -> OpenRules {
+        let says_what = self.name.as_ref().is_some_and(|name| name.says == Says::What);
+        let mut open = OpenRules { bare: 0, any: 0 };
+        for (bit, position) in group.rules.iter().enumerate() {
+            let Some(rule) = plan.rules().rules.get(*position) else { continue };
+            let required = rule.context.as_ref().filter(|it| it.required);
+            let (bare, any) = match required {
+                Some(_) if rule.needs_name() && rule.begins_in_cell => {
+                    let opens = self.opens(rule, plan.terms());
+                    (opens, opens)
+                }
+                Some(context) if !rule.needs_name() && says_what && stays_in_cell(rule) => {
+                    let has_letters =
+                        |term: &TermIndex| plan.rules().term(*term).contains(is_letter);
+                    let needs_letters = context.terms.iter().all(has_letters);
+                    (!needs_letters || self.opens(rule, plan.terms()), true)
+                }
+                _ => (true, true),
+            };
+            open.bare |= RuleBits::from(bare) << bit;
+            open.any |= RuleBits::from(any) << bit;
+        }
+        open
+    }
+}
+
+/// Whether no value of a rule reaches out of its cell.
+fn stays_in_cell(rule: &Rule) -> bool {
+    rule.lies_in_cell && !rule.validator.is_some_and(validate::moves_end)
+}
+
+/// Whether no letter stands in the cell around an anchor, as far as a term would count. `cell` is where it
+/// begins.
+pub fn is_bare(text: &[u8], cell: usize, anchor: usize) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
+    let Some(before) = text.get(cell..anchor).filter(|before| before.len() <= NEAR) else {
+        return false;
+    };
+    let behind = text.get(anchor..).unwrap_or_default();
+    let to_end = behind.iter().take_while(|byte| !ends_value(byte));
+    let length = to_end.take(NEAR).take_while(|byte| !is_letter(byte)).count();
+    let ends = behind.get(length).is_none_or(ends_value);
+    ends && !before.iter().any(is_letter)
+}
+
+/// What tells a term from numbers and signs.
+fn is_letter(c: char) -> bool {
+    c.is_ascii_alphabetic() || !c.is_ascii()
 }
 
 /// Which rules of a group can find anything in a table, as far as that was worked out.
@@ -129,7 +297,10 @@ impl Openings {
         let rules = group.rules.iter().map(|position| plan.rules().rules.get(*position));
         let open = rules.enumerate().fold(0, |open, (bit, rule)| {
             let is_open = rule.is_none_or(|rule| {
-                !rule.needs_name() || names.iter().any(|name| opens(Some(name), rule, plan.terms()))
+                !rule.needs_name()
+                    || names.iter().any(|name| {
+                        name.is_one_of(&rule.columns) || has_term(name, rule, plan.terms())
+                    })
             });
             open | RuleBits::from(is_open) << bit
         });
@@ -138,32 +309,9 @@ impl Openings {
     }
 }
 
-fn opens(name: Option<&Name>, rule: &Rule, terms: &Terms) -> bool {
-    let Some(name) = name else { return false };
+fn has_term(name: &Name, rule: &Rule, terms: &Terms) -> bool {
     let context = rule.context.as_ref();
-    name.is_one_of(&rule.columns)
-        || context.is_some_and(|it| terms.in_words(name.for_it(), &it.terms).is_some())
-}
-
-/// What places with the same names have in common. None where that is not plain to see: a quoted key
-/// may hold what looks like an index.
-fn key(place: &Place) -> Option<Arc<str>> {
-    match place {
-        Place::Cell { column, .. } => Some(Arc::clone(column)),
-        Place::Json { json_path, .. } if json_path.contains('"') => None,
-        Place::Json { json_path, .. } => {
-            let mut key = String::with_capacity(json_path.len());
-            let mut is_index = false;
-            for c in json_path.chars() {
-                is_index &= c.is_ascii_digit();
-                if !is_index {
-                    key.push(c);
-                }
-                is_index |= c == '[';
-            }
-            Some(key.into())
-        }
-    }
+    context.is_some_and(|it| terms.in_words(name.for_it(), &it.terms).is_some())
 }
 
 #[cfg(test)]

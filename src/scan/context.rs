@@ -81,6 +81,13 @@ impl Terms {
         }
     }
 
+    /// All terms among the words of a name.
+    pub fn all_in_words(&self, words: &str) -> Vec<TermIndex> {
+        let mut all = Vec::new();
+        self.each(words.as_bytes(), 0, words.len(), |_, _, term| all.push(term));
+        all
+    }
+
     /// The last of these terms (sorted) among the words of a name, with its distance from their end.
     pub fn in_words(&self, words: &str, wanted: &[TermIndex]) -> Option<Nearest> {
         let mut last: Option<Nearest> = None;

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::Sink;
 use super::automaton::{Automaton, RuleBits, Workspace};
-use super::columns::{Columns, Openings};
+use super::columns::{Columns, Openings, is_bare};
 use super::context::{GateMemory, Nearby};
 use super::plan::Plan;
 use super::position::Positions;
@@ -263,8 +263,9 @@ impl Cursor {
                 let count = || digits_from(view.text, index, watch.most_digits);
                 least <= *digits.get_or_insert_with(count)
             };
+            let cell = if has_names && watch.is_of_shape { self.cell(view, at) } else { None };
             for front in watch.fronts.iter().filter(|front| has_names || !front.needs_name) {
-                let open = self.open(plan, &front.groups);
+                let open = self.open(plan, &front.groups, cell, view, at);
                 if open == [0; ABREAST] {
                     continue;
                 }
@@ -278,7 +279,7 @@ impl Cursor {
                 }
             }
             for group in watch.groups.iter().filter(|group| has_names || !group.needs_name) {
-                let [open, ..] = self.open(plan, std::slice::from_ref(group));
+                let [open, ..] = self.open(plan, std::slice::from_ref(group), cell, view, at);
                 if open != 0 && has_digits(group.least_digits) {
                     let left = self.candidates(plan, view, group, index) & open;
                     self.try_rules(plan, view, group, left, index);
@@ -287,12 +288,36 @@ impl Cursor {
         }
     }
 
-    /// The rules of some groups that may find anything in this view.
-    fn open(&mut self, plan: &Plan, groups: &[Group]) -> [RuleBits; ABREAST] {
-        let Some(columns) = self.tracker.columns() else { return [RuleBits::MAX; ABREAST] };
-        let mut open = [0; ABREAST];
-        for (open, group) in open.iter_mut().zip(groups) {
-            *open = self.openings.open(plan, group, columns);
+    /// Where the column of the cell that holds an anchor stands among those well known.
+    fn cell(&mut self, view: View<'_>, anchor: u64) -> Option<usize> {
+        self.follow(view, anchor + 1);
+        self.columns.well_known(&self.tracker, anchor)
+    }
+
+    /// The rules of some groups that may find anything in this view at an anchor in a cell.
+    fn open(
+        &mut self,
+        plan: &Plan,
+        groups: &[Group],
+        cell: Option<usize>,
+        view: View<'_>,
+        anchor: u64,
+    ) -> [RuleBits; ABREAST] {
+        let mut open = [RuleBits::MAX; ABREAST];
+        if let Some(columns) = self.tracker.columns() {
+            open = [0; ABREAST];
+            for (open, group) in open.iter_mut().zip(groups) {
+                *open = self.openings.open(plan, group, columns);
+            }
+        }
+        if let Some(cell) = cell {
+            let is_bare = || {
+                let start = self.tracker.value_start(anchor).unwrap_or(view.base);
+                is_bare(view.text, view.index(start), view.index(anchor))
+            };
+            for (open, group) in open.iter_mut().zip(groups) {
+                *open &= self.columns.open(plan, cell, group, is_bare);
+            }
         }
         open
     }
@@ -422,6 +447,7 @@ impl Cursor {
         if end <= start || end > limit.max(match_end) {
             return;
         }
+        debug_assert!(end <= match_end || rule.validator.is_some_and(validate::moves_end));
         let span = Span::new(view.offset(start), view.offset(end));
         if self.settling.has(index, span) {
             return;
@@ -434,17 +460,17 @@ impl Cursor {
             return;
         }
         self.follow(view, span.start + 1);
-        let place = self.tracker.place(span.start).map(Box::new);
         let around = Surroundings {
             text: view.text,
             base: view.base,
             floor: self.tracker.row_start(span.start).unwrap_or(view.base).max(view.base),
             value_start: self.tracker.value_start(span.start),
-            name: place.as_deref().and_then(|place| self.columns.name(place)),
+            name: self.columns.name(&self.tracker, span.start),
         };
         let nearby = &mut self.nearby;
         let scored = score(rule, published, (span.start, span.end), &around, plan.terms(), nearby);
         if let Some((likelihood, evidence)) = scored {
+            let place = self.tracker.place(span.start).map(Box::new);
             self.settling.add(Scored { rule: index, span, likelihood, evidence, place });
         }
     }
@@ -461,10 +487,10 @@ impl Cursor {
     ) -> bool {
         let (first, last) = (view.offset(start), view.offset(end.max(start + 1) - 1));
         self.follow(view, last + 1);
-        let Some(place) = self.tracker.place(first) else { return false };
-        self.tracker.value_start(first) == self.tracker.value_start(last)
-            && self.tracker.place(last).is_some_and(|other| other == place)
-            && !self.columns.opens(&place, position, rule, plan.terms())
+        let cell = self.tracker.cell_start(first);
+        cell.is_some()
+            && cell == self.tracker.cell_start(last)
+            && !self.columns.opens(&self.tracker, first, (position, rule), plan.terms())
     }
 
     /// Lets the tracker follow the view up to an offset.

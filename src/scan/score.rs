@@ -139,10 +139,14 @@ fn window(
         let index =
             |offset: u64| usize::try_from(offset.saturating_sub(around.base)).unwrap_or(usize::MAX);
         let behind = around.text.get(index(end)..index(to)).unwrap_or_default();
-        let ends = |byte: &u8| matches!(byte, b'"' | b',' | b';' | b'|' | b'\t' | b'\n' | b'}');
-        to = end + behind.iter().position(ends).unwrap_or(behind.len()) as u64;
+        to = end + behind.iter().position(ends_value).unwrap_or(behind.len()) as u64;
     }
     ((from, start), (end, to))
+}
+
+/// Whether what stands behind a byte is not taken for a part of the value before it.
+pub fn ends_value(byte: &u8) -> bool {
+    matches!(byte, b'"' | b',' | b';' | b'|' | b'\t' | b'\n' | b'}')
 }
 
 #[cfg(test)]

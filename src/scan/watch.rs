@@ -34,6 +34,10 @@ const FREE_ASKS: u8 = 8;
 /// one start, which costs less than to try all of them.
 const NEAR: usize = 8;
 
+/// Matches that begin so far before their anchors are looked for once at each byte, whatever the number
+/// of anchors behind it.
+const FAR: usize = 64;
+
 /// Where a match may begin at more places before its anchor, a rule by itself is tried without
 /// looking at them.
 const MOST_STARTS: usize = 16;
@@ -45,6 +49,8 @@ pub struct Watch {
     pub fronts: Vec<Front>,
     /// The others, in groups.
     pub groups: Vec<Group>,
+    /// Whether a shape sets them off, no keyword.
+    pub is_of_shape: bool,
     /// Bytes from the anchor on that must be there to decide all of them.
     pub need: u64,
     /// The most that a group asks for as its least number of digits.
@@ -153,14 +159,22 @@ pub fn arrange(
         positions.iter().copied().partition(may_share);
     // Rules that are alike are left together, or none of them.
     shared.sort_by_key(|position| rule(position).map(|rule| (rule.digits, rule.lead, *position)));
-    let mut watch = Watch { fronts: Vec::new(), groups: Vec::new(), need, most_digits: 0 };
+    let mut watch = Watch {
+        fronts: Vec::new(),
+        groups: Vec::new(),
+        is_of_shape: by_shape,
+        need,
+        most_digits: 0,
+    };
     let needs_name = |position: &usize| rule(position).is_some_and(|rule| rule.needs_name);
     let is_at_anchor = |position: &usize| rule(position).is_some_and(|rule| rule.lead == 0);
     let mut parts: Vec<(Vec<usize>, bool)> = Vec::new();
     for (part, may_share) in [(shared, true), (alone, false)] {
         let (at_anchor, before): (Vec<usize>, Vec<usize>) =
             part.into_iter().partition(|position| may_share && is_at_anchor(position));
-        for part in [at_anchor, before] {
+        let (near, far): (Vec<usize>, Vec<usize>) =
+            before.into_iter().partition(|it| rule(it).is_some_and(|it| it.lead < FAR));
+        for part in [at_anchor, near, far] {
             let (named, any): (Vec<usize>, Vec<usize>) = part.into_iter().partition(needs_name);
             parts.extend([(named, may_share), (any, may_share)]);
         }
@@ -277,29 +291,42 @@ impl Group {
         if !self.is_shared && self.lead > MOST_STARTS {
             return RuleBits::MAX;
         }
-        let mut near = distances.possible(text, anchor);
-        if near == 0 && self.lead < 64 {
-            return 0;
-        }
         state.forget_before(base + anchor.saturating_sub(self.lead) as u64);
+        let shared = |left: RuleBits| {
+            let is_worth_it = left.count_ones() as usize >= WORTH_SHARING;
+            if is_worth_it { self.shared(tests, rules) } else { None }
+        };
         let mut all = 0;
-        let mut try_at = |distance: usize| {
-            if let Some(start) = anchor.checked_sub(distance) {
+        if self.lead >= FAR {
+            let tried = state.tried_to.saturating_sub(base);
+            let first = usize::try_from(tried).unwrap_or(usize::MAX);
+            for start in first.max(anchor.saturating_sub(self.lead))..=anchor {
+                let [left] = heads.left(text, start);
+                if left != 0 {
+                    let left = match shared(left) {
+                        Some(shared) => left & state.run(shared, text, start),
+                        None => left,
+                    };
+                    state.add(base + start as u64, left);
+                }
+            }
+            for (start, rules) in &state.matches {
+                let distance = (base + anchor as u64).saturating_sub(*start);
+                all |= rules & distances.reached(usize::try_from(distance).unwrap_or(usize::MAX));
+            }
+        } else {
+            let mut near = distances.possible(text, anchor);
+            while near != 0 {
+                let distance = 63 - near.leading_zeros() as usize;
+                near ^= 1 << distance;
+                let Some(start) = anchor.checked_sub(distance) else { continue };
                 let [left] = heads.left(text, start);
                 let left = left & distances.reached(distance);
-                let is_worth_it = left.count_ones() as usize >= WORTH_SHARING;
-                let shared = if is_worth_it { self.shared(tests, rules) } else { None };
-                all |= match shared {
+                all |= match shared(left) {
                     Some(shared) => left & state.known(shared, text, base, start),
                     None => left,
                 };
             }
-        };
-        (64..=self.lead).rev().for_each(&mut try_at);
-        while near != 0 {
-            let distance = 63 - near.leading_zeros() as usize;
-            near ^= 1 << distance;
-            try_at(distance);
         }
         state.tried_to = state.tried_to.max(base + anchor as u64 + 1);
         all
@@ -409,10 +436,14 @@ impl GroupState {
             return known.map_or(0, |(_, rules)| *rules);
         }
         let rules = self.run(shared, text, start);
-        if rules != 0 {
-            self.matches.push_back((offset, rules));
-        }
+        self.add(offset, rules);
         rules
+    }
+
+    fn add(&mut self, start: u64, rules: RuleBits) {
+        if rules != 0 {
+            self.matches.push_back((start, rules));
+        }
     }
 }
 

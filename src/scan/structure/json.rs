@@ -131,15 +131,28 @@ impl Json {
     }
 
     pub(super) fn place(&self, at: u64) -> Option<Place> {
+        let (stretch, step) = self.value(at)?;
+        let (json_path, key) = stretch.node.path(step.as_ref());
+        Some(Place::Json { json_path, key })
+    }
+
+    /// Writes all keys on the way to the value that holds `at`; false where the path may be cut.
+    pub(super) fn write_names(&self, at: u64, names: &mut String) -> bool {
+        match self.value(at) {
+            Some((stretch, step)) => stretch.node.write_names(step.as_ref(), names),
+            None => true,
+        }
+    }
+
+    /// The stretch of the value that holds `at`, and the last step to it.
+    fn value(&self, at: u64) -> Option<(&Stretch, Option<Step>)> {
         let position = self.items.partition_point(|item| item.start <= at).checked_sub(1)?;
         let item = self.items.get(position)?;
         let number = self.forgotten + position as u64;
         let stretch = self.stretches.partition_point(|stretch| stretch.first_item <= number);
         let stretch = self.stretches.get(stretch.checked_sub(1)?)?;
         let index = stretch.first_index + (number - stretch.first_item);
-        let step = self.step(stretch.kind, index, item.key);
-        let (json_path, key) = stretch.node.path(step.as_ref());
-        Some(Place::Json { json_path, key })
+        Some((stretch, self.step(stretch.kind, index, item.key)))
     }
 
     pub(super) fn value_start(&self, at: u64) -> Option<u64> {

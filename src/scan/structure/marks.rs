@@ -71,20 +71,28 @@ impl Marks {
     }
 
     pub(super) fn place(&self, at: u64) -> Option<Place> {
+        let (row, column, name) = self.cell(at)?;
+        let column = name.cloned().unwrap_or_else(|| format!("#{}", column + 1).into());
+        Some(Place::Cell { row: row.number, column })
+    }
+
+    /// Writes the name of the column that holds `at`, if it has one.
+    pub(super) fn write_name(&self, at: u64, names: &mut String) {
+        if let Some((_, _, Some(name))) = self.cell(at) {
+            names.push_str(name);
+        }
+    }
+
+    /// Row, column counted from 0 and its name, if it has one.
+    fn cell(&self, at: u64) -> Option<(&Row, u64, Option<&Arc<str>>)> {
         let row = self.row(at)?;
         let field = self.fields.partition_point(|start| *start <= at).checked_sub(1)?;
         let column = (self.forgotten + field as u64).saturating_sub(row.first_field);
-        let name = match self.names_of(row) {
-            Some(names) if row.number > 0 => {
-                usize::try_from(column).ok().and_then(|column| names.get(column)).cloned()
-            }
-            _ => None,
-        };
-        let column = match name {
-            Some(name) if !name.is_empty() => name,
-            _ => format!("#{}", column + 1).into(),
-        };
-        Some(Place::Cell { row: row.number, column })
+        let name = self
+            .names_of(row)
+            .filter(|_| row.number > 0)
+            .and_then(|names| usize::try_from(column).ok().and_then(|column| names.get(column)));
+        Some((row, column, name.filter(|name| !name.is_empty())))
     }
 
     pub(super) fn row_start(&self, at: u64) -> Option<u64> {

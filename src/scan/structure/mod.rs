@@ -114,6 +114,20 @@ impl Tracker {
         }
     }
 
+    /// Writes down what names the cell or JSON value that holds `at`: two that have the same written have
+    /// the same [`Place::names`], and it is empty where there is no name. False where that is not plain to
+    /// see: a path may be too long to be whole. `at` is as [`Tracker::place`] has it.
+    pub fn write_names(&self, at: u64, names: &mut String) -> bool {
+        names.clear();
+        match &self.structure {
+            Follow::Text => {}
+            Follow::Table(table) => table.marks().write_name(at, names),
+            Follow::TextTables(text) => text.marks().write_name(at, names),
+            Follow::Json(json) => return json.write_names(at, names),
+        }
+        true
+    }
+
     /// In a table: view offset of the first byte of the row that holds `at`, or of the oldest
     /// byte still known where the row began before that. None elsewhere.
     pub fn row_start(&self, at: u64) -> Option<u64> {
@@ -133,6 +147,14 @@ impl Tracker {
             Follow::Table(table) => table.marks().cell_start(at),
             Follow::TextTables(text) => text.marks().labelled_cell_start(at),
             Follow::Json(json) => json.value_start(at),
+        }
+    }
+
+    /// The same, but of the cell itself in each table: all bytes with one such start have one place.
+    pub fn cell_start(&self, at: u64) -> Option<u64> {
+        match &self.structure {
+            Follow::TextTables(text) => text.marks().cell_start(at),
+            _ => self.value_start(at),
         }
     }
 

@@ -5,6 +5,9 @@ use std::sync::Arc;
 /// Longest path in bytes. Of a longer one the outermost steps are left out: `$..visits[3].note`.
 const MAX_PATH: usize = 1024;
 
+/// Bytes that a byte of a key takes at most in a path: a control character, `\u0001`.
+const MOST_WRITTEN: usize = 6;
+
 /// One step down.
 #[derive(Clone)]
 pub(super) enum Step {
@@ -55,6 +58,25 @@ impl Node {
         }
         path.extend(parts.into_iter().rev());
         (path.into(), key.unwrap_or_default())
+    }
+
+    /// Writes the keys on the path, the nearest first, each so that no two paths with other keys are
+    /// written alike; false where the path may be too long to be whole.
+    pub(super) fn write_names(&self, last: Option<&Step>, names: &mut String) -> bool {
+        let mut length = 0;
+        for step in last.into_iter().chain(self.steps()) {
+            match step {
+                Step::Key(key) => {
+                    names.push_str(key);
+                    names.push('\0');
+                    // An end that says how long the key is cannot be part of one.
+                    names.extend(u32::try_from(key.len()).ok().and_then(char::from_u32));
+                    length += key.len() * MOST_WRITTEN + 4;
+                }
+                Step::Index(_) => length += 22,
+            }
+        }
+        length <= MAX_PATH
     }
 
     /// From the inside out.

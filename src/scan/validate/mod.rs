@@ -107,6 +107,24 @@ impl Check {
     }
 }
 
+/// Whether a check may say that a value ends behind its match.
+pub fn moves_end(validator: Validator) -> bool {
+    matches!(
+        validator,
+        Validator::EmvTlv
+            | Validator::Iban
+            | Validator::SepaCreditorId
+            | Validator::Bip39Mnemonic
+            | Validator::NameShape
+            | Validator::PersonName
+            | Validator::X12Health
+            | Validator::Hl7
+            | Validator::PemPrivateKey
+            | Validator::PgpPrivateKey
+            | Validator::GcpServiceAccount
+    )
+}
+
 /// Runs a check on a match.
 pub fn check(validator: Validator, candidate: Candidate<'_>) -> Verdict {
     let value = candidate.value();
