@@ -789,19 +789,14 @@ mod tests {
     /// A value for the column at a place: numbers of many shapes, some of them valid, with and without words.
     fn value(column: usize, row: usize) -> String {
         let digits = (row * 7_919 + column * 104_729) % 1_000_000_000;
-        match (column + row / 31) % 11 {
+        match (column + row / 80) % 11 {
             0 => format!("{:03}-{:02}-{:04}", digits % 899 + 1, digits % 99 + 1, digits % 9999 + 1),
             1 => format!("+1 212-555-{:04}", digits % 10_000),
             2 => format!("4111 1111 1111 1{:03}", digits % 1000),
             3 => format!("DE89370400440532013000, {digits}"),
             4 => format!("{}-{:02}-{:02}", 1930 + digits % 80, digits % 12 + 1, digits % 28 + 1),
             5 => format!("user{digits}@mail.example.net"),
-            6 => format!(
-                "Smith John; born {}/{}/19{:02}",
-                digits % 12 + 1,
-                digits % 28 + 1,
-                digits % 100
-            ),
+            6 => format!("Smith{} John", ["", "son", "ers"][digits % 3]),
             7 => format!("{digits:09}"),
             8 => format!("NHS number {} {} {:04}", 943, 476, 5919),
             9 => format!("{}.{:06}", digits % 90, digits),
@@ -814,11 +809,11 @@ mod tests {
         let rules = Arc::new(RuleSet::builtin().unwrap());
         let plan = plan(&rules);
         let names =
-            ["ssn", "phone", "card_number", "iban", "dob", "email", "name", "value", "notes"];
+            ["ssn", "phone", "card_number", "iban", "dob", "email", "last_name", "value", "notes"];
         let (mut table, mut lines, mut text) = (names.join(","), String::new(), String::new());
         text +=
             &format!("# People\n\n| {} |\n|{}\n", names.join(" | "), "---|".repeat(names.len()));
-        for row in 0..110 {
+        for row in 0..160 {
             let values: Vec<String> = (0..names.len()).map(|column| value(column, row)).collect();
             let quoted: Vec<String> = values.iter().map(|value| format!("\"{value}\"")).collect();
             table += &format!("\n{}", quoted.join(","));
