@@ -14,6 +14,7 @@ use super::plan::Plan;
 use super::position::Positions;
 use super::score::{Surroundings, score};
 use super::settle::{Retained, Scored, Settling};
+use super::sieve::Sieve;
 use super::structure::Tracker;
 use super::sweep::{Anchor, AnchorKind, LOOK_AHEAD, LOOK_BEHIND, Scratch};
 use super::unless;
@@ -257,6 +258,18 @@ impl Cursor {
             }
             let index = view.index(at);
             let has_names = self.tracker.has_names();
+            // Where columns have names, few rules are left to try: see `open`.
+            let sieve = plan.sieve(anchor.kind).filter(|_| self.tracker.columns().is_none());
+            if let Some(sieve) = sieve {
+                self.try_left(plan, view, sieve, index);
+                if !has_names {
+                    continue;
+                }
+            }
+            let is_tried = |needs_name: bool| match needs_name {
+                true => !has_names,
+                false => sieve.is_some(),
+            };
             let is_number = anchor.kind == AnchorKind::shape(Shape::Digits);
             let mut digits = (!is_number).then_some(u8::MAX);
             let mut has_digits = |least: u8| {
@@ -264,7 +277,7 @@ impl Cursor {
                 least <= *digits.get_or_insert_with(count)
             };
             let cell = if has_names && watch.is_of_shape { self.cell(view, at) } else { None };
-            for front in watch.fronts.iter().filter(|front| has_names || !front.needs_name) {
+            for front in watch.fronts.iter().filter(|front| !is_tried(front.needs_name)) {
                 let open = self.open(plan, &front.groups, cell, view, at);
                 if open == [0; ABREAST] {
                     continue;
@@ -278,7 +291,7 @@ impl Cursor {
                     }
                 }
             }
-            for group in watch.groups.iter().filter(|group| has_names || !group.needs_name) {
+            for group in watch.groups.iter().filter(|group| !is_tried(group.needs_name)) {
                 let [open, ..] = self.open(plan, std::slice::from_ref(group), cell, view, at);
                 if open != 0 && has_digits(group.least_digits) {
                     let left = self.candidates(plan, view, group, index) & open;
@@ -292,6 +305,15 @@ impl Cursor {
     fn cell(&mut self, view: View<'_>, anchor: u64) -> Option<usize> {
         self.follow(view, anchor + 1);
         self.columns.well_known(&self.tracker, anchor)
+    }
+
+    /// Tries the rules that a sieve leaves at an anchor.
+    fn try_left(&mut self, plan: &Plan, view: View<'_>, sieve: &Sieve, anchor: usize) {
+        for position in sieve.left(view.text, anchor) {
+            if let Some(rule) = plan.rules().rules.get(position) {
+                self.try_rule(plan, view, position, rule, anchor);
+            }
+        }
     }
 
     /// The rules of some groups that may find anything in this view at an anchor in a cell.

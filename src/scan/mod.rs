@@ -22,6 +22,7 @@ mod position;
 pub(crate) mod sample;
 mod score;
 mod settle;
+mod sieve;
 pub mod structure;
 pub mod sweep;
 mod unless;

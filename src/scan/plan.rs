@@ -6,14 +6,16 @@ use std::sync::{Arc, OnceLock};
 use super::automaton::Automaton;
 use super::context::{Gate, MAX_TERM, Terms};
 use super::kinds::Kinds;
+use super::sieve::{Sieve, Sieves};
 use super::sweep::{AnchorKind, Kernel, Sweep};
 use super::unless::Exclusions;
 use super::watch::{self, Watch};
 use crate::model::{CategoryIndex, Class, RuleIndex, Sensitivity};
 use crate::rules::{Combination, RuleSet};
 
-/// What [`Kinds::pack`] and [`Sweep::pack`] make of the rules that ship with the program.
+/// What [`Kinds::pack`], [`Sieves::pack`] and [`Sweep::pack`] make of the rules that ship with the program.
 const BUILT_IN_KINDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_kinds.bin"));
+const BUILT_IN_SIEVES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_sieves.bin"));
 const BUILT_IN_SWEEP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_sweep.bin"));
 
 /// What all scans of one rule set share. Automata and context terms are built when they are first
@@ -23,6 +25,8 @@ pub struct Plan {
     rules: Arc<RuleSet>,
     sweep: Sweep,
     kinds: Kinds,
+    /// Empty for other rules than those of the program: they take longer to make than most scans.
+    sieves: Sieves,
     by_kind: Vec<OnceLock<Watch>>,
     automata: Vec<OnceLock<Option<Automaton>>>,
     /// By rule.
@@ -62,6 +66,7 @@ impl Plan {
             let (kinds, keywords) = Kinds::new(&rules.rules);
             (kinds, Sweep::new(&keywords, kernel))
         });
+        let sieves = rules.rules.is_built_in().then(|| Sieves::stored(BUILT_IN_SIEVES)).flatten();
         let within = rules.combinations.iter().map(|combination| combination.within).max();
         Plan {
             sweep,
@@ -71,6 +76,7 @@ impl Plan {
             combination_terms: OnceLock::new(),
             by_kind: slots(kinds.len()),
             kinds,
+            sieves: sieves.unwrap_or_default(),
             terms: OnceLock::new(),
             facts: OnceLock::new(),
             combinations_of: combinations_of(&rules),
@@ -98,6 +104,11 @@ impl Plan {
     pub fn watch(&self, kind: AnchorKind) -> Option<&Watch> {
         let kind = kind.index();
         Some(self.by_kind.get(kind)?.get_or_init(|| self.arrange(kind)))
+    }
+
+    /// What tells which of the rules without a name that a kind of anchor sets off may match.
+    pub fn sieve(&self, kind: AnchorKind) -> Option<&Sieve> {
+        self.sieves.of(kind)
     }
 
     fn arrange(&self, kind: usize) -> Watch {
@@ -243,6 +254,8 @@ mod tests {
         let (kinds, keywords) = Kinds::new(&rules.rules);
         assert_eq!(Kinds::stored(BUILT_IN_KINDS).unwrap(), kinds);
         assert_eq!(BUILT_IN_SWEEP, Sweep::pack(&keywords).unwrap());
+        let sieves = Sieves::new(&rules.rules, &kinds);
+        assert_eq!(Sieves::stored(BUILT_IN_SIEVES).unwrap(), sieves);
         // What a library holds is elsewhere each time.
         let own = [Kernel::Portable, Kernel::Avx2, Kernel::Avx512];
         for kernel in own.into_iter().filter(|kernel| kernel.is_available()) {
