@@ -6,16 +6,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::context::Terms;
+use super::context::{Nearest, Terms};
 use super::heads::RuleBits;
-use super::names::{Name, Says};
+use super::names::{Name, Named, Says};
 use super::plan::Plan;
 use super::score::ends_value;
 use super::structure::Tracker;
+use super::sweep::{AnchorKind, SHAPE_KINDS};
 use super::validate;
-use super::watch::Group;
+use super::watch::{Group, Watch};
 use crate::model::{Place, TermIndex};
-use crate::rules::{Context, Rule};
+use crate::rules::Rule;
 
 /// Names that are remembered at most; past them all are forgotten.
 const MAX_KNOWN: usize = 64;
@@ -31,11 +32,21 @@ const NEAR: usize = 64;
 #[derive(Default)]
 pub struct Columns {
     known: Vec<Column>,
-    /// The start of the cell that was asked about last, and the position of its column.
-    last: Option<(u64, usize)>,
+    last: Option<Cell>,
     /// The name of a place that is not remembered.
-    other: Option<Name>,
+    other: Option<Named>,
     written: String,
+}
+
+/// The cell that was asked about last.
+#[derive(Clone, Copy)]
+pub struct Cell {
+    /// Where it starts.
+    start: u64,
+    /// Where what is said of its value starts: see [`Tracker::value_start`].
+    pub value_start: u64,
+    /// Where its column stands.
+    column: usize,
 }
 
 #[derive(Default)]
@@ -43,22 +54,32 @@ struct Column {
     /// What [`Tracker::write_names`] writes.
     names: Box<str>,
     name: Option<Name>,
-    /// The terms among the words of the name, once they were looked for.
-    terms: Option<Vec<TermIndex>>,
+    /// The same with its terms, once they are asked for.
+    named: Option<Named>,
     /// By position of a rule that needs a name, whether this is one.
     opens: HashMap<usize, bool>,
     met: u16,
-    /// By number of a group, its rules that may find something here.
-    groups: Vec<(usize, OpenRules)>,
+    /// By shape, what its rules may find here.
+    shapes: [Option<Box<Open>>; SHAPE_KINDS],
 }
 
-/// The rules of a group that may find something in a column, one bit each.
+/// What may find something in a column.
 #[derive(Clone, Copy)]
-struct OpenRules {
+struct Open {
     /// In a value without any letter.
-    bare: RuleBits,
-    any: RuleBits,
+    bare: OpenGroups,
+    any: OpenGroups,
 }
+
+/// The most groups of a shape whose rules are told apart.
+pub const MAX_GROUPS: usize = 12;
+
+/// By group of a kind of anchor, in the order of [`Watch::all_groups`]: the rules that may find something,
+/// one bit each.
+pub type OpenGroups = [RuleBits; MAX_GROUPS];
+
+/// All rules of all groups.
+pub const ALL_GROUPS: OpenGroups = [RuleBits::MAX; MAX_GROUPS];
 
 /// Names come from the payload, so none is shown.
 impl std::fmt::Debug for Columns {
@@ -76,11 +97,18 @@ impl Columns {
 
     /// The name of the place that holds a byte; none where it has none. The tracker has followed the
     /// view past the byte.
-    pub fn name(&mut self, tracker: &Tracker, at: u64) -> Option<&Name> {
-        match self.position(tracker, at) {
-            Some(position) => self.known.get(position)?.name.as_ref(),
+    pub fn name(&mut self, terms: &Terms, tracker: &Tracker, at: u64) -> Option<&Named> {
+        let fresh = |name: &Name| Named::new(name.clone(), terms);
+        match self.cell(tracker, at) {
+            Some(cell) => {
+                let column = self.known.get_mut(cell.column)?;
+                if column.named.is_none() {
+                    column.named = column.name.as_ref().map(fresh);
+                }
+                column.named.as_ref()
+            }
             None => {
-                self.other = Name::of(&tracker.place(at)?);
+                self.other = Name::of(&tracker.place(at)?).as_ref().map(fresh);
                 self.other.as_ref()
             }
         }
@@ -95,7 +123,8 @@ impl Columns {
         (position, rule): (usize, &Rule),
         terms: &Terms,
     ) -> bool {
-        match self.position(tracker, at).and_then(|column| self.known.get_mut(column)) {
+        let cell = self.cell(tracker, at);
+        match cell.and_then(|cell| self.known.get_mut(cell.column)) {
             Some(column) => match column.opens.get(&position) {
                 Some(known) => *known,
                 None => {
@@ -113,61 +142,64 @@ impl Columns {
         }
     }
 
-    /// Where the column of the cell that holds an anchor stands, if it was met often enough to know more
-    /// of it.
-    pub fn well_known(&mut self, tracker: &Tracker, at: u64) -> Option<usize> {
-        let position = self.position(tracker, at)?;
-        let column = self.known.get_mut(position)?;
+    /// The cell that holds an anchor, if its column was met often enough to know more of it.
+    pub fn well_known(&mut self, tracker: &Tracker, at: u64) -> Option<Cell> {
+        let cell = self.cell(tracker, at)?;
+        let column = self.known.get_mut(cell.column)?;
         column.met = column.met.saturating_add(1);
-        (column.met >= WORTH_OPENING).then_some(position)
+        (column.met >= WORTH_OPENING).then_some(cell)
     }
 
-    /// The rules of a group that may find something at an anchor in such a column, one bit each.
-    /// `is_bare` says whether no letter stands near the anchor in its cell.
+    /// The rules that may find something at an anchor of a shape in such a cell. `is_bare` says whether no
+    /// letter stands near the anchor in its cell.
     pub fn open(
         &mut self,
         plan: &Plan,
-        position: usize,
-        group: &Group,
-        is_bare: impl FnOnce() -> bool,
-    ) -> RuleBits {
-        let Some(column) = self.known.get_mut(position) else { return RuleBits::MAX };
-        let known = column.groups.iter().find(|(number, _)| *number == group.number);
+        cell: Cell,
+        (kind, watch): (AnchorKind, &Watch),
+        openings: &Openings,
+        is_bare: bool,
+    ) -> OpenGroups {
+        let Some(column) = self.known.get_mut(cell.column) else { return ALL_GROUPS };
+        let known = column.shapes.get(kind.index()).and_then(Option::as_ref);
         let open = match known {
-            Some((_, open)) => *open,
+            Some(open) => **open,
             None => {
-                let open = column.open(plan, group);
-                column.groups.push((group.number, open));
+                let open = column.open(plan, watch, openings);
+                if let Some(slot) = column.shapes.get_mut(kind.index()) {
+                    *slot = Some(Box::new(open));
+                }
                 open
             }
         };
-        if open.bare != open.any && is_bare() { open.bare } else { open.any }
+        if is_bare { open.bare } else { open.any }
     }
 
-    /// Where the column of the cell that holds a byte is remembered; none where it cannot be.
-    fn position(&mut self, tracker: &Tracker, at: u64) -> Option<usize> {
+    /// The cell that holds a byte, with its column; none where that cannot be remembered.
+    fn cell(&mut self, tracker: &Tracker, at: u64) -> Option<Cell> {
         let start = tracker.cell_start(at)?;
-        if let Some((last, position)) = self.last
-            && last == start
+        if let Some(last) = self.last
+            && last.start == start
         {
-            return Some(position);
+            return Some(last);
         }
         if !tracker.write_names(at, &mut self.written) {
             return None;
         }
         // The columns of a table come in turns.
-        let next = self.last.map_or(0, |(_, position)| position + 1);
+        let next = self.last.map_or(0, |last| last.column + 1);
         let is_it = |column: &Column| *column.names == *self.written;
         let (before, behind) = self.known.split_at_checked(next).unwrap_or((&self.known, &[]));
-        let position = match behind.iter().position(is_it) {
+        let column = match behind.iter().position(is_it) {
             Some(position) => next + position,
             None => match before.iter().position(is_it) {
                 Some(position) => position,
                 None => self.add(Name::of(&tracker.place(at)?)),
             },
         };
-        self.last = Some((start, position));
-        Some(position)
+        let value_start = tracker.value_start(at).unwrap_or(start);
+        self.last = Some(Cell { start, value_start, column });
+        self.last
     }
 
     fn add(&mut self, name: Option<Name>) -> usize {
@@ -183,26 +215,36 @@ impl Columns {
 impl Column {
     fn opens(&mut self, rule: &Rule, terms: &Terms) -> bool {
         let Some(name) = &self.name else { return false };
-        let found = self.terms.get_or_insert_with(|| terms.all_in_words(name.for_it()));
-        let is_wanted =
-            |it: &Context| found.iter().any(|term| it.terms.binary_search(term).is_ok());
-        name.is_one_of(&rule.columns) || rule.context.as_ref().is_some_and(is_wanted)
+        let named = self.named.get_or_insert_with(|| Named::new(name.clone(), terms));
+        let context = rule.context.as_ref();
+        name.is_one_of(&rule.columns) || context.is_some_and(|it| named.for_it(&it.terms).is_some())
+    }
+
+    fn open(&mut self, plan: &Plan, watch: &Watch, openings: &Openings) -> Open {
+        let mut open = Open { bare: ALL_GROUPS, any: ALL_GROUPS };
+        for ((group, bare), any) in watch.all_groups().zip(&mut open.bare).zip(&mut open.any) {
+            (*bare, *any) = self.open_of(plan, group, openings);
+        }
+        open
     }
 
     /// What begins in the cell of its anchor is under the name of that cell. Where the name says what the
     /// value is, a term of the text counts if it stands in the cell.
-    fn open(&mut self, plan: &Plan, group: &Group) -> OpenRules {
+    fn open_of(&mut self, plan: &Plan, group: &Group, openings: &Openings) -> (RuleBits, RuleBits) {
         let says_what = self.name.as_ref().is_some_and(|name| name.says == Says::What);
-        let mut open = OpenRules { bare: 0, any: 0 };
+        let mut open = (0, 0);
         for (bit, position) in group.rules.iter().enumerate() {
             let Some(rule) = plan.rules().rules.get(*position) else { continue };
             let required = rule.context.as_ref().filter(|it| it.required);
             let (bare, any) = match required {
-                Some(_) if rule.needs_name() && rule.begins_in_cell => {
-                    let opens = self.opens(rule, plan.terms());
+                Some(_) if rule.needs_name() => {
+                    let opens = match rule.begins_in_cell {
+                        true => self.opens(rule, plan.terms()),
+                        false => openings.may_open(rule, plan.terms()),
+                    };
                     (opens, opens)
                 }
-                Some(context) if !rule.needs_name() && says_what && stays_in_cell(rule) => {
+                Some(context) if says_what && stays_in_cell(rule) => {
                     let has_letters =
                         |term: &TermIndex| plan.rules().term(*term).contains(is_letter);
                     let needs_letters = context.terms.iter().all(has_letters);
@@ -210,8 +252,8 @@ impl Column {
                 }
                 _ => (true, true),
             };
-            open.bare |= RuleBits::from(bare) << bit;
-            open.any |= RuleBits::from(any) << bit;
+            open.0 |= RuleBits::from(bare) << bit;
+            open.1 |= RuleBits::from(any) << bit;
         }
         open
     }
@@ -272,9 +314,23 @@ impl Openings {
         self.names = None;
     }
 
-    /// The rules of a group that may find something in a table of these columns, one bit each; all
-    /// bits where that is not known, and those of rules that need no name.
-    pub fn open(&mut self, plan: &Plan, group: &Group, columns: &[Arc<str>]) -> RuleBits {
+    /// Takes note of what the columns of a table are called, once that is known.
+    pub fn know(&mut self, columns: Option<&[Arc<str>]>) {
+        if let Some(columns) = columns.filter(|columns| columns.len() <= MAX_NAMES) {
+            self.names.get_or_insert_with(|| {
+                let name =
+                    |column: &Arc<str>| Name::of(&Place::Cell { row: 1, column: column.clone() });
+                columns.iter().filter_map(name).collect()
+            });
+        }
+    }
+
+    /// The rules of a group that may find something in a table, one bit each; all bits where that is not
+    /// known, and those of rules that need no name.
+    pub fn open(&mut self, plan: &Plan, group: &Group) -> RuleBits {
+        if self.names.is_none() {
+            return RuleBits::MAX;
+        }
         if self.by_group.len() < plan.groups() {
             self.by_group.resize(plan.groups(), Opening::default());
         }
@@ -282,36 +338,32 @@ impl Openings {
         if let Some(open) = opening.open {
             return open;
         }
-        if columns.len() > MAX_NAMES {
-            return RuleBits::MAX;
-        }
         opening.asked += 1;
         if opening.asked < WORTH_KNOWING {
             return RuleBits::MAX;
         }
-        let names = self.names.get_or_insert_with(|| {
-            let name =
-                |column: &Arc<str>| Name::of(&Place::Cell { row: 1, column: column.clone() });
-            columns.iter().filter_map(name).collect()
-        });
         let rules = group.rules.iter().map(|position| plan.rules().rules.get(*position));
         let open = rules.enumerate().fold(0, |open, (bit, rule)| {
-            let is_open = rule.is_none_or(|rule| {
-                !rule.needs_name()
-                    || names.iter().any(|name| {
-                        name.is_one_of(&rule.columns) || has_term(name, rule, plan.terms())
-                    })
-            });
+            let is_open =
+                rule.is_none_or(|rule| !rule.needs_name() || self.may_open(rule, plan.terms()));
             open | RuleBits::from(is_open) << bit
         });
-        opening.open = Some(open);
+        if let Some(opening) = self.by_group.get_mut(group.number) {
+            opening.open = Some(open);
+        }
         open
+    }
+
+    /// Whether a column may have a name that makes a match of a rule a finding.
+    fn may_open(&self, rule: &Rule, terms: &Terms) -> bool {
+        let opens = |name: &Name| name.is_one_of(&rule.columns) || has_term(name, rule, terms);
+        self.names.as_ref().is_none_or(|names| names.iter().any(opens))
     }
 }
 
 fn has_term(name: &Name, rule: &Rule, terms: &Terms) -> bool {
     let context = rule.context.as_ref();
-    context.is_some_and(|it| terms.in_words(name.for_it(), &it.terms).is_some())
+    context.is_some_and(|it| Nearest::last(&terms.in_words(name.for_it()), &it.terms).is_some())
 }
 
 #[cfg(test)]

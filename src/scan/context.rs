@@ -81,24 +81,21 @@ impl Terms {
         }
     }
 
-    /// All terms among the words of a name.
-    pub fn all_in_words(&self, words: &str) -> Vec<TermIndex> {
-        let mut all = Vec::new();
-        self.each(words.as_bytes(), 0, words.len(), |_, _, term| all.push(term));
-        all
-    }
-
-    /// The last of these terms (sorted) among the words of a name, with its distance from their end.
-    pub fn in_words(&self, words: &str, wanted: &[TermIndex]) -> Option<Nearest> {
-        let mut last: Option<Nearest> = None;
+    /// The terms among the words of a name, each with its distance from their end.
+    pub fn in_words(&self, words: &str) -> Vec<Nearest> {
+        let mut found = Vec::new();
         self.each(words.as_bytes(), 0, words.len(), |_, end, term| {
-            let distance = (words.len() - end) as u64;
-            let nearer = |best: Nearest| (distance, term) < (best.distance, best.term);
-            if wanted.binary_search(&term).is_ok() && last.is_none_or(nearer) {
-                last = Some(Nearest { term, distance });
-            }
+            found.push(Nearest { term, distance: (words.len() - end) as u64 });
         });
-        last
+        found
+    }
+}
+
+impl Nearest {
+    /// The last of these terms (sorted) among those of a name.
+    pub fn last(found: &[Nearest], wanted: &[TermIndex]) -> Option<Nearest> {
+        let wanted = found.iter().filter(|it| wanted.binary_search(&it.term).is_ok());
+        wanted.min_by_key(|it| (it.distance, it.term)).copied()
     }
 }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::Sink;
 use super::automaton::{Automaton, RuleBits, Workspace};
-use super::columns::{Columns, Openings, is_bare};
+use super::columns::{ALL_GROUPS, Columns, OpenGroups, Openings, is_bare};
 use super::context::{GateMemory, Nearby};
 use super::plan::Plan;
 use super::position::Positions;
@@ -19,7 +19,7 @@ use super::structure::Tracker;
 use super::sweep::{Anchor, AnchorKind, LOOK_AHEAD, LOOK_BEHIND, Scratch};
 use super::unless;
 use super::validate::{self, Candidate, Verdict};
-use super::watch::{ABREAST, Group, GroupState, digits_from};
+use super::watch::{ABREAST, Group, GroupState, Watch, digits_from};
 use super::work::Work;
 use crate::model::{RuleIndex, Span};
 use crate::rules::{Lead, Rule, Shape};
@@ -258,32 +258,35 @@ impl Cursor {
             }
             let index = view.index(at);
             let has_names = self.tracker.has_names();
-            // Where columns have names, few rules are left to try: see `open`.
-            let sieve = plan.sieve(anchor.kind).filter(|_| self.tracker.columns().is_none());
-            if let Some(sieve) = sieve {
-                self.try_left(plan, view, sieve, index);
-                if !has_names {
-                    continue;
-                }
-            }
-            let is_tried = |needs_name: bool| match needs_name {
-                true => !has_names,
-                false => sieve.is_some(),
-            };
             let is_number = anchor.kind == AnchorKind::shape(Shape::Digits);
             let mut digits = (!is_number).then_some(u8::MAX);
             let mut has_digits = |least: u8| {
                 let count = || digits_from(view.text, index, watch.most_digits);
                 least <= *digits.get_or_insert_with(count)
             };
-            let cell = if has_names && watch.is_of_shape { self.cell(view, at) } else { None };
-            for front in watch.fronts.iter().filter(|front| !is_tried(front.needs_name)) {
-                let open = self.open(plan, &front.groups, cell, view, at);
-                if open == [0; ABREAST] {
+            let open = self.open(plan, view, at, (anchor.kind, watch));
+            // What is known of a column leaves fewer rules than a sieve does.
+            let sieve = plan.sieve(anchor.kind).filter(|_| !has_names || open == ALL_GROUPS);
+            if let Some(sieve) = sieve {
+                self.try_left(plan, view, sieve, index);
+            }
+            if sieve.is_some() && !has_names {
+                continue;
+            }
+            let is_asked = |needs_name| if needs_name { has_names } else { sieve.is_none() };
+            let mut open = open.into_iter().chain(std::iter::repeat(RuleBits::MAX));
+            for front in &watch.fronts {
+                let mut abreast = [0; ABREAST];
+                abreast
+                    .iter_mut()
+                    .zip(&front.groups)
+                    .zip(&mut open)
+                    .for_each(|((to, _), it)| *to = it);
+                if abreast == [0; ABREAST] || !is_asked(front.needs_name) {
                     continue;
                 }
                 let left = front.left(plan.rules(), view.text, index);
-                for ((group, left), open) in front.groups.iter().zip(left).zip(open) {
+                for ((group, left), open) in front.groups.iter().zip(left).zip(abreast) {
                     let left = left & open;
                     if left != 0 && has_digits(group.least_digits) {
                         let left = self.narrow(plan, view, group, index, left);
@@ -291,20 +294,14 @@ impl Cursor {
                     }
                 }
             }
-            for group in watch.groups.iter().filter(|group| !is_tried(group.needs_name)) {
-                let [open, ..] = self.open(plan, std::slice::from_ref(group), cell, view, at);
-                if open != 0 && has_digits(group.least_digits) {
+            for (group, open) in watch.groups.iter().zip(&mut open) {
+                let is_open = open != 0 && is_asked(group.needs_name);
+                if is_open && has_digits(group.least_digits) {
                     let left = self.candidates(plan, view, group, index) & open;
                     self.try_rules(plan, view, group, left, index);
                 }
             }
         }
-    }
-
-    /// Where the column of the cell that holds an anchor stands among those well known.
-    fn cell(&mut self, view: View<'_>, anchor: u64) -> Option<usize> {
-        self.follow(view, anchor + 1);
-        self.columns.well_known(&self.tracker, anchor)
     }
 
     /// Tries the rules that a sieve leaves at an anchor.
@@ -316,30 +313,28 @@ impl Cursor {
         }
     }
 
-    /// The rules of some groups that may find anything in this view at an anchor in a cell.
+    /// The rules that may find anything in this view at an anchor, by group.
     fn open(
         &mut self,
         plan: &Plan,
-        groups: &[Group],
-        cell: Option<usize>,
         view: View<'_>,
         anchor: u64,
-    ) -> [RuleBits; ABREAST] {
-        let mut open = [RuleBits::MAX; ABREAST];
-        if let Some(columns) = self.tracker.columns() {
-            open = [0; ABREAST];
-            for (open, group) in open.iter_mut().zip(groups) {
-                *open = self.openings.open(plan, group, columns);
+        (kind, watch): (AnchorKind, &Watch),
+    ) -> OpenGroups {
+        let mut open = ALL_GROUPS;
+        if !self.tracker.has_names() {
+            return open;
+        }
+        self.openings.know(self.tracker.columns());
+        if watch.is_of_shape {
+            self.follow(view, anchor + 1);
+            if let Some(cell) = self.columns.well_known(&self.tracker, anchor) {
+                let is_bare = is_bare(view.text, view.index(cell.value_start), view.index(anchor));
+                return self.columns.open(plan, cell, (kind, watch), &self.openings, is_bare);
             }
         }
-        if let Some(cell) = cell {
-            let is_bare = || {
-                let start = self.tracker.value_start(anchor).unwrap_or(view.base);
-                is_bare(view.text, view.index(start), view.index(anchor))
-            };
-            for (open, group) in open.iter_mut().zip(groups) {
-                *open &= self.columns.open(plan, cell, group, is_bare);
-            }
+        for (open, group) in open.iter_mut().zip(watch.all_groups()) {
+            *open = self.openings.open(plan, group);
         }
         open
     }
@@ -487,7 +482,7 @@ impl Cursor {
             base: view.base,
             floor: self.tracker.row_start(span.start).unwrap_or(view.base).max(view.base),
             value_start: self.tracker.value_start(span.start),
-            name: self.columns.name(&self.tracker, span.start),
+            name: self.columns.name(plan.terms(), &self.tracker, span.start),
         };
         let nearby = &mut self.nearby;
         let scored = score(rule, published, (span.start, span.end), &around, plan.terms(), nearby);

@@ -4,7 +4,8 @@
 //! name is specific (`order_id`, `phone`) and then says what the value is, it only says that there
 //! is one (`value`, `number`, `id`), or it says that text is there (`notes`, `message`).
 
-use crate::model::Place;
+use super::context::{Nearest, Terms};
+use crate::model::{Place, TermIndex};
 use crate::rules::normalise_name;
 
 /// Words that say only that there is a value: those around it, or the keys above, say which.
@@ -232,6 +233,34 @@ impl Name {
     /// Whether one of these normalised names is this one.
     pub fn is_one_of(&self, columns: &[String]) -> bool {
         self.forms.iter().any(|form| columns.contains(form))
+    }
+}
+
+/// A name with the terms in it.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// The name.
+    pub name: Name,
+    for_it: Vec<Nearest>,
+    against_it: Vec<Nearest>,
+}
+
+impl Named {
+    /// The name with its terms.
+    pub fn new(name: Name, terms: &Terms) -> Named {
+        let for_it = terms.in_words(name.for_it());
+        let against_it = terms.in_words(name.against_it());
+        Named { name, for_it, against_it }
+    }
+
+    /// The last of these terms (sorted) that speaks for the value under the name.
+    pub fn for_it(&self, wanted: &[TermIndex]) -> Option<Nearest> {
+        Nearest::last(&self.for_it, wanted)
+    }
+
+    /// The last of these terms (sorted) that speaks against it.
+    pub fn against_it(&self, wanted: &[TermIndex]) -> Option<Nearest> {
+        Nearest::last(&self.against_it, wanted)
     }
 }
 

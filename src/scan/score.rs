@@ -1,7 +1,7 @@
 //! From a validated match to a likelihood: shape, then context, column and what speaks against.
 
 use super::context::{Nearby, Nearest, Terms};
-use super::names::{Name, Says};
+use super::names::{Named, Says};
 use crate::model::{Evidence, Likelihood, TermIndex};
 use crate::rules::{Context, Rule};
 
@@ -34,7 +34,7 @@ pub struct Surroundings<'a> {
     /// Start of the cell or JSON value that holds the match.
     pub value_start: Option<u64>,
     /// Name of the cell or JSON path of the match.
-    pub name: Option<&'a Name>,
+    pub name: Option<&'a Named>,
 }
 
 /// The likelihood of a validated match at `start..end` and what it rests on; none where the rule
@@ -51,15 +51,15 @@ pub fn score(
     nearby: &mut Nearby,
 ) -> Option<(Likelihood, Evidence)> {
     let name = around.name;
-    let column = name.is_some_and(|name| name.is_one_of(&rule.columns));
+    let column = name.is_some_and(|name| name.name.is_one_of(&rule.columns));
     let mut in_text = |context: &Context, wanted: &[TermIndex]| {
         let (before, behind) = window(context, start, end, around, name);
         nearby.nearest(terms, around.text, around.base, before, behind, wanted)
     };
-    let in_words = |words: Option<&str>, wanted: &[TermIndex]| terms.in_words(words?, wanted);
+    let for_it = |wanted: &[TermIndex]| name?.for_it(wanted);
     let outside = |near: Nearest| Nearest { distance: near.distance + OUTSIDE_NAME, ..near };
     let mut context = rule.context.as_ref().and_then(|context| {
-        in_words(name.map(Name::for_it), &context.terms).or_else(|| {
+        for_it(&context.terms).or_else(|| {
             let near = (!context.names_only).then(|| in_text(context, &context.terms));
             near.flatten().map(outside)
         })
@@ -70,7 +70,7 @@ pub fn score(
         return None;
     }
     let mut negative = rule.negative.as_ref().and_then(|context| {
-        in_words(name.map(Name::against_it), &context.terms)
+        name.and_then(|name| name.against_it(&context.terms))
             .or_else(|| in_text(context, &context.terms).map(outside))
     });
     match (&context, &negative) {
@@ -85,8 +85,7 @@ pub fn score(
     let supported = context.is_some() || column;
     let country = rule.context.as_ref().filter(|_| supported && !rule.country_terms.is_empty());
     let country = country.and_then(|context| {
-        in_words(name.map(Name::for_it), &rule.country_terms)
-            .or_else(|| in_text(context, &rule.country_terms))
+        for_it(&rule.country_terms).or_else(|| in_text(context, &rule.country_terms))
     });
     let by_context = context.and(rule.context.as_ref()).map_or(0, |it| u32::from(it.boost));
     let by_column = if column { u32::from(rule.column_boost) } else { 0 };
@@ -128,9 +127,9 @@ fn window(
     start: u64,
     end: u64,
     around: &Surroundings<'_>,
-    name: Option<&Name>,
+    name: Option<&Named>,
 ) -> ((u64, u64), (u64, u64)) {
-    let own = name.is_some_and(|name| name.says == Says::What);
+    let own = name.is_some_and(|name| name.name.says == Says::What);
     let floor = around.value_start.filter(|_| own).map_or(around.floor, |at| at.max(around.floor));
     let from = start.saturating_sub(context.before as u64).max(floor).min(start);
     let last = around.base + around.text.len() as u64;
@@ -153,6 +152,7 @@ pub fn ends_value(byte: &u8) -> bool {
 mod tests {
     use super::*;
     use crate::model::Place;
+    use crate::scan::names::Name;
     use crate::scan::sample;
 
     const RULE: &str = "anchors = { keywords = [\"key\"] }\nlikelihood = 40\n\
@@ -167,7 +167,8 @@ mod tests {
         let rules = sample::rules(&[("sec.a", "key", rule)], lists);
         let start = text.find("key").unwrap() as u64;
         let place = Place::Cell { row: 1, column: column.into() };
-        let name = Name::of(&place);
+        let terms = Terms::new(&rules);
+        let name = Name::of(&place).map(|name| Named::new(name, &terms));
         let behind = |mark: char| text.find(mark).map_or(0, |at| at as u64 + 1);
         let around = Surroundings {
             text: text.as_bytes(),
@@ -176,7 +177,6 @@ mod tests {
             value_start: Some(behind(';').max(behind('|'))).filter(|_| !column.is_empty()),
             name: name.as_ref(),
         };
-        let terms = Terms::new(&rules);
         let mut nearby = Nearby::default();
         let span = (start, start + 3);
         score(&rules.rules[0], published, span, &around, &terms, &mut nearby)
@@ -271,10 +271,10 @@ mod tests {
         let rules = sample::rules(&[("sec.a", "key", RULE)], "");
         let place = Place::Cell { row: 1, column: "key_name".into() };
         let text = b"good key";
-        let name = Name::of(&place);
+        let (terms, mut nearby) = (Terms::new(&rules), Nearby::default());
+        let name = Name::of(&place).map(|name| Named::new(name, &terms));
         let around =
             Surroundings { text, base: 0, floor: 0, value_start: None, name: name.as_ref() };
-        let (terms, mut nearby) = (Terms::new(&rules), Nearby::default());
         let found = score(&rules.rules[0], false, (5, 8), &around, &terms, &mut nearby);
         let (_, evidence) = found.unwrap();
         assert_eq!(evidence.context.map(|term| rules.term(term)), Some("good"));

@@ -213,6 +213,11 @@ pub fn arrange(
 }
 
 impl Watch {
+    /// All groups, those of fronts first.
+    pub fn all_groups(&self) -> impl Iterator<Item = &Group> {
+        self.fronts.iter().flat_map(|front| &front.groups).chain(&self.groups)
+    }
+
     fn add_abreast(&mut self, group: Group) {
         let needs_name = group.needs_name;
         let has_room =

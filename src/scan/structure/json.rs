@@ -6,6 +6,7 @@ use std::sync::Arc;
 use memchr::{memchr2, memchr3};
 
 use super::keys::{Key, Keys};
+use super::marks::last_at;
 use super::path::{Node, Step};
 use crate::model::Place;
 
@@ -146,17 +147,17 @@ impl Json {
 
     /// The stretch of the value that holds `at`, and the last step to it.
     fn value(&self, at: u64) -> Option<(&Stretch, Option<Step>)> {
-        let position = self.items.partition_point(|item| item.start <= at).checked_sub(1)?;
+        let position = last_at(&self.items, at, |item| item.start)?;
         let item = self.items.get(position)?;
         let number = self.forgotten + position as u64;
-        let stretch = self.stretches.partition_point(|stretch| stretch.first_item <= number);
-        let stretch = self.stretches.get(stretch.checked_sub(1)?)?;
+        let stretch = last_at(&self.stretches, number, |stretch| stretch.first_item)?;
+        let stretch = self.stretches.get(stretch)?;
         let index = stretch.first_index + (number - stretch.first_item);
         Some((stretch, self.step(stretch.kind, index, item.key)))
     }
 
     pub(super) fn value_start(&self, at: u64) -> Option<u64> {
-        let position = self.items.partition_point(|item| item.start <= at).checked_sub(1)?;
+        let position = last_at(&self.items, at, |item| item.start)?;
         self.items.get(position).map(|item| item.start)
     }
 

@@ -86,7 +86,7 @@ impl Marks {
     /// Row, column counted from 0 and its name, if it has one.
     fn cell(&self, at: u64) -> Option<(&Row, u64, Option<&Arc<str>>)> {
         let row = self.row(at)?;
-        let field = self.fields.partition_point(|start| *start <= at).checked_sub(1)?;
+        let field = last_at(&self.fields, at, |start| *start)?;
         let column = (self.forgotten + field as u64).saturating_sub(row.first_field);
         let name = self
             .names_of(row)
@@ -101,7 +101,7 @@ impl Marks {
 
     pub(super) fn cell_start(&self, at: u64) -> Option<u64> {
         self.row(at)?;
-        let field = self.fields.partition_point(|start| *start <= at).checked_sub(1)?;
+        let field = last_at(&self.fields, at, |start| *start)?;
         self.fields.get(field).map(|start| (*start).max(self.oldest))
     }
 
@@ -146,13 +146,26 @@ impl Marks {
 
     /// The row that holds `at`; none in text between tables.
     fn row(&self, at: u64) -> Option<&Row> {
-        let position = self.rows.partition_point(|row| row.start <= at).checked_sub(1)?;
+        let position = last_at(&self.rows, at, |row| row.start)?;
         self.rows.get(position).filter(|row| row.number != NO_ROW)
     }
 
     fn names_of(&self, row: &Row) -> Option<&[Arc<str>]> {
         let position = self.names.partition_point(|(from, _)| *from <= row.start).checked_sub(1)?;
         self.names.get(position).map(|(_, names)| &**names)
+    }
+}
+
+/// How many marks at the end are looked at one by one.
+const LATE: usize = 6;
+
+/// The position of the last mark that starts at `at` or before. Most questions are about a byte that was
+/// followed just now.
+pub(super) fn last_at<T>(marks: &VecDeque<T>, at: u64, start: impl Fn(&T) -> u64) -> Option<usize> {
+    let late = marks.iter().rev().take(LATE).position(|mark| start(mark) <= at);
+    match late {
+        Some(behind) => marks.len().checked_sub(behind + 1),
+        None => marks.partition_point(|mark| start(mark) <= at).checked_sub(1),
     }
 }
 

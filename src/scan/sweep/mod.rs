@@ -58,6 +58,9 @@ pub struct AnchorKind(u16);
 /// Number of shapes; keywords are numbered behind them.
 const SHAPES: u16 = 7;
 
+/// Number of shapes.
+pub const SHAPE_KINDS: usize = SHAPES as usize;
+
 impl AnchorKind {
     /// The kind of a shape.
     pub fn shape(shape: Shape) -> AnchorKind {
