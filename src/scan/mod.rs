@@ -27,6 +27,7 @@ pub mod structure;
 pub mod sweep;
 mod unless;
 pub mod validate;
+mod vicinity;
 mod watch;
 mod work;
 

@@ -9,6 +9,7 @@ use super::kinds::Kinds;
 use super::sieve::{Sieve, Sieves};
 use super::sweep::{AnchorKind, Kernel, Sweep};
 use super::unless::Exclusions;
+use super::vicinity::Vicinity;
 use super::watch::{self, Watch};
 use crate::model::{CategoryIndex, Class, RuleIndex, Sensitivity};
 use crate::rules::{Combination, RuleSet};
@@ -32,6 +33,7 @@ pub struct Plan {
     /// By rule.
     exclusions: Vec<OnceLock<Option<Exclusions>>>,
     gates: Vec<OnceLock<Option<Gate>>>,
+    vicinity: OnceLock<Vicinity>,
     combination_terms: OnceLock<Vec<bool>>,
     terms: OnceLock<Terms>,
     facts: OnceLock<Vec<Facts>>,
@@ -73,6 +75,7 @@ impl Plan {
             automata: slots(rules.rules.len()),
             exclusions: slots(rules.rules.len()),
             gates: slots(rules.rules.len()),
+            vicinity: OnceLock::new(),
             combination_terms: OnceLock::new(),
             by_kind: slots(kinds.len()),
             kinds,
@@ -138,6 +141,20 @@ impl Plan {
             Some(Gate::new(self.terms(), &context.terms))
         };
         self.gates.get(position)?.get_or_init(build).as_ref()
+    }
+
+    /// The terms that the rules of sieves require near their matches.
+    pub fn vicinity(&self) -> &Vicinity {
+        self.vicinity.get_or_init(|| {
+            let kinds = self.sieves.kinds().map(|kind| self.kinds.rules_of(kind.index()).0);
+            let mut positions: Vec<usize> = kinds.flatten().collect();
+            positions.sort_unstable();
+            positions.dedup();
+            let rules = positions.into_iter();
+            let rules =
+                rules.filter_map(|position| Some((position, self.rules.rules.get(position)?)));
+            Vicinity::new(rules, self.rules.rules.len(), self.terms())
+        })
     }
 
     /// By number of a term, whether a combination looks for it.

@@ -98,6 +98,12 @@ impl Sieves {
         }
     }
 
+    /// The kinds of anchors that have one.
+    pub fn kinds(&self) -> impl Iterator<Item = AnchorKind> {
+        let has_one = self.by_kind.iter().enumerate().filter(|(_, sieve)| sieve.is_some());
+        has_one.map(|(kind, _)| AnchorKind::at_index(kind))
+    }
+
     /// The sieve of a kind of anchor.
     #[inline]
     pub fn of(&self, kind: AnchorKind) -> Option<&Sieve> {
