@@ -292,22 +292,30 @@ impl Settling {
             .filter(|(start, end)| *start < to && *end > from)
             .collect();
         blanks.sort_unstable();
-        let mut hash = SipHasher13::new();
+        // A hash takes one long text sooner than many short ones.
+        let mut words = Vec::with_capacity(2 * (to - from) + 2);
         let mut at = from;
         for (start, end) in blanks.into_iter().chain([(to, to)]) {
-            if let Some(part) = text.get(at..start.max(at)) {
-                part.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).for_each(
-                    |word| {
-                        hash.write(word);
-                        hash.write_u8(b' ');
-                    },
-                );
+            let mut in_word = false;
+            for byte in text.get(at..start.max(at)).unwrap_or_default() {
+                let is_space = byte.is_ascii_whitespace();
+                if !is_space {
+                    words.push(*byte);
+                } else if in_word {
+                    words.push(b' ');
+                }
+                in_word = !is_space;
+            }
+            if in_word {
+                words.push(b' ');
             }
             if start < to && end > at {
-                hash.write_u8(0);
+                words.push(0);
             }
             at = at.max(end);
         }
+        let mut hash = SipHasher13::new();
+        hash.write(&words);
         // 0 is kept for "unknown".
         hash.finish().max(1)
     }
