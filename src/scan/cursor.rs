@@ -14,10 +14,12 @@ use super::plan::Plan;
 use super::position::Positions;
 use super::score::{Surroundings, score};
 use super::settle::{Retained, Scored, Settling};
+use super::sieve::Sieve;
 use super::structure::Tracker;
 use super::sweep::{Anchor, AnchorKind, LOOK_AHEAD, LOOK_BEHIND, Scratch};
 use super::unless;
 use super::validate::{self, Candidate, Verdict};
+use super::vicinity::Blocks;
 use super::watch::{ABREAST, Group, GroupState, Watch, digits_from};
 use super::work::Work;
 use crate::model::{RuleIndex, Span};
@@ -48,6 +50,7 @@ pub struct Cursor {
     /// Rules and groups that were tried in this view: only theirs is to be put back for the next.
     tried: Vec<usize>,
     tried_groups: Vec<usize>,
+    blocks: Blocks,
     scratch: Scratch,
     anchors: Vec<Anchor>,
     bytes_read: Vec<u64>,
@@ -105,6 +108,7 @@ impl Cursor {
             starts: vec![Starts::default(); rules],
             tried: Vec::new(),
             tried_groups: Vec::new(),
+            blocks: Blocks::default(),
             scratch: Scratch::default(),
             anchors: Vec::new(),
             bytes_read: vec![0; rules],
@@ -121,6 +125,7 @@ impl Cursor {
         self.nearby.clear();
         self.columns.clear();
         self.openings.clear();
+        self.blocks.clear();
         self.tracker = tracker;
         self.positions = positions;
         for position in self.tried.drain(..) {
@@ -263,7 +268,18 @@ impl Cursor {
                 let count = || digits_from(view.text, index, watch.most_digits);
                 least <= *digits.get_or_insert_with(count)
             };
+            let mut sieve = plan.sieve(anchor.kind);
+            if let (Some(sieve), false) = (sieve, has_names) {
+                self.try_left(plan, view, sieve, index);
+                continue;
+            }
             let open = self.open(plan, view, at, (anchor.kind, watch));
+            // What is known of a column leaves fewer rules than a sieve does.
+            sieve = sieve.filter(|_| open == ALL_GROUPS);
+            if let Some(sieve) = sieve {
+                self.try_left(plan, view, sieve, index);
+            }
+            let is_asked = |needs_name| if needs_name { has_names } else { sieve.is_none() };
             let mut open = open.into_iter().chain(std::iter::repeat(RuleBits::MAX));
             for front in &watch.fronts {
                 let mut abreast = [0; ABREAST];
@@ -272,7 +288,7 @@ impl Cursor {
                     .zip(&front.groups)
                     .zip(&mut open)
                     .for_each(|((to, _), it)| *to = it);
-                if abreast == [0; ABREAST] || front.needs_name && !has_names {
+                if abreast == [0; ABREAST] || !is_asked(front.needs_name) {
                     continue;
                 }
                 let left = front.left(plan.rules(), view.text, index, abreast);
@@ -284,11 +300,36 @@ impl Cursor {
                 }
             }
             for (group, open) in watch.groups.iter().zip(&mut open) {
-                let is_open = open != 0 && (has_names || !group.needs_name);
+                let is_open = open != 0 && is_asked(group.needs_name);
                 if is_open && has_digits(group.least_digits) {
                     let left = self.candidates(plan, view, group, index, open);
                     self.try_rules(plan, view, group, left, index);
                 }
+            }
+        }
+    }
+
+    /// Tries the rules that a sieve leaves at an anchor, but those that require a term where none is
+    /// near.
+    fn try_left(&mut self, plan: &Plan, view: View<'_>, sieve: &Sieve, anchor: usize) {
+        let mut left = sieve.left(view.text, anchor).peekable();
+        if left.peek().is_none() {
+            return;
+        }
+        let is_asked = !self.tracker.has_names() && self.blocks.is_worth_it();
+        let vicinity = is_asked.then(|| plan.vicinity());
+        let mut near = None;
+        for position in left {
+            if let Some(vicinity) = vicinity
+                && let bit @ 1.. = vicinity.of_rule(position)
+            {
+                let look = || vicinity.near(&mut self.blocks, view.text, view.base, anchor);
+                if *near.get_or_insert_with(look) & bit == 0 {
+                    continue;
+                }
+            }
+            if let Some(rule) = plan.rules().rules.get(position) {
+                self.try_rule(plan, view, position, rule, anchor);
             }
         }
     }

@@ -22,10 +22,12 @@ mod position;
 pub(crate) mod sample;
 mod score;
 mod settle;
+mod sieve;
 pub mod structure;
 pub mod sweep;
 mod unless;
 pub mod validate;
+mod vicinity;
 mod watch;
 mod work;
 
