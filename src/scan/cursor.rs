@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::Sink;
 use super::automaton::{RuleBits, Workspace};
-use super::columns::{ALL_GROUPS, Columns, OpenGroups, Openings, is_bare};
+use super::columns::{ALL_GROUPS, Columns, KnownCell, OpenGroups, Openings, is_bare};
 use super::context::{GateMemory, Nearby};
 use super::plan::Plan;
 use super::position::Positions;
@@ -261,27 +261,25 @@ impl Cursor {
                 let count = || digits_from(view.text, index, watch.most_digits);
                 least <= *digits.get_or_insert_with(count)
             };
-            let mut sieve = plan.sieve(anchor.kind);
-            if let (Some(sieve), false) = (sieve, has_names) {
-                self.try_left(plan, view, sieve, index);
-                continue;
-            }
-            let open = self.open(plan, view, at, (anchor.kind, watch));
-            // What is known of a column leaves fewer rules than a sieve does.
-            sieve = sieve.filter(|_| open == ALL_GROUPS);
+            let (open, cell) = match has_names {
+                true => self.open(plan, view, at, (anchor.kind, watch)),
+                false => (ALL_GROUPS, None),
+            };
+            let sieve = plan.sieve(anchor.kind);
             if let Some(sieve) = sieve {
-                self.try_left(plan, view, sieve, index);
+                self.try_left(plan, view, (sieve, cell), index);
+                if !has_names {
+                    continue;
+                }
             }
             let is_asked = |needs_name| if needs_name { has_names } else { sieve.is_none() };
-            let mut open = open.into_iter().chain(std::iter::repeat(RuleBits::MAX));
+            let mut numbers = 0..;
             for front in &watch.fronts {
                 let mut abreast = [0; ABREAST];
-                abreast
-                    .iter_mut()
-                    .zip(&front.groups)
-                    .zip(&mut open)
-                    .for_each(|((to, _), it)| *to = it);
-                if abreast == [0; ABREAST] || !is_asked(front.needs_name) {
+                for ((to, _), number) in abreast.iter_mut().zip(&front.groups).zip(&mut numbers) {
+                    *to = open_group(&open, number);
+                }
+                if !is_asked(front.needs_name) || abreast == [0; ABREAST] {
                     continue;
                 }
                 let left = front.left(plan.rules(), view.text, index, abreast);
@@ -292,7 +290,8 @@ impl Cursor {
                     }
                 }
             }
-            for (group, open) in watch.groups.iter().zip(&mut open) {
+            for (group, number) in watch.groups.iter().zip(numbers) {
+                let open = open_group(&open, number);
                 let is_open = open != 0 && is_asked(group.needs_name);
                 if is_open && has_digits(group.least_digits) {
                     let left = self.candidates(plan, view, group, index, open);
@@ -302,9 +301,15 @@ impl Cursor {
         }
     }
 
-    /// Tries the rules that a sieve leaves at an anchor, but those that require a term where none is
-    /// near.
-    fn try_left(&mut self, plan: &Plan, view: View<'_>, sieve: &Sieve, anchor: usize) {
+    /// Tries the rules that a sieve leaves at an anchor, but those that find nothing in its cell, or
+    /// require a term where none is near.
+    fn try_left(
+        &mut self,
+        plan: &Plan,
+        view: View<'_>,
+        (sieve, cell): (&Sieve, Option<KnownCell>),
+        anchor: usize,
+    ) {
         let mut left = sieve.left(view.text, anchor).peekable();
         if left.peek().is_none() {
             return;
@@ -313,6 +318,9 @@ impl Cursor {
         let vicinity = is_asked.then(|| plan.vicinity());
         let mut near = None;
         for position in left {
+            if cell.is_some_and(|cell| !self.columns.opens_rule(cell, position)) {
+                continue;
+            }
             if let Some(vicinity) = vicinity
                 && let bit @ 1.. = vicinity.of_rule(position)
             {
@@ -327,30 +335,30 @@ impl Cursor {
         }
     }
 
-    /// The rules that may find anything in this view at an anchor, by group.
+    /// The rules that may find anything at an anchor in a view with names, by group, and its cell where
+    /// its column is well known.
     fn open(
         &mut self,
         plan: &Plan,
         view: View<'_>,
         anchor: u64,
         (kind, watch): (AnchorKind, &Watch),
-    ) -> OpenGroups {
-        let mut open = ALL_GROUPS;
-        if !self.tracker.has_names() {
-            return open;
-        }
+    ) -> (OpenGroups, Option<KnownCell>) {
         self.openings.know(self.tracker.columns());
         if watch.is_of_shape {
             self.follow(view, anchor + 1);
             if let Some(cell) = self.columns.well_known(&self.tracker, anchor) {
                 let is_bare = is_bare(view.text, view.index(cell.value_start), view.index(anchor));
-                return self.columns.open(plan, cell, (kind, watch), &self.openings, is_bare);
+                let kind = (kind, watch);
+                let (open, cell) = self.columns.open(plan, cell, kind, &self.openings, is_bare);
+                return (open, Some(cell));
             }
         }
+        let mut open = ALL_GROUPS;
         for (open, group) in open.iter_mut().zip(watch.all_groups()) {
             *open = self.openings.open(plan, group);
         }
-        open
+        (open, None)
     }
 
     /// Tries those rules of a group at an anchor that have their bit.
@@ -536,6 +544,11 @@ impl Cursor {
             self.tracker.advance(fresh);
         }
     }
+}
+
+/// The rules of the group at a place; all, where so many groups are not told apart.
+fn open_group(open: &OpenGroups, number: usize) -> RuleBits {
+    open.get(number).copied().unwrap_or(RuleBits::MAX)
 }
 
 /// Whether a rule requires context and none can stand near a match that begins here, wherever its
