@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::Sink;
-use super::automaton::{Automaton, RuleBits, Workspace};
+use super::automaton::{RuleBits, Workspace};
 use super::columns::{ALL_GROUPS, Columns, KnownCell, OpenGroups, Openings, is_bare};
 use super::context::{GateMemory, Nearby};
 use super::plan::Plan;
@@ -15,6 +15,7 @@ use super::position::Positions;
 use super::score::{Surroundings, score};
 use super::settle::{Retained, Scored, Settling};
 use super::sieve::Sieve;
+use super::starts::{Starts, View, find_match};
 use super::structure::Tracker;
 use super::sweep::{Anchor, AnchorKind, LOOK_AHEAD, LOOK_BEHIND, Scratch};
 use super::unless;
@@ -23,7 +24,7 @@ use super::vicinity::Blocks;
 use super::watch::{ABREAST, Group, GroupState, Watch, digits_from};
 use super::work::Work;
 use crate::model::{RuleIndex, Span};
-use crate::rules::{Lead, Rule, Shape};
+use crate::rules::{Rule, Shape};
 
 /// Bytes of a view that are swept before the anchors found in them are decided.
 const STRIDE: usize = 4096;
@@ -65,14 +66,6 @@ pub struct Progress {
     pub final_to: u64,
     /// Bytes below this offset are not looked at again.
     pub needed_from: u64,
-}
-
-/// The part of a view that is in memory.
-#[derive(Clone, Copy)]
-struct View<'a> {
-    text: &'a [u8],
-    base: u64,
-    is_last: bool,
 }
 
 impl Cursor {
@@ -553,20 +546,6 @@ impl Cursor {
     }
 }
 
-impl View<'_> {
-    fn index(self, offset: u64) -> usize {
-        usize::try_from(offset.saturating_sub(self.base)).unwrap_or(usize::MAX)
-    }
-
-    fn offset(self, index: usize) -> u64 {
-        self.base + index as u64
-    }
-
-    fn end(self) -> u64 {
-        self.offset(self.text.len())
-    }
-}
-
 /// The rules of the group at a place; all, where so many groups are not told apart.
 fn open_group(open: &OpenGroups, number: usize) -> RuleBits {
     open.get(number).copied().unwrap_or(RuleBits::MAX)
@@ -586,91 +565,6 @@ fn is_out_of_context(
     let from = start.saturating_sub(context.before);
     let to = start + rule.max_length.max(rule.reach) + context.after;
     !gate.may_hold(memory, view.text, view.base, (from, to))
-}
-
-/// Where matches of one rule begin, as far as it was tried. Anchors close to each other share their
-/// starts, and what is at a start does not depend on the anchor: it is tried once.
-#[derive(Clone, Debug, Default)]
-struct Starts {
-    /// Whether the rule was tried at all.
-    is_tried: bool,
-    /// Starts below this offset were tried, as far back as any anchor to come can reach.
-    tried_to: u64,
-    /// Those at which there is a match, with its length.
-    matches: VecDeque<(u64, usize)>,
-    /// The value that was found last: anchors close to each other lead to one.
-    last_found: Option<Span>,
-    gate: GateMemory,
-}
-
-impl Starts {
-    fn clear(&mut self) {
-        self.is_tried = false;
-        self.tried_to = 0;
-        self.matches.clear();
-        self.last_found = None;
-        self.gate.clear();
-    }
-}
-
-/// The match of a rule that covers the anchor and starts first, and the bytes read to find it.
-fn find_match(
-    rule: &Rule,
-    automaton: &Automaton,
-    workspace: &mut Workspace,
-    starts: &mut Starts,
-    view: View<'_>,
-    anchor: usize,
-) -> (Option<(usize, usize)>, usize) {
-    let text = view.text;
-    let mut try_at = |start: usize| {
-        let begins = text.get(start).is_some_and(|byte| automaton.can_begin_with(*byte));
-        let before = start.checked_sub(1).and_then(|before| text.get(before));
-        let is_barred = before
-            .is_some_and(|before| rule.boundary.is_some_and(|barred| barred.contains(*before)));
-        if !begins || is_barred {
-            return (None, 0);
-        }
-        let tried = automaton.match_at(workspace, text, start, start + rule.max_length);
-        (tried.end, tried.read)
-    };
-    let lead = match &rule.lead {
-        Lead::Bytes(0) => {
-            let (end, read) = try_at(anchor);
-            return (end.filter(|end| *end > anchor).map(|end| (anchor, end)), read);
-        }
-        Lead::Run(set, max) => {
-            let before = text.get(anchor.saturating_sub(*max)..anchor).unwrap_or_default();
-            let start =
-                anchor - before.iter().rev().take_while(|byte| set.contains(**byte)).count();
-            let (end, read) = try_at(start);
-            return (end.filter(|end| *end > anchor).map(|end| (start, end)), read);
-        }
-        Lead::Bytes(lead) => *lead,
-    };
-    let first = anchor.saturating_sub(lead);
-    while starts.matches.front().is_some_and(|(start, _)| *start < view.offset(first)) {
-        starts.matches.pop_front();
-    }
-    for (start, length) in &starts.matches {
-        let start = view.index(*start);
-        if start <= anchor && start + length > anchor {
-            return (Some((start, start + length)), 0);
-        }
-    }
-    let mut total = 0;
-    for start in first.max(view.index(starts.tried_to))..=anchor {
-        let (end, read) = try_at(start);
-        total += read;
-        starts.tried_to = view.offset(start) + 1;
-        if let Some(end) = end {
-            starts.matches.push_back((view.offset(start), end - start));
-            if end > anchor {
-                return (Some((start, end)), total);
-            }
-        }
-    }
-    (None, total)
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub(crate) mod sample;
 mod score;
 mod settle;
 mod sieve;
+mod starts;
 pub mod structure;
 pub mod sweep;
 mod unless;

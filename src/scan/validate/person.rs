@@ -69,7 +69,8 @@ fn name(value: &[u8], label: bool) -> Option<Name> {
         if one_of(PARTICLES, word) {
             continue;
         }
-        if one_of(NOT_NAMES, word) || !capitalised(word) || name.words == 5 {
+        // The long list last: most words are not written as names are.
+        if name.words == 5 || !capitalised(word) || one_of(NOT_NAMES, word) {
             break;
         }
         name.words += 1;
