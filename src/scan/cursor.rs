@@ -10,6 +10,8 @@ use super::Sink;
 use super::automaton::{Automaton, RuleBits, Workspace};
 use super::columns::{ALL_GROUPS, Columns, OpenGroups, Openings, is_bare};
 use super::context::{GateMemory, Nearby};
+#[cfg(feature = "hyperscan")]
+use super::ends::Ends;
 use super::plan::Plan;
 use super::position::Positions;
 use super::score::{Surroundings, score};
@@ -53,6 +55,8 @@ pub struct Cursor {
     bytes_read: Vec<u64>,
     /// Where it is asked for.
     work: Option<Box<Work>>,
+    #[cfg(feature = "hyperscan")]
+    ends: Ends,
 }
 
 /// How far a scan has come.
@@ -109,6 +113,8 @@ impl Cursor {
             anchors: Vec::new(),
             bytes_read: vec![0; rules],
             work: None,
+            #[cfg(feature = "hyperscan")]
+            ends: Ends::default(),
         }
     }
 
@@ -123,6 +129,8 @@ impl Cursor {
         self.openings.clear();
         self.tracker = tracker;
         self.positions = positions;
+        #[cfg(feature = "hyperscan")]
+        self.ends.restart();
         for position in self.tried.drain(..) {
             if let Some(starts) = self.starts.get_mut(position) {
                 starts.clear();
@@ -391,6 +399,13 @@ impl Cursor {
         rule: &Rule,
         anchor: usize,
     ) {
+        // Work that is counted is the same for every kernel.
+        #[cfg(feature = "hyperscan")]
+        if self.work.is_none()
+            && !self.ends.may_match(plan, (view.text, view.base), (position, rule), anchor)
+        {
+            return;
+        }
         let Some(automaton) = plan.automaton(position) else { return };
         let Some(slot) = self.workspaces.get_mut(position) else { return };
         let workspace = slot.get_or_insert_with(|| Box::new(automaton.workspace()));
@@ -403,6 +418,8 @@ impl Cursor {
         if let Some(counter) = self.bytes_read.get_mut(position) {
             *counter += read as u64;
         }
+        #[cfg(feature = "hyperscan")]
+        self.ends.count(plan, position, read);
         if let Some(work) = &mut self.work {
             work.tried(position, matched.is_some());
         }

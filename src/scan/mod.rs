@@ -11,6 +11,8 @@ mod automaton;
 mod columns;
 mod context;
 mod cursor;
+#[cfg(feature = "hyperscan")]
+mod ends;
 mod forms;
 mod heads;
 mod kinds;
@@ -24,6 +26,8 @@ mod score;
 mod settle;
 pub mod structure;
 pub mod sweep;
+#[cfg(feature = "hyperscan")]
+mod translate;
 mod unless;
 pub mod validate;
 mod watch;
