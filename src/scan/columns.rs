@@ -36,6 +36,8 @@ pub struct Columns {
     /// The name of a place that is not remembered.
     other: Option<Named>,
     written: String,
+    #[cfg(test)]
+    is_strange: bool,
 }
 
 /// The cell that was asked about last.
@@ -89,6 +91,12 @@ impl std::fmt::Debug for Columns {
 }
 
 impl Columns {
+    /// Takes each column for one that is met for the first time.
+    #[cfg(test)]
+    pub(crate) fn never_know_well(&mut self) {
+        self.is_strange = true;
+    }
+
     /// Forgets everything: the next payload begins.
     pub fn clear(&mut self) {
         self.known.clear();
@@ -147,6 +155,10 @@ impl Columns {
         let cell = self.cell(tracker, at)?;
         let column = self.known.get_mut(cell.column)?;
         column.met = column.met.saturating_add(1);
+        #[cfg(test)]
+        if self.is_strange {
+            return None;
+        }
         (column.met >= WORTH_OPENING).then_some(cell)
     }
 
@@ -267,16 +279,43 @@ fn stays_in_cell(rule: &Rule) -> bool {
 /// Whether no letter stands in the cell around an anchor, as far as a term would count. `cell` is where it
 /// begins.
 pub fn is_bare(text: &[u8], cell: usize, anchor: usize) -> bool {
-    let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
+    let kind = |byte: &u8| BYTES.get(usize::from(*byte)).copied().unwrap_or(Byte::Letter);
     let Some(before) = text.get(cell..anchor).filter(|before| before.len() <= NEAR) else {
         return false;
     };
+    if before.iter().any(|byte| kind(byte) == Byte::Letter) {
+        return false;
+    }
     let behind = text.get(anchor..).unwrap_or_default();
-    let to_end = behind.iter().take_while(|byte| !ends_value(byte));
-    let length = to_end.take(NEAR).take_while(|byte| !is_letter(byte)).count();
-    let ends = behind.get(length).is_none_or(ends_value);
-    ends && !before.iter().any(is_letter)
+    let end = behind.iter().take(NEAR).map(kind).find(|kind| *kind != Byte::Other);
+    end.map_or(behind.len() <= NEAR, |kind| kind == Byte::End)
 }
+
+/// What a byte is to [`is_bare`].
+#[derive(Clone, Copy, PartialEq)]
+enum Byte {
+    Other,
+    /// An ASCII letter or part of a character beyond.
+    Letter,
+    /// What is taken for the end of a value.
+    End,
+}
+
+/// By byte.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
+const BYTES: [Byte; 256] = {
+    let mut bytes = [Byte::Other; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if byte >= 0x80 || (byte as u8).is_ascii_alphabetic() {
+            bytes[byte] = Byte::Letter;
+        } else if ends_value(&(byte as u8)) {
+            bytes[byte] = Byte::End;
+        }
+        byte += 1;
+    }
+    bytes
+};
 
 /// What tells a term from numbers and signs.
 fn is_letter(c: char) -> bool {
@@ -369,37 +408,52 @@ fn has_term(name: &Name, rule: &Rule, terms: &Terms) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Structure;
     use crate::scan::sample;
 
-    fn cell(column: &str) -> Place {
-        Place::Cell { row: 1, column: column.into() }
+    const TABLE: Structure = Structure::Table { delimiter: b',', header: true };
+
+    /// A tracker that has followed a text.
+    fn tracker(structure: Structure, text: &str) -> Tracker {
+        let mut tracker = Tracker::new(structure, 0);
+        tracker.advance(text.as_bytes());
+        tracker
     }
 
-    fn path(path: &str) -> Place {
-        Place::Json { json_path: path.into(), key: "".into() }
+    fn terms() -> Terms {
+        Terms::new(&sample::rules(&[("sec.a", "key", "anchors = { keywords = [\"key\"] }")], ""))
     }
 
     #[test]
     fn what_is_remembered_is_what_would_be_worked_out() {
+        let terms = terms();
         let mut columns = Columns::default();
-        let places = [
-            cell("ssn"),
-            cell("#3"),
-            path("$.a[3].ssn"),
-            path("$.a[4].ssn"),
-            path("$.a[4].b1"),
-            path("$.a[4].b2"),
-            path(r#"$["x[1]"]"#),
-            path(r#"$["x[2]"]"#),
-            path("$[7]"),
-        ];
-        for place in places.iter().chain(&places) {
-            assert_eq!(columns.name(place).cloned(), Name::of(place));
-        }
-        for number in 0..1000 {
-            let place = cell(&format!("column {number}"));
-            assert_eq!(columns.name(&place).cloned(), Name::of(&place));
-            assert!(columns.known.len() <= MAX_KNOWN);
+        let wide: Vec<String> = (0..200).map(|column| format!("column {column}")).collect();
+        let wide = format!("{}\n{}\n", wide.join(","), "1,".repeat(199));
+        let deep = format!("{}1{}", "{\"a key of some length\":[".repeat(60), "]}".repeat(60));
+        for (structure, text) in [
+            (TABLE, "ssn,,#3,a b\n1,2,3,4,5\n\"1,\",2\n"),
+            (TABLE, &wide),
+            (
+                Structure::TextTables,
+                "x 1\n\n| a | ssn |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n\ny | z\n--|--\n5 | 6\n",
+            ),
+            (
+                Structure::Json,
+                r#"{"a":[{"ssn":1,"b1":2},{"ssn":3,"b2":[4,[5]]}],"x[1]":6,"x.y":{"":7},"x":{"y":8}} 9"#,
+            ),
+            (Structure::NdJson, "{\"a\":1}\n{\"a\":{\"\\u0000\":2}}\n[3]\n4\n"),
+            (Structure::Json, &deep),
+            (Structure::Text, "a,b\n1,2\n"),
+        ] {
+            columns.clear();
+            let tracker = tracker(structure, text);
+            for at in (0..text.len() as u64).chain((0..text.len() as u64).rev()) {
+                let known = columns.name(&terms, &tracker, at).map(|named| named.name.clone());
+                let name = tracker.place(at).and_then(|place| Name::of(&place));
+                assert_eq!(known, name, "{at} of {text}");
+                assert!(columns.known.len() <= MAX_KNOWN);
+            }
         }
     }
 
@@ -410,10 +464,34 @@ mod tests {
         let rules = sample::rules(&[("sec.a", "key", more)], "");
         let terms = Terms::new(&rules);
         let mut columns = Columns::default();
+        let text = r#"{"Door": 1, "city gate": 2, "gate": [{"x": 3}], "wall": 4, "w": {"x": 5}} 6"#;
+        let tracker = tracker(Structure::Json, text);
         for _ in 0..2 {
-            let mut opens = |place: Place| columns.opens(&place, 0, &rules.rules[0], &terms);
-            assert!(opens(cell("Door")) && opens(cell("city gate")) && opens(path("$.gate[1].x")));
-            assert!(!opens(cell("wall")) && !opens(cell("#1")) && !opens(path(r#"$["w"].x"#)));
+            for (digit, expected) in (1..=6).zip([true, true, true, false, false, false]) {
+                let at = text.find(&digit.to_string()).unwrap() as u64;
+                let opens = columns.opens(&tracker, at, (0, &rules.rules[0]), &terms);
+                assert_eq!(opens, expected, "{digit}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_without_letters_is_bare_up_to_its_end() {
+        let bare = |text: &str| {
+            let (cell, anchor) = (text.find('[').unwrap() + 1, text.find('1').unwrap());
+            is_bare(text.as_bytes(), cell, anchor)
+        };
+        for text in ["a[1 2-3,b", "[ (1)\"b", "[1", "a[--1}"] {
+            assert!(bare(text), "{text}");
+        }
+        for text in ["[a 1,", "[1 a,", "[1\u{e9}", "[\u{e9} 1"] {
+            assert!(!bare(text), "{text}");
+        }
+        // Of what is longer than is looked at nothing is said.
+        for many in [NEAR - 1, NEAR, NEAR + 1, 10 * NEAR] {
+            assert_eq!(bare(&format!("[{}1,", " ".repeat(many))), many <= NEAR);
+            assert_eq!(bare(&format!("[1{},", " ".repeat(many))), many + 1 < NEAR);
+            assert_eq!(bare(&format!("[1{}", " ".repeat(many))), many < NEAR);
         }
     }
 }

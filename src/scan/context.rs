@@ -68,12 +68,16 @@ impl Terms {
         to: usize,
         mut found: impl FnMut(usize, usize, TermIndex),
     ) {
-        for start in from..to {
-            let Some(part) = text.get(start..to) else { return };
-            if is_inside_word(text, start) {
+        let mut before = from.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(0);
+        let part = text.get(from..to).unwrap_or_default();
+        for (at, byte) in part.iter().enumerate() {
+            let begins = may_begin(before, *byte);
+            before = *byte;
+            if !begins {
                 continue;
             }
-            self.phrases.at(part, |term, length| {
+            let start = from + at;
+            self.phrases.at(part.get(at..).unwrap_or_default(), |term, length| {
                 if is_whole_word(text, start, start + length) {
                     found(start, start + length, TermIndex(term));
                 }
@@ -184,7 +188,8 @@ impl Nearby {
 
     /// Makes all terms known that lie inside `from..to`.
     fn cover(&mut self, terms: &Terms, text: &[u8], base: u64, from: u64, to: u64) {
-        let elsewhere = from < self.low || from > self.high;
+        // What lies in between may be asked for later.
+        let elsewhere = from < self.low || from > self.high + STEP;
         if elsewhere {
             self.found.clear();
             (self.low, self.high) = (from, from);
@@ -222,15 +227,6 @@ impl Nearby {
 const UNSURE: u64 = MAX_TERM as u64 + 4;
 
 const _: () = assert!(MAX_TERM < MAX_CONTEXT && UNSURE <= STEP / 2);
-
-/// Whether ASCII bytes on both sides say that no term begins here; the others are seldom in a word.
-fn is_inside_word(text: &[u8], at: usize) -> bool {
-    let bytes = (at.checked_sub(1).and_then(|before| text.get(before)), text.get(at));
-    let (Some(left), Some(right)) = bytes else { return false };
-    left.is_ascii_alphanumeric()
-        && right.is_ascii_alphanumeric()
-        && !(left.is_ascii_lowercase() && right.is_ascii_uppercase())
-}
 
 /// Whether neither side of the term continues a word.
 fn is_whole_word(text: &[u8], start: usize, end: usize) -> bool {
@@ -503,7 +499,7 @@ mod tests {
     fn words_of_names_have_their_distance_from_the_end() {
         let (terms, wanted, words) = terms();
         let of = |name| {
-            let found = terms.in_words(name, &wanted)?;
+            let found = Nearest::last(&terms.in_words(name), &wanted)?;
             Some((words[usize::from(found.term.0)].as_str(), found.distance))
         };
         assert_eq!(of("patient SSN no"), Some(("ssn", 3)));

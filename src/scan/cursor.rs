@@ -283,9 +283,8 @@ impl Cursor {
                 if abreast == [0; ABREAST] || front.needs_name && !has_names {
                     continue;
                 }
-                let left = front.left(plan.rules(), view.text, index);
-                for ((group, left), open) in front.groups.iter().zip(left).zip(abreast) {
-                    let left = left & open;
+                let left = front.left(plan.rules(), view.text, index, abreast);
+                for (group, left) in front.groups.iter().zip(left) {
                     if left != 0 && has_digits(group.least_digits) {
                         let left = self.narrow(plan, view, group, index, left);
                         self.try_rules(plan, view, group, left, index);
@@ -295,7 +294,7 @@ impl Cursor {
             for (group, open) in watch.groups.iter().zip(&mut open) {
                 let is_open = open != 0 && (has_names || !group.needs_name);
                 if is_open && has_digits(group.least_digits) {
-                    let left = self.candidates(plan, view, group, index) & open;
+                    let left = self.candidates(plan, view, group, index, open);
                     self.try_rules(plan, view, group, left, index);
                 }
             }
@@ -378,16 +377,17 @@ impl Cursor {
         Some(state)
     }
 
-    /// The rules of a group that may match at an anchor, one bit each.
+    /// Those of some rules of a group that may match at an anchor, one bit each.
     fn candidates(
         &mut self,
         plan: &Plan,
         view: View<'_>,
         group: &Group,
         anchor: usize,
+        of: RuleBits,
     ) -> RuleBits {
-        let Some(state) = self.state(group) else { return RuleBits::MAX };
-        group.candidates(plan.rules(), state, view.text, view.base, anchor)
+        let Some(state) = self.state(group) else { return of };
+        group.candidates(plan.rules(), state, view.text, view.base, anchor, of)
     }
 
     /// Tries one rule at one anchor.
@@ -464,7 +464,7 @@ impl Cursor {
         }
         debug_assert!(end <= match_end || rule.validator.is_some_and(validate::moves_end));
         let span = Span::new(view.offset(start), view.offset(end));
-        if self.settling.has(index, span) {
+        if self.starts.get(position).is_some_and(|starts| starts.last_found == Some(span)) {
             return;
         }
         let value = view.text.get(start..end).unwrap_or_default();
@@ -487,6 +487,9 @@ impl Cursor {
         if let Some((likelihood, evidence)) = scored {
             let place = self.tracker.place(span.start).map(Box::new);
             self.settling.add(Scored { rule: index, span, likelihood, evidence, place });
+            if let Some(starts) = self.starts.get_mut(position) {
+                starts.last_found = Some(span);
+            }
         }
     }
 
@@ -558,6 +561,8 @@ struct Starts {
     tried_to: u64,
     /// Those at which there is a match, with its length.
     matches: VecDeque<(u64, usize)>,
+    /// The value that was found last: anchors close to each other lead to one.
+    last_found: Option<Span>,
     gate: GateMemory,
 }
 
@@ -566,6 +571,7 @@ impl Starts {
         self.is_tried = false;
         self.tried_to = 0;
         self.matches.clear();
+        self.last_found = None;
         self.gate.clear();
     }
 }
@@ -794,6 +800,78 @@ mod tests {
             // The rule for a door is hardly tried where there is none.
             let is_tried = read[0] > read[2] / 2;
             assert_eq!(is_tried, header.contains("door"), "{header}: {read:?}");
+        }
+    }
+
+    /// A value for the column at a place: numbers of many shapes, some of them valid, with and without words.
+    fn value(column: usize, row: usize) -> String {
+        let digits = (row * 7_919 + column * 104_729) % 1_000_000_000;
+        match (column + row / 80) % 11 {
+            0 => format!("{:03}-{:02}-{:04}", digits % 899 + 1, digits % 99 + 1, digits % 9999 + 1),
+            1 => format!("+1 212-555-{:04}", digits % 10_000),
+            2 => format!("4111 1111 1111 1{:03}", digits % 1000),
+            3 => format!("DE89370400440532013000, {digits}"),
+            4 => format!("{}-{:02}-{:02}", 1930 + digits % 80, digits % 12 + 1, digits % 28 + 1),
+            5 => format!("user{digits}@mail.example.net"),
+            6 => format!("Smith{} John", ["", "son", "ers"][digits % 3]),
+            7 => format!("{digits:09}"),
+            8 => format!("NHS number {} {} {:04}", 943, 476, 5919),
+            9 => format!("{}.{:06}", digits % 90, digits),
+            _ => format!("A{digits} or passport {digits:09}"),
+        }
+    }
+
+    #[test]
+    fn rules_that_a_column_leaves_out_find_nothing_there() {
+        let rules = Arc::new(RuleSet::builtin().unwrap());
+        let plan = plan(&rules);
+        let names =
+            ["ssn", "phone", "card_number", "iban", "dob", "email", "last_name", "value", "notes"];
+        let (mut table, mut lines, mut text) = (names.join(","), String::new(), String::new());
+        text +=
+            &format!("# People\n\n| {} |\n|{}\n", names.join(" | "), "---|".repeat(names.len()));
+        for row in 0..160 {
+            let values: Vec<String> = (0..names.len()).map(|column| value(column, row)).collect();
+            let quoted: Vec<String> = values.iter().map(|value| format!("\"{value}\"")).collect();
+            table += &format!("\n{}", quoted.join(","));
+            let pairs =
+                names.iter().zip(&quoted).map(|(name, value)| format!("\"{name}\": {value}"));
+            lines += &format!(
+                "{{{}, \"of\": [{row}, {{\"ssn\": {}}}]}}\n",
+                pairs.collect::<Vec<_>>().join(", "),
+                quoted[0]
+            );
+            text += &format!("| {} |\n", values.join(" | "));
+        }
+        for (structure, text) in [
+            (Structure::Table { delimiter: b',', header: true }, table),
+            (Structure::NdJson, lines),
+            (Structure::TextTables, text),
+        ] {
+            let found = |knows: bool| {
+                let mut cursor = cursor(&plan, structure);
+                if !knows {
+                    cursor.columns.never_know_well();
+                }
+                let mut found = Vec::new();
+                let mut take = |it: Found<'_>| {
+                    let place = format!("{:?}", it.place.as_deref().map(|place| place.names()));
+                    found.push((
+                        rules.rule_id(it.rule).to_owned(),
+                        it.span,
+                        it.likelihood,
+                        it.evidence,
+                        place,
+                    ));
+                };
+                cursor.advance(&plan, text.as_bytes(), 0, true, &mut take);
+                let read = cursor.shared_bytes_read() + cursor.bytes_read().iter().sum::<u64>();
+                (found, read)
+            };
+            let ((known, less), (all, more)) = (found(true), found(false));
+            assert_eq!(known, all);
+            assert!(known.len() > 500, "{}", known.len());
+            assert!(less < more, "{less} {more}");
         }
     }
 

@@ -16,7 +16,7 @@ use crate::rules::{Anchors, ByteSet, Rule};
 const HEAD: usize = 20;
 
 /// Places that are looked at in one go: which rules are left is asked once for all of them.
-const STEP: usize = 4;
+const STEP: usize = 2;
 
 /// A set of rules of a group, by position there.
 pub type RuleBits = u64;
@@ -59,24 +59,24 @@ impl<const GROUPS: usize> Heads<GROUPS> {
         by_byte.by_class()
     }
 
-    /// The rules that can have a match which begins at `start`, however far its anchor may be.
+    /// Those of some rules that can have a match which begins at `start`, however far its anchor may be.
     #[inline]
-    pub fn left(&self, text: &[u8], start: usize) -> Lanes<GROUPS> {
+    pub fn left(&self, text: &[u8], start: usize, of: Lanes<GROUPS>) -> Lanes<GROUPS> {
         let before = match start.checked_sub(1).and_then(|before| text.get(before)) {
             Some(byte) => self.class(*byte),
             None => self.count,
         };
-        let mut left = self.before.get(before).copied().unwrap_or([RuleBits::MAX; GROUPS]);
+        let mut left = both(of, self.before.get(before).copied().unwrap_or(of));
         let mut row = 0;
         for bytes in text.get(start..).unwrap_or_default().chunks(STEP).take(HEAD / STEP) {
+            if left == [0; GROUPS] {
+                break;
+            }
             for byte in bytes {
                 if let Some(held) = self.places.get(row + self.class(*byte)) {
                     left = both(left, *held);
                 }
                 row += self.count;
-            }
-            if left == [0; GROUPS] {
-                break;
             }
         }
         left

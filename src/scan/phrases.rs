@@ -219,9 +219,10 @@ fn length_of(phrase: &[u8]) -> usize {
 /// Hashes of two bytes.
 const PAIRS: usize = 4096;
 
-/// A hash of two bytes that is the same in either case.
+/// A hash of two bytes that is the same in either case, and tells all others of ASCII apart.
 fn pair(first: u8, second: u8) -> usize {
-    (usize::from(first | 0x20) * 67 + usize::from(second | 0x20)) % PAIRS
+    let folded = |byte: u8| usize::from(byte & 0x1f | byte >> 1 & 0x20);
+    folded(first) << 6 | folded(second)
 }
 
 /// The first 16 bytes, those behind the text 0, without what tells the cases of a letter apart.

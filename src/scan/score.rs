@@ -144,7 +144,7 @@ fn window(
 }
 
 /// Whether what stands behind a byte is not taken for a part of the value before it.
-pub fn ends_value(byte: &u8) -> bool {
+pub const fn ends_value(byte: &u8) -> bool {
     matches!(byte, b'"' | b',' | b';' | b'|' | b'\t' | b'\n' | b'}')
 }
 

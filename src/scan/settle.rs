@@ -53,7 +53,7 @@ pub struct Retained<'a> {
 }
 
 impl Settling {
-    /// Takes a match, unless the same rule has already found the same value.
+    /// Takes a match. Of several of one rule with one span one is left.
     pub fn add(&mut self, scored: Scored) {
         self.scored.push(scored);
     }
@@ -63,11 +63,6 @@ impl Settling {
         self.scored.clear();
         self.survivors.clear();
         (self.emitted, self.longest) = (0, 0);
-    }
-
-    /// Whether a rule has already found this value, among matches not yet compared.
-    pub fn has(&self, rule: RuleIndex, span: Span) -> bool {
-        self.scored.iter().rev().take(64).any(|it| it.rule == rule && it.span == span)
     }
 
     /// The lowest offset that a finding not yet out begins at; `otherwise` without one.

@@ -232,18 +232,25 @@ impl Watch {
 }
 
 impl Front {
-    /// The rules of each group that may match at this anchor, one bit each.
-    pub fn left(&self, rules: &RuleSet, text: &[u8], anchor: usize) -> Lanes<ABREAST> {
+    /// Those of some rules of each group that may match at this anchor, one bit each.
+    pub fn left(
+        &self,
+        rules: &RuleSet,
+        text: &[u8],
+        anchor: usize,
+        of: Lanes<ABREAST>,
+    ) -> Lanes<ABREAST> {
         match self.heads.get_or_init(|| self.build(rules)) {
             Some(FrontHeads::One(heads)) => {
+                let [first, ..] = of;
+                let [first] = heads.left(text, anchor, [first]);
                 let mut left = [0; ABREAST];
-                let [one] = heads.left(text, anchor);
-                left[0] = one;
+                left[0] = first;
                 left
             }
-            Some(FrontHeads::Many(heads)) => heads.left(text, anchor),
+            Some(FrontHeads::Many(heads)) => heads.left(text, anchor, of),
             // Without an automaton each rule is tried by itself.
-            None => [RuleBits::MAX; ABREAST],
+            None => of,
         }
     }
 
@@ -271,8 +278,9 @@ impl Group {
         }
     }
 
-    /// Those of the rules that may match at this anchor, one bit each. `text` begins at offset
-    /// `base`; anchors come in order.
+    /// Those of some of its rules that may match at this anchor, one bit each. `text` begins at offset
+    /// `base`; anchors come in order. A rule that may match at an anchor to come from a start that an
+    /// anchor before reached was asked for there, too.
     pub fn candidates(
         &self,
         rules: &RuleSet,
@@ -280,21 +288,22 @@ impl Group {
         text: &[u8],
         base: u64,
         anchor: usize,
+        of: RuleBits,
     ) -> RuleBits {
         if !self.by_shape && !self.is_shared {
-            return RuleBits::MAX;
+            return of;
         }
         let tests = self.tests.get_or_init(|| self.build(rules));
         // Without an automaton each rule is tried by itself.
-        let Some(tests) = tests else { return RuleBits::MAX };
+        let Some(tests) = tests else { return of };
         let Some((heads, distances)) = &tests.heads else {
             return match self.shared(tests, rules) {
-                Some(shared) if self.lead == 0 => state.run(shared, text, anchor),
-                _ => RuleBits::MAX,
+                Some(shared) if self.lead == 0 => of & state.run(shared, text, anchor),
+                _ => of,
             };
         };
         if !self.is_shared && self.lead > MOST_STARTS {
-            return RuleBits::MAX;
+            return of;
         }
         state.forget_before(base + anchor.saturating_sub(self.lead) as u64);
         let shared = |left: RuleBits| {
@@ -306,7 +315,7 @@ impl Group {
             let tried = state.tried_to.saturating_sub(base);
             let first = usize::try_from(tried).unwrap_or(usize::MAX);
             for start in first.max(anchor.saturating_sub(self.lead))..=anchor {
-                let [left] = heads.left(text, start);
+                let [left] = heads.left(text, start, [RuleBits::MAX]);
                 if left != 0 {
                     let left = match shared(left) {
                         Some(shared) => left & state.run(shared, text, start),
@@ -319,14 +328,14 @@ impl Group {
                 let distance = (base + anchor as u64).saturating_sub(*start);
                 all |= rules & distances.reached(usize::try_from(distance).unwrap_or(usize::MAX));
             }
+            all &= of;
         } else {
             let mut near = distances.possible(text, anchor);
             while near != 0 {
                 let distance = 63 - near.leading_zeros() as usize;
                 near ^= 1 << distance;
                 let Some(start) = anchor.checked_sub(distance) else { continue };
-                let [left] = heads.left(text, start);
-                let left = left & distances.reached(distance);
+                let [left] = heads.left(text, start, [of & distances.reached(distance)]);
                 all |= match shared(left) {
                     Some(shared) => left & state.known(shared, text, base, start),
                     None => left,
@@ -544,7 +553,9 @@ mod tests {
         let mut states = states.iter_mut();
         let mut by_group: Vec<(&Group, RuleBits)> = Vec::new();
         for front in &watch.fronts {
-            for (group, bits) in front.groups.iter().zip(front.left(rules, text, anchor)) {
+            for (group, bits) in
+                front.groups.iter().zip(front.left(rules, text, anchor, [RuleBits::MAX; ABREAST]))
+            {
                 let state = states.next().unwrap();
                 let bits = if group.is_worth_narrowing(bits) {
                     group.narrow(rules, state, text, anchor, bits)
@@ -555,7 +566,7 @@ mod tests {
             }
         }
         for (group, state) in watch.groups.iter().zip(states) {
-            by_group.push((group, group.candidates(rules, state, text, 0, anchor)));
+            by_group.push((group, group.candidates(rules, state, text, 0, anchor, RuleBits::MAX)));
         }
         for (group, bits) in by_group {
             left.extend(

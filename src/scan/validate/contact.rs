@@ -1,5 +1,6 @@
 //! E-mail addresses, and words in lists.
 
+use super::countries::Pairs;
 use super::{Candidate, Check};
 
 pub(super) use super::dates::{date, days_in_month};
@@ -17,9 +18,13 @@ const COUNTRY_DOMAINS: &str = "ac ad ae af ag ai al am ao aq ar as at au aw ax a
 
 /// Endings of file names, configuration keys and methods that stand behind `@` in code and are no
 /// top-level domains.
-const NOT_DOMAINS: &str = "png jpg jpeg gif svg webp bmp ico css scss less html htm xhtml xml json \
-    yaml yml toml ini cfg conf txt pdf doc docx xls xlsx csv tsv exe dll jar war class java cpp \
-    hpp php jsx tsx mjs cjs min map log bak tmp gz tar tgz bz2 whl rpm deb iso img sql lock";
+const NOT_DOMAINS: &[&str] = &[
+    "png", "jpg", "jpeg", "gif", "svg", "webp", "bmp", "ico", "css", "scss", "less", "html", "htm",
+    "xhtml", "xml", "json", "yaml", "yml", "toml", "ini", "cfg", "conf", "txt", "pdf", "doc",
+    "docx", "xls", "xlsx", "csv", "tsv", "exe", "dll", "jar", "war", "class", "java", "cpp", "hpp",
+    "php", "jsx", "tsx", "mjs", "cjs", "min", "map", "log", "bak", "tmp", "gz", "tar", "tgz",
+    "bz2", "whl", "rpm", "deb", "iso", "img", "sql", "lock",
+];
 
 /// RFC 5321 lengths and grammar, a top-level domain of a known shape. Example and reserved domains
 /// (RFC 2606, RFC 6761, RFC 6762) are published. `user@host` inside a URI is no e-mail address.
@@ -52,11 +57,15 @@ pub(super) fn email(candidate: Candidate<'_>) -> Check {
 fn top_level(top: &[u8]) -> bool {
     match top.len() {
         0 | 1 => false,
-        2 if top.is_ascii() => one_of(COUNTRY_DOMAINS, top),
+        2 if top.is_ascii() => {
+            const DOMAINS: Pairs = Pairs::of(COUNTRY_DOMAINS);
+            DOMAINS.hold(top)
+        }
         _ => {
             let letters = top.iter().all(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
             let punycode = top.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"xn--"));
-            (letters || punycode) && !one_of(NOT_DOMAINS, top)
+            (letters || punycode)
+                && !NOT_DOMAINS.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(top))
         }
     }
 }

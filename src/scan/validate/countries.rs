@@ -11,8 +11,38 @@ const CODES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE
 
 /// Whether two letters, both in upper or both in lower case, are a country code.
 pub(super) fn is_country(code: &[u8]) -> bool {
-    code.len() == 2
-        && CODES.split_ascii_whitespace().any(|known| known.as_bytes().eq_ignore_ascii_case(code))
+    const PAIRS: Pairs = Pairs::of(CODES);
+    PAIRS.hold(code)
+}
+
+/// Words of two letters.
+pub(super) struct Pairs([u32; 26]);
+
+impl Pairs {
+    /// Those of a list, separated by spaces.
+    #[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
+    pub(super) const fn of(list: &str) -> Pairs {
+        let (list, mut pairs, mut at) = (list.as_bytes(), [0; 26], 0);
+        while at + 1 < list.len() {
+            if list[at] == b' ' {
+                at += 1;
+            } else {
+                let (first, second) = ((list[at] | 0x20) - b'a', (list[at + 1] | 0x20) - b'a');
+                assert!(second < 26 && (at + 2 == list.len() || list[at + 2] == b' '));
+                pairs[first as usize] |= 1 << second;
+                at += 2;
+            }
+        }
+        Pairs(pairs)
+    }
+
+    /// Whether a word is one of them, in any case.
+    pub(super) fn hold(&self, word: &[u8]) -> bool {
+        let letter = |byte: u8| (byte | 0x20).wrapping_sub(b'a');
+        let [first, second] = word else { return false };
+        let seconds = self.0.get(usize::from(letter(*first))).copied().unwrap_or(0);
+        letter(*second) < 26 && seconds >> letter(*second) & 1 == 1
+    }
 }
 
 #[cfg(test)]
