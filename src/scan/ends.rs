@@ -206,3 +206,229 @@ impl Ends {
         usize::try_from(self.block.end - self.block.start).unwrap_or(usize::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use regex_automata::hybrid::dfa::DFA;
+    use regex_automata::nfa::thompson;
+    use regex_automata::{Anchored, Input, MatchKind};
+
+    use super::*;
+    use crate::decode::Structure;
+    use crate::scan::structure::Tracker;
+    use crate::scan::sweep::Kernel;
+    use crate::scan::{Cursor, Found, sample, syntax_config};
+
+    /// Where matches end that begin behind the first byte and end before the last one.
+    fn naive(pattern: &str, text: &[u8]) -> BTreeSet<usize> {
+        let dfa = DFA::builder()
+            .configure(DFA::config().match_kind(MatchKind::All))
+            .syntax(syntax_config())
+            .thompson(thompson::Config::new().utf8(false))
+            .build(pattern)
+            .unwrap();
+        let mut cache = dfa.create_cache();
+        let mut ends = BTreeSet::new();
+        for start in 1..text.len() {
+            let input = Input::new(text).span(start..text.len()).anchored(Anchored::Yes);
+            let mut state = dfa.start_state_forward(&mut cache, &input).unwrap();
+            // A match is told one byte late.
+            for at in start..text.len() {
+                state = dfa.next_state(&mut cache, state, text[at]).unwrap();
+                if state.is_match() && at > start {
+                    ends.insert(at);
+                }
+            }
+        }
+        ends
+    }
+
+    fn told(pattern: &str, text: &[u8]) -> Option<BTreeSet<usize>> {
+        let patterns = Patterns::new(&[translate(pattern).unwrap()])?;
+        let mut ends = BTreeSet::new();
+        let is_whole = patterns.ends(text, &mut Room::default(), |number, end| {
+            assert_eq!(number, 0);
+            ends.insert(end);
+            true
+        });
+        assert!(is_whole);
+        Some(ends)
+    }
+
+    #[track_caller]
+    fn assert_told(pattern: &str, text: &[u8]) {
+        let told = told(pattern, text).unwrap_or_else(|| panic!("{pattern}: not taken"));
+        let naive = naive(pattern, text);
+        assert!(naive.is_subset(&told), "{pattern}: {naive:?}, told {told:?}");
+    }
+
+    #[test]
+    fn ends_are_those_of_byte_regexes() {
+        for (pattern, text, count) in [
+            ("ab?b", "-abb-", 2),
+            ("a{3,}", "-aaaaaaa-", 5),
+            (r"\bab\b", "ab ab_ \u{e9}ab\u{e9} ab", 1),
+            (r"\Bb\B", "-abc-b-_b_", 2),
+            (r"a.c", "-abc-a\nc-a\rc-a\u{e9}c-", 2),
+            (r"(?s:a.c)", "-abc-a\nc-", 2),
+            (r"(?m:^)a(?m:$)", "-\na\n\na\r\nb\na", 1),
+            (r"[^b]a", "-\u{e9}a-\na\0a-", 3),
+            (r"(?i:KEY)", "-key-kEy-\u{212a}ey-", 2),
+            (r"a\s\w\d", "-a\u{b}b7-a\u{a0}b7", 1),
+            (r"^a|a$", "-a-a-", 0),
+            (r"(?:a|ab)(?:c|bcd)", "-abcd-", 2),
+            (r"a{2}?a??", "-aaa-", 2),
+        ] {
+            let text = text.as_bytes();
+            assert_eq!(naive(pattern, text).len(), count, "{pattern}");
+            assert_told(pattern, text);
+        }
+    }
+
+    fn pattern() -> impl Strategy<Value = String> {
+        let atom = proptest::sample::select(vec![
+            "a", "b", "key", "[ab]", "[^a]", ".", r"(?s:.)", r"\w", r"\s", r"\d", r"\b", r"\B", "(?m:^)",
+            "(?m:$)", "^", "$", "(?i:Ab)", r"\x{e9}", r"[\x80-\xff]", r"\x00", "_", "-",
+        ]);
+        atom.prop_map(str::to_owned).prop_recursive(3, 12, 4, |inner| {
+            let times = proptest::sample::select(vec![
+                "", "?", "??", "+", "*?", "{2}", "{0,3}", "{1,4}?", "{2,}",
+            ]);
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 2..5).prop_map(|parts| parts.concat()),
+                proptest::collection::vec(inner.clone(), 2..4)
+                    .prop_map(|parts| format!("(?:{})", parts.join("|"))),
+                (inner, times).prop_map(|(inner, times)| format!("(?:{inner}){times}")),
+            ]
+        })
+    }
+
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        let piece = proptest::sample::select(vec![
+            &b"a"[..],
+            b"b",
+            b"ab",
+            b"key",
+            b"KEY7",
+            b"\n",
+            b"\r\n",
+            b" ",
+            b"_",
+            b"-",
+            b"\0",
+            b"\xc3\xa9",
+            b"\xff",
+            b"12",
+        ]);
+        proptest::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn no_end_is_missing(pattern in pattern(), text in text()) {
+            if let Some(told) = told(&pattern, &text) {
+                let naive = naive(&pattern, &text);
+                prop_assert!(naive.is_subset(&told), "{}: {:?}, told {:?}", pattern, naive, told);
+            }
+        }
+    }
+
+    /// Rules of which every pattern is in the set, and those of which none is.
+    fn plans(rules: &Arc<RuleSet>) -> [Plan; 2] {
+        let plan = |kernel| Plan::new(Arc::clone(rules), kernel).with_patterns_after(0);
+        let plans = [plan(Kernel::Hyperscan), plan(Kernel::Portable)];
+        plans[0].make_pattern_set(&vec![0; rules.rules.len()]);
+        plans
+    }
+
+    /// What is found in a text that arrives in pieces, and the bytes that automata read.
+    fn scan(plan: &Plan, text: &[u8], step: usize) -> (Vec<(u32, u64, u64)>, u64) {
+        let mut cursor = Cursor::new(plan, Tracker::new(Structure::Text, 0), 0);
+        let (mut found, mut base) = (Vec::new(), 0);
+        let mut take = |it: Found<'_>| found.push((it.rule.0, it.span.start, it.span.end));
+        for end in (step..text.len()).step_by(step).chain([text.len()]) {
+            let part = &text[base..end];
+            let progress =
+                cursor.advance(plan, part, base as u64, end == text.len(), &mut take);
+            base = progress.needed_from as usize;
+        }
+        (found, cursor.bytes_read().iter().sum())
+    }
+
+    const RULES: [(&str, &str, &str); 5] = [
+        ("sec.a", "[a-z]{0,20}key[0-9]{3,90}", "anchors = { keywords = [\"key\"] }"),
+        ("sec.b", r"\bkey ?(?<value>[a-f]{8})\b", "anchors = { keywords = [\"key\"] }"),
+        ("sec.c", r"(?m:^)[a-z_]{0,30}key.{0,40}= ?\S{6}(?m:$)", "anchors = { keywords = [\"key\"] }"),
+        ("nat.d", r"\b[0-9]{9}\b", "anchors = { digits = 9 }"),
+        ("sec.e", "key[^\"]{0,900}!", "anchors = { keywords = [\"key\"] }\nmax_length = 904"),
+    ];
+
+    #[test]
+    fn a_match_is_found_wherever_it_lies() {
+        let rules = sample::rules(&RULES, "");
+        let plans = plans(&rules);
+        let quiet = b"key word, \"key\" of a keyboard. \n".repeat(6000);
+        let (none, read) = scan(&plans[0], &quiet, quiet.len());
+        let (reference, read_by_all) = scan(&plans[1], &quiet, quiet.len());
+        assert_eq!(none, reference);
+        assert!(read * 5 < read_by_all, "{read} of {read_by_all}");
+        let value = b"\nsome_key = abcdef\nkey abcdefab key123456789 ";
+        let near = |at: usize| at - 50..at + 20;
+        let places = (0..40).chain(near(2 * STRETCH)).chain(near(BLOCK)).chain(near(2 * BLOCK - 900));
+        for at in places.chain(near(quiet.len() - 1000)).step_by(3) {
+            let mut text = quiet.clone();
+            text[at..at + value.len()].copy_from_slice(value);
+            let whole = scan(&plans[1], &text, text.len()).0;
+            assert!(whole.len() >= 3, "{at}: {whole:?}");
+            assert_eq!(scan(&plans[0], &text, text.len()).0, whole, "{at}");
+        }
+    }
+
+    #[test]
+    fn what_ends_everywhere_is_tried_everywhere() {
+        let rules = sample::rules(&RULES, "");
+        let plans = plans(&rules);
+        let text = b"key1234567890!\nkey = abcdef\n".repeat(8000);
+        let whole = scan(&plans[1], &text, text.len());
+        assert!(whole.0.len() > 7000, "{}", whole.0.len());
+        assert_eq!(scan(&plans[0], &text, text.len()).0, whole.0);
+    }
+
+    #[test]
+    fn a_set_is_made_of_what_costs_most() {
+        let rules = sample::rules(&RULES, "");
+        let plan = Plan::new(Arc::clone(&rules), Kernel::Hyperscan).with_patterns_after(1 << 20);
+        let text = b"key of no worth \n".repeat(100);
+        scan(&plan, &text, text.len());
+        assert!(plan.pattern_set().is_none());
+        scan(&plan, &text.repeat(30), text.len());
+        let set = plan.pattern_set().unwrap().as_ref().unwrap();
+        assert!(set.number(0).is_some() && set.number(3).is_none());
+        let plan = Plan::new(rules, Kernel::best()).with_patterns_after(0);
+        scan(&plan, &text, text.len());
+        assert!(plan.pattern_set().is_none(), "no other kernel has a set");
+    }
+
+    proptest! {
+        #[test]
+        fn findings_are_those_of_the_reference(
+            pieces in proptest::collection::vec(proptest::sample::select(vec![
+                "key", "KEY", "key12345", "key abcdefab", "_", "\n", " = abcdef\n", "123456789 ", "word ", "!", "\"",
+                "the quick brown fox jumps over the lazy dog. ",
+            ]), 1..60),
+            repeat in 1usize..100,
+            step in prop_oneof![Just(usize::MAX), 1000usize..70_000],
+        ) {
+            static PLANS: std::sync::OnceLock<[Plan; 2]> = std::sync::OnceLock::new();
+            let plans = PLANS.get_or_init(|| plans(&sample::rules(&RULES, "")));
+            let text = pieces.concat().repeat(repeat);
+            let step = step.min(text.len());
+            let whole = scan(&plans[1], text.as_bytes(), text.len()).0;
+            prop_assert_eq!(scan(&plans[0], text.as_bytes(), step).0, whole);
+        }
+    }
+}
