@@ -51,9 +51,9 @@ pub struct Options {
     pub fingerprint_key: Option<[u8; 32]>,
     /// The code that reads the bytes. Default: the fastest that this CPU runs.
     pub kernel: Kernel,
-    /// With the Hyperscan kernel: how many bytes the automata of a worker read before the patterns of
-    /// the rules that cost most are compiled into one set, which then says where they cannot match.
-    /// Findings do not depend on it. Default: 8 MiB; `u64::MAX`: never.
+    /// How many bytes the automata of a worker read, of text that is not much longer, before the
+    /// patterns of the rules that cost most are compiled into one set by Hyperscan, which then says
+    /// where they cannot match. Findings do not depend on it. Default: 8 MiB; `u64::MAX`: never.
     #[cfg(feature = "hyperscan")]
     pub patterns_after: u64,
 }

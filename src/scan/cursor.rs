@@ -189,6 +189,8 @@ impl Cursor {
                 if let Some(work) = &mut self.work {
                     work.swept += (to - from) as u64;
                 }
+                #[cfg(feature = "hyperscan")]
+                self.ends.sweep(plan, to - from);
                 self.swept = view.offset(to);
                 self.pending
                     .extend(self.anchors.iter().map(|anchor| (view.offset(anchor.at), *anchor)));

@@ -89,12 +89,11 @@ impl Plan {
         }
     }
 
-    /// Makes a pattern set once a worker's automata have read so many bytes, where the Hyperscan kernel
-    /// runs.
+    /// Makes a pattern set once a worker's automata have read so many bytes of text that is not much
+    /// longer.
     #[cfg(feature = "hyperscan")]
     pub fn with_patterns_after(self, bytes: u64) -> Plan {
-        let is_asked_for = self.sweep.kernel() == Kernel::Hyperscan;
-        Plan { patterns_after: if is_asked_for { bytes } else { u64::MAX }, ..self }
+        Plan { patterns_after: bytes, ..self }
     }
 
     /// How many bytes automata have to read before there is a pattern set.
