@@ -19,6 +19,7 @@ mod scan {
     pub mod heads;
     pub mod kinds;
     pub mod phrases;
+    pub mod sieve;
     pub mod sweep;
 }
 
@@ -31,6 +32,7 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/scan/heads.rs");
     println!("cargo::rerun-if-changed=src/scan/kinds.rs");
     println!("cargo::rerun-if-changed=src/scan/phrases.rs");
+    println!("cargo::rerun-if-changed=src/scan/sieve.rs");
     println!("cargo::rerun-if-changed=src/scan/sweep");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
@@ -65,6 +67,7 @@ fn main() -> io::Result<()> {
         ("rules", compiled.pack()),
         ("heads", heads.map_err(io::Error::other)?.pack_whole()),
         ("kinds", kinds.pack()),
+        ("sieves", scan::sieve::Sieves::new(&compiled.rules, &kinds).pack()),
         ("sweep", scan::sweep::Sweep::pack(&keywords)),
         ("terms", phrases.pack()),
     ];

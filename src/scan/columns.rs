@@ -65,16 +65,8 @@ struct Column {
     shapes: [Option<Box<Open>>; SHAPE_KINDS],
 }
 
-/// What may find something in a column.
-#[derive(Clone, Copy)]
-struct Open {
-    /// In a value without any letter.
-    bare: OpenGroups,
-    any: OpenGroups,
-}
-
-/// The most groups of a shape whose rules are told apart.
-pub const MAX_GROUPS: usize = 12;
+/// The most groups of a kind of anchor that are told apart.
+const MAX_GROUPS: usize = 12;
 
 /// By group of a kind of anchor, in the order of [`Watch::all_groups`]: the rules that may find something,
 /// one bit each.
@@ -82,6 +74,29 @@ pub type OpenGroups = [RuleBits; MAX_GROUPS];
 
 /// All rules of all groups.
 pub const ALL_GROUPS: OpenGroups = [RuleBits::MAX; MAX_GROUPS];
+
+/// What may find something in a column.
+struct Open {
+    /// In a value without any letter.
+    bare: OpenRules,
+    any: OpenRules,
+}
+
+/// Rules of a kind of anchor, by group and by position.
+struct OpenRules {
+    groups: OpenGroups,
+    /// One bit each; those of other kinds have none.
+    positions: Box<[u64]>,
+}
+
+/// A cell whose column is well known, with an anchor in it.
+#[derive(Clone, Copy)]
+pub struct KnownCell {
+    cell: Cell,
+    kind: AnchorKind,
+    /// Whether no letter stands near the anchor in its cell.
+    is_bare: bool,
+}
 
 /// Names come from the payload, so none is shown.
 impl std::fmt::Debug for Columns {
@@ -162,8 +177,8 @@ impl Columns {
         (column.met >= WORTH_OPENING).then_some(cell)
     }
 
-    /// The rules that may find something at an anchor of a shape in such a cell. `is_bare` says whether no
-    /// letter stands near the anchor in its cell.
+    /// The groups of rules that may find something at an anchor of a shape in such a cell, and what
+    /// [`Columns::opens_rule`] takes. `is_bare` says whether no letter stands near the anchor in its cell.
     pub fn open(
         &mut self,
         plan: &Plan,
@@ -171,20 +186,30 @@ impl Columns {
         (kind, watch): (AnchorKind, &Watch),
         openings: &Openings,
         is_bare: bool,
-    ) -> OpenGroups {
-        let Some(column) = self.known.get_mut(cell.column) else { return ALL_GROUPS };
-        let known = column.shapes.get(kind.index()).and_then(Option::as_ref);
-        let open = match known {
-            Some(open) => **open,
-            None => {
-                let open = column.open(plan, watch, openings);
-                if let Some(slot) = column.shapes.get_mut(kind.index()) {
-                    *slot = Some(Box::new(open));
-                }
-                open
+    ) -> (OpenGroups, KnownCell) {
+        let known = KnownCell { cell, kind, is_bare };
+        if let Some(column) = self.known.get_mut(cell.column)
+            && column.shapes.get(kind.index()).is_some_and(Option::is_none)
+        {
+            let open = column.open(plan, watch, openings);
+            if let Some(slot) = column.shapes.get_mut(kind.index()) {
+                *slot = Some(Box::new(open));
             }
-        };
-        if is_bare { open.bare } else { open.any }
+        }
+        (self.rules_of(known).map_or(ALL_GROUPS, |open| open.groups), known)
+    }
+
+    /// Whether the rule at a position may find something at the anchor that the cell was asked for.
+    #[inline]
+    pub fn opens_rule(&self, known: KnownCell, position: usize) -> bool {
+        let word = self.rules_of(known).and_then(|open| open.positions.get(position / 64));
+        word.is_none_or(|word| word >> (position % 64) & 1 == 1)
+    }
+
+    #[inline]
+    fn rules_of(&self, known: KnownCell) -> Option<&OpenRules> {
+        let open = self.known.get(known.cell.column)?.shapes.get(known.kind.index())?.as_ref()?;
+        Some(if known.is_bare { &open.bare } else { &open.any })
     }
 
     /// The cell that holds a byte, with its column; none where that cannot be remembered.
@@ -233,41 +258,54 @@ impl Column {
     }
 
     fn open(&mut self, plan: &Plan, watch: &Watch, openings: &Openings) -> Open {
-        let mut open = Open { bare: ALL_GROUPS, any: ALL_GROUPS };
-        for ((group, bare), any) in watch.all_groups().zip(&mut open.bare).zip(&mut open.any) {
-            (*bare, *any) = self.open_of(plan, group, openings);
+        let words = plan.rules().rules.len().div_ceil(64);
+        let none = || OpenRules { groups: ALL_GROUPS, positions: vec![0; words].into() };
+        let mut open = Open { bare: none(), any: none() };
+        for (number, group) in watch.all_groups().enumerate() {
+            let mut bits = (0, 0);
+            for (bit, position) in group.rules.iter().enumerate() {
+                let (bare, any) = match plan.rules().rules.get(*position) {
+                    Some(rule) => self.open_of(plan, rule, openings),
+                    None => (true, true),
+                };
+                bits.0 |= RuleBits::from(bare) << bit;
+                bits.1 |= RuleBits::from(any) << bit;
+                for (rules, is_open) in [(&mut open.bare, bare), (&mut open.any, any)] {
+                    if let Some(word) = rules.positions.get_mut(position / 64) {
+                        *word |= u64::from(is_open) << (position % 64);
+                    }
+                }
+            }
+            for (rules, bits) in [(&mut open.bare, bits.0), (&mut open.any, bits.1)] {
+                if let Some(group) = rules.groups.get_mut(number) {
+                    *group = bits;
+                }
+            }
         }
         open
     }
 
-    /// What begins in the cell of its anchor is under the name of that cell. Where the name says what the
-    /// value is, a term of the text counts if it stands in the cell.
-    fn open_of(&mut self, plan: &Plan, group: &Group, openings: &Openings) -> (RuleBits, RuleBits) {
+    /// Whether a rule may find something in a value without any letter, and in any. What begins in the
+    /// cell of its anchor is under the name of that cell. Where the name says what the value is, a term of
+    /// the text counts if it stands in the cell.
+    fn open_of(&mut self, plan: &Plan, rule: &Rule, openings: &Openings) -> (bool, bool) {
         let says_what = self.name.as_ref().is_some_and(|name| name.says == Says::What);
-        let mut open = (0, 0);
-        for (bit, position) in group.rules.iter().enumerate() {
-            let Some(rule) = plan.rules().rules.get(*position) else { continue };
-            let required = rule.context.as_ref().filter(|it| it.required);
-            let (bare, any) = match required {
-                Some(_) if rule.needs_name() => {
-                    let opens = match rule.begins_in_cell {
-                        true => self.opens(rule, plan.terms()),
-                        false => openings.may_open(rule, plan.terms()),
-                    };
-                    (opens, opens)
-                }
-                Some(context) if says_what && stays_in_cell(rule) => {
-                    let has_letters =
-                        |term: &TermIndex| plan.rules().term(*term).contains(is_letter);
-                    let needs_letters = context.terms.iter().all(has_letters);
-                    (!needs_letters || self.opens(rule, plan.terms()), true)
-                }
-                _ => (true, true),
-            };
-            open.0 |= RuleBits::from(bare) << bit;
-            open.1 |= RuleBits::from(any) << bit;
+        let required = rule.context.as_ref().filter(|it| it.required);
+        match required {
+            Some(_) if rule.needs_name() => {
+                let opens = match rule.begins_in_cell {
+                    true => self.opens(rule, plan.terms()),
+                    false => openings.may_open(rule, plan.terms()),
+                };
+                (opens, opens)
+            }
+            Some(context) if says_what && stays_in_cell(rule) => {
+                let has_letters = |term: &TermIndex| plan.rules().term(*term).contains(is_letter);
+                let needs_letters = context.terms.iter().all(has_letters);
+                (!needs_letters || self.opens(rule, plan.terms()), true)
+            }
+            _ => (true, true),
         }
-        open
     }
 }
 

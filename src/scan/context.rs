@@ -60,6 +60,11 @@ impl Terms {
         Terms { phrases: phrases.unwrap_or_else(|| Phrases::of_terms(rules.terms.iter())) }
     }
 
+    /// How a term may stand in a text.
+    pub fn forms_of(&self, term: TermIndex) -> impl Iterator<Item = &[u8]> {
+        self.phrases.of_term(term.0)
+    }
+
     /// Calls `found` with start, end and term of each whole-word term in `text[from..to]`.
     fn each(
         &self,
@@ -68,16 +73,18 @@ impl Terms {
         to: usize,
         mut found: impl FnMut(usize, usize, TermIndex),
     ) {
-        let mut before = from.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(0);
+        let mut before =
+            from.checked_sub(1).and_then(|at| text.get(at)).map_or(0, |it| kind_of(*it));
         let part = text.get(from..to).unwrap_or_default();
         for (at, byte) in part.iter().enumerate() {
-            let begins = may_begin(before, *byte);
-            before = *byte;
-            if !begins {
+            let kind = kind_of(*byte);
+            let is_joined = JOINED >> (before * 4 + kind) & 1 == 1;
+            before = kind;
+            if is_joined {
                 continue;
             }
             let start = from + at;
-            self.phrases.at(part.get(at..).unwrap_or_default(), |term, length| {
+            self.phrases.at(part.get(at..).unwrap_or_default(), may_begin, |term, length| {
                 if is_whole_word(text, start, start + length) {
                     found(start, start + length, TermIndex(term));
                 }
@@ -306,7 +313,7 @@ impl Gate {
     /// The gate of some of the terms of a rule set.
     pub fn new(all: &Terms, terms: &[TermIndex]) -> Gate {
         let mut gate = Gate { begun: Box::new([0; 1024]), heads: Box::new([0; GATE_WORDS]) };
-        for form in terms.iter().flat_map(|term| all.phrases.of_term(term.0)) {
+        for form in terms.iter().flat_map(|term| all.forms_of(*term)) {
             let length = form.len().min(GATE_HEAD);
             let head = form.get(..length).unwrap_or_default();
             let seconds = match form.get(1) {
@@ -383,7 +390,7 @@ impl Gate {
 }
 
 /// Whether a term may end before a byte: see [`may_begin`].
-fn may_end(term: &[u8], behind: Option<&u8>) -> bool {
+pub fn may_end(term: &[u8], behind: Option<&u8>) -> bool {
     match (term.last(), behind) {
         (Some(last), Some(behind)) => may_begin(*last, *behind),
         _ => true,
@@ -392,9 +399,12 @@ fn may_end(term: &[u8], behind: Option<&u8>) -> bool {
 
 /// Whether a term may begin with a byte that stands behind another: what [`is_edge`] says of
 /// characters, of bytes and on the safe side.
-fn may_begin(before: u8, byte: u8) -> bool {
-    let kind = |byte: u8| KINDS.get(usize::from(byte)).copied().unwrap_or(0);
-    !JOINED >> (kind(before) * 4 + kind(byte)) & 1 == 1
+pub fn may_begin(before: u8, byte: u8) -> bool {
+    JOINED >> (kind_of(before) * 4 + kind_of(byte)) & 1 == 0
+}
+
+fn kind_of(byte: u8) -> u8 {
+    KINDS.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
 /// By byte: 1 for a lower-case letter, 2 for a capital one, 3 for a digit, else 0.

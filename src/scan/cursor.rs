@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::Sink;
 use super::automaton::{Automaton, RuleBits, Workspace};
-use super::columns::{ALL_GROUPS, Columns, OpenGroups, Openings, is_bare};
+use super::columns::{ALL_GROUPS, Columns, KnownCell, OpenGroups, Openings, is_bare};
 use super::context::{GateMemory, Nearby};
 #[cfg(feature = "hyperscan")]
 use super::ends::Ends;
@@ -16,10 +16,12 @@ use super::plan::Plan;
 use super::position::Positions;
 use super::score::{Surroundings, score};
 use super::settle::{Retained, Scored, Settling};
+use super::sieve::Sieve;
 use super::structure::Tracker;
 use super::sweep::{Anchor, AnchorKind, LOOK_AHEAD, LOOK_BEHIND, Scratch};
 use super::unless;
 use super::validate::{self, Candidate, Verdict};
+use super::vicinity::Blocks;
 use super::watch::{ABREAST, Group, GroupState, Watch, digits_from};
 use super::work::Work;
 use crate::model::{RuleIndex, Span};
@@ -50,6 +52,7 @@ pub struct Cursor {
     /// Rules and groups that were tried in this view: only theirs is to be put back for the next.
     tried: Vec<usize>,
     tried_groups: Vec<usize>,
+    blocks: Blocks,
     scratch: Scratch,
     anchors: Vec<Anchor>,
     bytes_read: Vec<u64>,
@@ -109,6 +112,7 @@ impl Cursor {
             starts: vec![Starts::default(); rules],
             tried: Vec::new(),
             tried_groups: Vec::new(),
+            blocks: Blocks::default(),
             scratch: Scratch::default(),
             anchors: Vec::new(),
             bytes_read: vec![0; rules],
@@ -127,6 +131,7 @@ impl Cursor {
         self.nearby.clear();
         self.columns.clear();
         self.openings.clear();
+        self.blocks.clear();
         self.tracker = tracker;
         self.positions = positions;
         #[cfg(feature = "hyperscan")]
@@ -273,16 +278,25 @@ impl Cursor {
                 let count = || digits_from(view.text, index, watch.most_digits);
                 least <= *digits.get_or_insert_with(count)
             };
-            let open = self.open(plan, view, at, (anchor.kind, watch));
-            let mut open = open.into_iter().chain(std::iter::repeat(RuleBits::MAX));
+            let (open, cell) = match has_names {
+                true => self.open(plan, view, at, (anchor.kind, watch)),
+                false => (ALL_GROUPS, None),
+            };
+            let sieve = plan.sieve(anchor.kind);
+            if let Some(sieve) = sieve {
+                self.try_left(plan, view, (sieve, cell), index);
+                if !has_names {
+                    continue;
+                }
+            }
+            let is_asked = |needs_name| if needs_name { has_names } else { sieve.is_none() };
+            let mut numbers = 0..;
             for front in &watch.fronts {
                 let mut abreast = [0; ABREAST];
-                abreast
-                    .iter_mut()
-                    .zip(&front.groups)
-                    .zip(&mut open)
-                    .for_each(|((to, _), it)| *to = it);
-                if abreast == [0; ABREAST] || front.needs_name && !has_names {
+                for ((to, _), number) in abreast.iter_mut().zip(&front.groups).zip(&mut numbers) {
+                    *to = open_group(&open, number);
+                }
+                if !is_asked(front.needs_name) || abreast == [0; ABREAST] {
                     continue;
                 }
                 let left = front.left(plan.rules(), view.text, index, abreast);
@@ -293,8 +307,9 @@ impl Cursor {
                     }
                 }
             }
-            for (group, open) in watch.groups.iter().zip(&mut open) {
-                let is_open = open != 0 && (has_names || !group.needs_name);
+            for (group, number) in watch.groups.iter().zip(numbers) {
+                let open = open_group(&open, number);
+                let is_open = open != 0 && is_asked(group.needs_name);
                 if is_open && has_digits(group.least_digits) {
                     let left = self.candidates(plan, view, group, index, open);
                     self.try_rules(plan, view, group, left, index);
@@ -303,30 +318,64 @@ impl Cursor {
         }
     }
 
-    /// The rules that may find anything in this view at an anchor, by group.
+    /// Tries the rules that a sieve leaves at an anchor, but those that find nothing in its cell, or
+    /// require a term where none is near.
+    fn try_left(
+        &mut self,
+        plan: &Plan,
+        view: View<'_>,
+        (sieve, cell): (&Sieve, Option<KnownCell>),
+        anchor: usize,
+    ) {
+        let mut left = sieve.left(view.text, anchor).peekable();
+        if left.peek().is_none() {
+            return;
+        }
+        let is_asked = !self.tracker.has_names() && self.blocks.is_worth_it();
+        let vicinity = is_asked.then(|| plan.vicinity());
+        let mut near = None;
+        for position in left {
+            if cell.is_some_and(|cell| !self.columns.opens_rule(cell, position)) {
+                continue;
+            }
+            if let Some(vicinity) = vicinity
+                && let bit @ 1.. = vicinity.of_rule(position)
+            {
+                let look = || vicinity.near(&mut self.blocks, view.text, view.base, anchor);
+                if *near.get_or_insert_with(look) & bit == 0 {
+                    continue;
+                }
+            }
+            if let Some(rule) = plan.rules().rules.get(position) {
+                self.try_rule(plan, view, position, rule, anchor);
+            }
+        }
+    }
+
+    /// The rules that may find anything at an anchor in a view with names, by group, and its cell where
+    /// its column is well known.
     fn open(
         &mut self,
         plan: &Plan,
         view: View<'_>,
         anchor: u64,
         (kind, watch): (AnchorKind, &Watch),
-    ) -> OpenGroups {
-        let mut open = ALL_GROUPS;
-        if !self.tracker.has_names() {
-            return open;
-        }
+    ) -> (OpenGroups, Option<KnownCell>) {
         self.openings.know(self.tracker.columns());
         if watch.is_of_shape {
             self.follow(view, anchor + 1);
             if let Some(cell) = self.columns.well_known(&self.tracker, anchor) {
                 let is_bare = is_bare(view.text, view.index(cell.value_start), view.index(anchor));
-                return self.columns.open(plan, cell, (kind, watch), &self.openings, is_bare);
+                let kind = (kind, watch);
+                let (open, cell) = self.columns.open(plan, cell, kind, &self.openings, is_bare);
+                return (open, Some(cell));
             }
         }
+        let mut open = ALL_GROUPS;
         for (open, group) in open.iter_mut().zip(watch.all_groups()) {
             *open = self.openings.open(plan, group);
         }
-        open
+        (open, None)
     }
 
     /// Tries those rules of a group at an anchor that have their bit.
@@ -535,6 +584,11 @@ impl View<'_> {
     fn end(self) -> u64 {
         self.offset(self.text.len())
     }
+}
+
+/// The rules of the group at a place; all, where so many groups are not told apart.
+fn open_group(open: &OpenGroups, number: usize) -> RuleBits {
+    open.get(number).copied().unwrap_or(RuleBits::MAX)
 }
 
 /// Whether a rule requires context and none can stand near a match that begins here, wherever its

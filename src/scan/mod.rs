@@ -24,12 +24,14 @@ mod position;
 pub(crate) mod sample;
 mod score;
 mod settle;
+mod sieve;
 pub mod structure;
 pub mod sweep;
 #[cfg(feature = "hyperscan")]
 mod translate;
 mod unless;
 pub mod validate;
+mod vicinity;
 mod watch;
 mod work;
 

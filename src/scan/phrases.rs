@@ -15,11 +15,14 @@ use crate::rules::Texts;
 /// it has.
 const HEADS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
 
+/// The place of 2 among them.
+const TWO: usize = 1;
+
 /// The place of 4 among them.
 const FOUR: usize = 3;
 
-/// Bits of [`Phrases::fours`].
-const FOURS: usize = 1 << 16;
+/// Entries of [`Phrases::fours`].
+const FOURS: usize = 1 << 15;
 
 /// The phrases, filed by their heads.
 #[derive(Debug)]
@@ -34,9 +37,9 @@ pub struct Phrases {
     held: Bits,
     /// By phrase: the same of the one filed in its slot before.
     next: Cow<'static, [[u8; 4]]>,
-    /// By hash of the first four bytes: whether a phrase so long or longer begins with them. Few enough
-    /// to be at hand: most words end here.
-    fours: Bits,
+    /// By hash of the first four bytes: which lengths of heads so long or longer there are, one bit each.
+    /// Few enough to be at hand: most words end here.
+    fours: Cow<'static, [u8]>,
     /// By hash of the first two bytes: which lengths of heads there are, one bit each.
     begun: Cow<'static, [u8]>,
 }
@@ -97,14 +100,16 @@ impl Phrases {
         let mut slots = vec![[0; 4]; size];
         let mut held = Bits::new(size * SPARSE);
         let mut next = Vec::with_capacity(phrases.len());
-        let mut fours = Bits::new(FOURS);
+        let mut fours = vec![0; FOURS];
         let mut begun = vec![0; PAIRS];
         for (number, (phrase, _)) in (1_u32..).zip(&phrases) {
             let length = length_of(phrase);
             let hash = hash_of(head(phrase), length, size * SPARSE);
             held.set(hash);
-            if length >= FOUR {
-                fours.set(hash_of(head(phrase), FOUR, FOURS));
+            if length >= FOUR
+                && let Some(lengths) = fours.get_mut(hash_of(head(phrase), FOUR, FOURS))
+            {
+                *lengths |= 1 << length;
             }
             let slot = slots.get_mut(hash % size);
             let number = number.to_le_bytes();
@@ -126,7 +131,7 @@ impl Phrases {
             slots: Cow::Owned(slots),
             held,
             next: Cow::Owned(next),
-            fours,
+            fours: Cow::Owned(fours),
             begun: Cow::Owned(begun),
         }
     }
@@ -146,7 +151,7 @@ impl Phrases {
             slots: self.slots.as_flattened(),
             held: &self.held.0,
             next: self.next.as_flattened(),
-            fours: &self.fours.0,
+            fours: &self.fours,
             begun: &self.begun,
         })
     }
@@ -165,24 +170,34 @@ impl Phrases {
             slots: Cow::Borrowed(chunks(stored.slots)?),
             held: Bits(Cow::Borrowed(stored.held)),
             next: Cow::Borrowed(chunks(stored.next)?),
-            fours: Bits(Cow::Borrowed(stored.fours)),
+            fours: Cow::Borrowed(stored.fours),
             begun: Cow::Borrowed(stored.begun),
         })
     }
 
-    /// Calls `found` with term and length of each phrase that the text begins with.
+    /// Calls `found` with term and length of each phrase that the text begins with and that ends where
+    /// `ends` says that a word may: it is given the last byte and the one behind.
     #[inline]
-    pub fn at(&self, text: &[u8], mut found: impl FnMut(u16, usize)) {
+    pub fn at(
+        &self,
+        text: &[u8],
+        ends: impl Fn(u8, u8) -> bool,
+        mut found: impl FnMut(u16, usize),
+    ) {
         let Some(first) = text.first() else { return };
         let second = text.get(1).copied().unwrap_or(0);
         let mut lengths = self.begun.get(pair(*first, second)).copied().unwrap_or(0);
         if lengths == 0 {
             return;
         }
+        if let [_, second, third, fourth, ..] = text {
+            lengths &= !(u8::from(!ends(*second, *third)) << TWO);
+            lengths &= !(u8::from(!ends(*third, *fourth)) << (TWO + 1));
+        }
         let head = head(text);
-        let four = hash_of(head, FOUR, FOURS);
-        if !self.fours.is_set(four) {
-            lengths &= (1 << FOUR) - 1;
+        if lengths >> FOUR != 0 {
+            let long = self.fours.get(hash_of(head, FOUR, FOURS)).copied().unwrap_or(0);
+            lengths &= long | ((1 << FOUR) - 1);
         }
         while lengths != 0 {
             let length = lengths.trailing_zeros() as usize;
@@ -199,7 +214,12 @@ impl Phrases {
                 && let Some(phrase) = self.phrases.bytes(place)
             {
                 // Heads of other lengths may be in the slot, which is asked for those by itself.
-                if text.get(..phrase.len()).is_some_and(|it| it.eq_ignore_ascii_case(phrase))
+                let is_at_end = match text.get(phrase.len().saturating_sub(1)..) {
+                    Some([last, behind, ..]) => ends(*last, *behind),
+                    _ => true,
+                };
+                if is_at_end
+                    && text.get(..phrase.len()).is_some_and(|it| it.eq_ignore_ascii_case(phrase))
                     && length_of(phrase) == length
                     && let Some(term) = self.terms.get(place)
                 {
@@ -226,7 +246,7 @@ fn pair(first: u8, second: u8) -> usize {
 }
 
 /// The first 16 bytes, those behind the text 0, without what tells the cases of a letter apart.
-fn head(text: &[u8]) -> u128 {
+fn head(text: &[u8]) -> [u64; 2] {
     let bytes = match text.first_chunk::<16>() {
         Some(bytes) => *bytes,
         None => {
@@ -235,17 +255,29 @@ fn head(text: &[u8]) -> u128 {
             bytes
         }
     };
-    u128::from_le_bytes(bytes) | u128::from_le_bytes([0x20; 16])
+    let bytes = u128::from_le_bytes(bytes);
+    [bytes as u64, (bytes >> 64) as u64].map(|half| half | u64::from_le_bytes([0x20; 8]))
 }
 
 /// Bits for each slot.
 const SPARSE: usize = 8;
 
+/// By place in [`HEADS`]: the bytes of a head of that length.
+const HELD: [[u64; 2]; 8] = [
+    [0xff, 0],
+    [0xffff, 0],
+    [0x00ff_ffff, 0],
+    [0xffff_ffff, 0],
+    [0xffff_ffff_ffff, 0],
+    [u64::MAX, 0],
+    [u64::MAX, 0xffff_ffff],
+    [u64::MAX, u64::MAX],
+];
+
 /// A hash of a head of the length at this place of [`HEADS`], below a power of two.
-fn hash_of(head: u128, length: usize, end: usize) -> usize {
-    let bytes = HEADS.get(length).copied().unwrap_or(1);
-    let head = head & u128::MAX >> (128 - 8 * bytes);
-    let folded = head as u64 ^ ((head >> 64) as u64).rotate_left(23) ^ (length as u64) << 59;
+fn hash_of([low, high]: [u64; 2], length: usize, end: usize) -> usize {
+    let [low_held, high_held] = HELD.get(length).copied().unwrap_or([0; 2]);
+    let folded = (low & low_held) ^ (high & high_held).rotate_left(23) ^ (length as u64) << 59;
     (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (end - 1)
 }
 
@@ -281,7 +313,7 @@ mod tests {
             }
             for at in 0..=text.len() {
                 let mut found = Vec::new();
-                phrases.at(&text[at..], |number, length| found.push((number, length)));
+                phrases.at(&text[at..], |_, _| true, |number, length| found.push((number, length)));
                 found.sort_unstable();
                 let stands = |word: &Vec<u8>| {
                     text[at..].get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word))

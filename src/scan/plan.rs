@@ -8,14 +8,17 @@ use super::context::{Gate, MAX_TERM, Terms};
 #[cfg(feature = "hyperscan")]
 use super::ends::PatternSet;
 use super::kinds::Kinds;
+use super::sieve::{Sieve, Sieves};
 use super::sweep::{AnchorKind, Kernel, Sweep};
 use super::unless::Exclusions;
+use super::vicinity::Vicinity;
 use super::watch::{self, Watch};
 use crate::model::{CategoryIndex, Class, RuleIndex, Sensitivity};
 use crate::rules::{Combination, RuleSet};
 
-/// What [`Kinds::pack`] and [`Sweep::pack`] make of the rules that ship with the program.
+/// What [`Kinds::pack`], [`Sieves::pack`] and [`Sweep::pack`] make of the rules that ship with the program.
 const BUILT_IN_KINDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_kinds.bin"));
+const BUILT_IN_SIEVES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_sieves.bin"));
 const BUILT_IN_SWEEP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_sweep.bin"));
 
 /// What all scans of one rule set share. Automata and context terms are built when they are first
@@ -25,11 +28,14 @@ pub struct Plan {
     rules: Arc<RuleSet>,
     sweep: Sweep,
     kinds: Kinds,
+    /// Empty for other rules than those of the program: they take longer to make than most scans.
+    sieves: Sieves,
     by_kind: Vec<OnceLock<Watch>>,
     automata: Vec<OnceLock<Option<Automaton>>>,
     /// By rule.
     exclusions: Vec<OnceLock<Option<Exclusions>>>,
     gates: Vec<OnceLock<Option<Gate>>>,
+    vicinity: OnceLock<Vicinity>,
     combination_terms: OnceLock<Vec<bool>>,
     terms: OnceLock<Terms>,
     facts: OnceLock<Vec<Facts>>,
@@ -68,15 +74,18 @@ impl Plan {
             let (kinds, keywords) = Kinds::new(&rules.rules);
             (kinds, Sweep::new(&keywords, kernel))
         });
+        let sieves = rules.rules.is_built_in().then(|| Sieves::stored(BUILT_IN_SIEVES)).flatten();
         let within = rules.combinations.iter().map(|combination| combination.within).max();
         Plan {
             sweep,
             automata: slots(rules.rules.len()),
             exclusions: slots(rules.rules.len()),
             gates: slots(rules.rules.len()),
+            vicinity: OnceLock::new(),
             combination_terms: OnceLock::new(),
             by_kind: slots(kinds.len()),
             kinds,
+            sieves: sieves.unwrap_or_default(),
             terms: OnceLock::new(),
             facts: OnceLock::new(),
             combinations_of: combinations_of(&rules),
@@ -135,6 +144,11 @@ impl Plan {
         Some(self.by_kind.get(kind)?.get_or_init(|| self.arrange(kind)))
     }
 
+    /// What tells which of the rules without a name that a kind of anchor sets off may match.
+    pub fn sieve(&self, kind: AnchorKind) -> Option<&Sieve> {
+        self.sieves.of(kind)
+    }
+
     fn arrange(&self, kind: usize) -> Watch {
         // No kind has more groups than rules.
         let (positions, mut first_group) = self.kinds.rules_of(kind);
@@ -162,6 +176,20 @@ impl Plan {
             Some(Gate::new(self.terms(), &context.terms))
         };
         self.gates.get(position)?.get_or_init(build).as_ref()
+    }
+
+    /// The terms that the rules of sieves require near their matches.
+    pub fn vicinity(&self) -> &Vicinity {
+        self.vicinity.get_or_init(|| {
+            let kinds = self.sieves.kinds().map(|kind| self.kinds.rules_of(kind.index()).0);
+            let mut positions: Vec<usize> = kinds.flatten().collect();
+            positions.sort_unstable();
+            positions.dedup();
+            let rules = positions.into_iter();
+            let rules =
+                rules.filter_map(|position| Some((position, self.rules.rules.get(position)?)));
+            Vicinity::new(rules, self.rules.rules.len(), self.terms())
+        })
     }
 
     /// By number of a term, whether a combination looks for it.
@@ -278,6 +306,8 @@ mod tests {
         let (kinds, keywords) = Kinds::new(&rules.rules);
         assert_eq!(Kinds::stored(BUILT_IN_KINDS).unwrap(), kinds);
         assert_eq!(BUILT_IN_SWEEP, Sweep::pack(&keywords).unwrap());
+        let sieves = Sieves::new(&rules.rules, &kinds);
+        assert_eq!(Sieves::stored(BUILT_IN_SIEVES).unwrap(), sieves);
         // What a library holds is elsewhere each time.
         let own = [Kernel::Portable, Kernel::Avx2, Kernel::Avx512];
         for kernel in own.into_iter().filter(|kernel| kernel.is_available()) {

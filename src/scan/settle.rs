@@ -110,14 +110,10 @@ impl Settling {
     /// Drops each match that another of its class contains and beats. All matches that start below
     /// `known` are here, and only those that start no later can contain one.
     fn resolve(&mut self, plan: &Plan, known: u64) {
-        let mut ready: Vec<(Scored, Facts)> = Vec::new();
-        self.scored.retain(|scored| {
-            let is_ready = scored.span.start < known;
-            if is_ready && let Some(facts) = plan.facts(scored.rule) {
-                ready.push((scored.clone(), *facts));
-            }
-            !is_ready
-        });
+        let is_ready = |scored: &mut Scored| scored.span.start < known;
+        let with_facts = |scored: Scored| plan.facts(scored.rule).map(|facts| (scored, facts));
+        let mut ready: Vec<(Scored, &Facts)> =
+            self.scored.extract_if(.., is_ready).filter_map(with_facts).collect();
         // Whoever contains or beats comes first.
         ready.sort_by_key(|(scored, facts)| {
             (scored.span.start, Reverse(scored.span.end), Reverse(strength(scored, facts)))
@@ -132,7 +128,7 @@ impl Settling {
                         let same = other.rule == scored.rule && other.span == scored.span;
                         same || others.class == facts.class
                             && others.sensitivity >= facts.sensitivity
-                            && strength(other, others) > strength(&scored, &facts)
+                            && strength(other, others) > strength(&scored, facts)
                     })
             });
             if !beaten {
@@ -157,14 +153,13 @@ impl Settling {
         sink: &mut impl Sink,
     ) {
         let Some(span) = self.survivors.get(self.emitted).map(|scored| scored.span) else { return };
-        let mut group: Vec<Scored> = self
-            .survivors
-            .iter()
-            .skip(self.emitted)
-            .take_while(|it| it.span == span)
-            .cloned()
-            .collect();
-        self.emitted += group.len();
+        let mut group: Vec<Scored> = Vec::new();
+        while let Some(next) = self.survivors.get_mut(self.emitted).filter(|it| it.span == span) {
+            // Its neighbours do not ask where it is.
+            let place = next.place.take();
+            group.push(Scored { place, ..next.clone() });
+            self.emitted += 1;
+        }
         if !own.contains(&span.start) {
             return;
         }
@@ -229,12 +224,11 @@ impl Settling {
             let has_near = !combination.near.is_empty();
             let neighbour = has_near
                 && self.survivors_in(from, to).any(|other| {
-                    (other.rule, other.span) != (scored.rule, scored.span)
+                    plan.facts(other.rule)
+                        .is_some_and(|others| combination.near.contains(&others.category))
                         && other.likelihood.band() >= Band::Likely
                         && other.span.distance(scored.span) <= within
-                        && plan
-                            .facts(other.rule)
-                            .is_some_and(|others| combination.near.contains(&others.category))
+                        && (other.rule, other.span) != (scored.rule, scored.span)
                 });
             let term = (has_terms && !combination.terms.is_empty()).then(|| {
                 let last = retained.base + retained.text.len() as u64;
@@ -292,22 +286,30 @@ impl Settling {
             .filter(|(start, end)| *start < to && *end > from)
             .collect();
         blanks.sort_unstable();
-        let mut hash = SipHasher13::new();
+        // A hash takes one long text sooner than many short ones.
+        let mut words = Vec::with_capacity(2 * (to - from) + 2);
         let mut at = from;
         for (start, end) in blanks.into_iter().chain([(to, to)]) {
-            if let Some(part) = text.get(at..start.max(at)) {
-                part.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).for_each(
-                    |word| {
-                        hash.write(word);
-                        hash.write_u8(b' ');
-                    },
-                );
+            let mut in_word = false;
+            for byte in text.get(at..start.max(at)).unwrap_or_default() {
+                let is_space = byte.is_ascii_whitespace();
+                if !is_space {
+                    words.push(*byte);
+                } else if in_word {
+                    words.push(b' ');
+                }
+                in_word = !is_space;
+            }
+            if in_word {
+                words.push(b' ');
             }
             if start < to && end > at {
-                hash.write_u8(0);
+                words.push(0);
             }
             at = at.max(end);
         }
+        let mut hash = SipHasher13::new();
+        hash.write(&words);
         // 0 is kept for "unknown".
         hash.finish().max(1)
     }

@@ -31,6 +31,8 @@ pub(super) struct Marks {
     /// Names of the columns, by the offset from which on rows have them.
     names: VecDeque<(u64, Arc<[Arc<str>]>)>,
     oldest: u64,
+    /// Whether any text stood between rows. Without any, each byte behind the first mark is in a cell.
+    has_text: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -56,6 +58,7 @@ impl Marks {
     /// Text begins that is no row. Before the first row there is nothing to say.
     pub(super) fn begin_text(&mut self, at: u64) {
         if self.rows.back().is_some_and(|row| row.number != NO_ROW) {
+            self.has_text = true;
             self.rows.push_back(Row { start: at, number: NO_ROW, first_field: 0 });
         }
     }
@@ -100,7 +103,9 @@ impl Marks {
     }
 
     pub(super) fn cell_start(&self, at: u64) -> Option<u64> {
-        self.row(at)?;
+        if self.has_text {
+            self.row(at)?;
+        }
         let field = last_at(&self.fields, at, |start| *start)?;
         self.fields.get(field).map(|start| (*start).max(self.oldest))
     }

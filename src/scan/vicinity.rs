@@ -1,0 +1,383 @@
+//! Which rules may have the context that they require near an anchor, all of them asked at once.
+//!
+//! An anchor comes in, one bit a rule goes out: around an anchor without its bit stands no term of the
+//! rule. The text is searched in blocks, each once, for the beginnings of the terms of all rules, and
+//! so most anchors that look like much, and have no word beside them that says so, cost a few bytes.
+//! For views without names, where nothing else can make up for a term.
+
+use super::context::{Terms, may_begin, may_end};
+use crate::rules::Rule;
+
+/// Bytes of a block.
+const BLOCK: u64 = u64::BITS as u64;
+
+/// Blocks that are remembered.
+const BLOCKS: usize = 64;
+
+/// The most bytes before and behind an anchor at which terms are looked for; a rule that looks farther
+/// has no bit.
+const MOST_BEFORE: usize = 144;
+const MOST_BEHIND: usize = 112;
+
+/// The most bytes of a term's beginning that are known. What is shorter is a whole term.
+const HEAD: usize = 8;
+
+/// Anchors that are let through by each worker before the tables are made: a small payload has few,
+/// and the tables want all terms of all rules.
+const FREE_ASKS: u32 = 64;
+
+/// Bits of hashes of the first two bytes of a term, of the first four, and of its head; and of the
+/// head, where rules are filed.
+const TWO: u32 = 10;
+const FOUR: u32 = 14;
+const HEADS: u32 = 16;
+const FILED: u32 = 13;
+
+/// The terms of rules that require one.
+#[derive(Debug)]
+pub struct Vicinity {
+    /// By position of a rule: its bit, which it may share with others; 0 where it has none.
+    by_rule: Vec<u64>,
+    before: usize,
+    behind: usize,
+    /// Whether a term begins with an ASCII byte that is neither letter nor digit.
+    has_signs: bool,
+    /// By hash of the first two bytes of a term: how many bytes of its head there are, one bit a
+    /// number.
+    begun: Vec<u8>,
+    /// By hash of the first four bytes.
+    fours: Vec<u64>,
+    /// By hash of the head.
+    heads: Vec<u64>,
+    /// By another: the bits of the rules whose terms begin so.
+    filed: Vec<u64>,
+}
+
+/// What a worker knows of the blocks of a view.
+#[derive(Debug, Default)]
+pub struct Blocks {
+    asked: u32,
+    /// By the number of a block in the view, as far as there are places: one more than that number,
+    /// and the bits of the rules of which a term may begin in it.
+    known: Vec<(u64, u64)>,
+}
+
+impl Blocks {
+    /// Forgets the text: the next view begins.
+    pub fn clear(&mut self) {
+        self.known.clear();
+    }
+
+    /// Whether it is worth making the tables.
+    pub fn is_worth_it(&mut self) -> bool {
+        self.asked = self.asked.saturating_add(1);
+        self.asked > FREE_ASKS
+    }
+}
+
+impl Vicinity {
+    /// The terms of those of the rules at these positions, which are below `count`, that require one in
+    /// the text around a match.
+    pub fn new<'a>(
+        rules: impl Iterator<Item = (usize, &'a Rule)>,
+        count: usize,
+        terms: &Terms,
+    ) -> Vicinity {
+        let mut vicinity = Vicinity {
+            by_rule: vec![0; count],
+            before: 0,
+            behind: 0,
+            has_signs: false,
+            begun: vec![0; 1 << TWO],
+            fours: vec![0; 1 << (FOUR - 6)],
+            heads: vec![0; 1 << (HEADS - 6)],
+            filed: vec![0; 1 << FILED],
+        };
+        let mut bit = 1u64;
+        for (position, rule) in rules {
+            if vicinity.add(rule, bit, terms)
+                && let Some(of_rule) = vicinity.by_rule.get_mut(position)
+            {
+                *of_rule = bit;
+                bit = bit.rotate_left(1);
+            }
+        }
+        vicinity
+    }
+
+    /// The bit of the rule at a position; 0 where nothing is said of it.
+    #[inline]
+    pub fn of_rule(&self, position: usize) -> u64 {
+        self.by_rule.get(position).copied().unwrap_or(0)
+    }
+
+    /// The bits of the rules of which a term may stand where they look for it around an anchor. `text`
+    /// begins at offset `base`, and holds all that they look at.
+    pub fn near(&self, blocks: &mut Blocks, text: &[u8], base: u64, anchor: usize) -> u64 {
+        let first = base + anchor.saturating_sub(self.before) as u64;
+        let last = base + (anchor + self.behind).min(text.len()) as u64;
+        blocks.known.resize(BLOCKS, (0, 0));
+        let numbers = first / BLOCK..=last.saturating_sub(1) / BLOCK;
+        numbers.fold(0, |bits, number| bits | self.of_block(blocks, text, base, number))
+    }
+
+    fn of_block(&self, blocks: &mut Blocks, text: &[u8], base: u64, number: u64) -> u64 {
+        let slot = usize::try_from(number % BLOCKS as u64).unwrap_or(0);
+        let Some(known) = blocks.known.get_mut(slot) else { return u64::MAX };
+        if known.0 == number + 1 {
+            return known.1;
+        }
+        let index =
+            |offset: u64| usize::try_from(offset.saturating_sub(base)).unwrap_or(usize::MAX);
+        let (start, end) = (index(number * BLOCK), index((number + 1) * BLOCK));
+        let bits = self.beginning(text, start, end.min(text.len()));
+        // Of a block whose terms are cut more will be known when more text is there.
+        if number * BLOCK >= base && end + HEAD < text.len() {
+            *known = (number + 1, bits);
+        }
+        bits
+    }
+
+    /// The bits of the rules of which a term may begin in a part of a text, at most [`BLOCK`] bytes.
+    fn beginning(&self, text: &[u8], start: usize, end: usize) -> u64 {
+        let mut before = start.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(0);
+        let part = text.get(start..end).unwrap_or_default();
+        let mut begins = match part.first_chunk() {
+            Some(block) if !self.has_signs => words(before, block),
+            _ => part.iter().zip(0..u64::BITS).fold(0, |begins, (byte, at)| {
+                let is_begin = may_begin(before, *byte);
+                before = *byte;
+                begins | u64::from(is_begin) << at
+            }),
+        };
+        let mut bits = 0;
+        while begins != 0 {
+            let at = begins.trailing_zeros() as usize;
+            begins &= begins - 1;
+            bits |= self.at(text.get(start + at..).unwrap_or_default());
+        }
+        bits
+    }
+
+    /// The bits of the rules of which a term may stand at the beginning of a text.
+    #[inline]
+    fn at(&self, text: &[u8]) -> u64 {
+        let head = head(text);
+        let mut lengths = self.begun.get(hash(head, 2, TWO)).copied().unwrap_or(0);
+        if !is_set(&self.fours, hash(head, 4, FOUR)) {
+            lengths &= 0b111;
+        }
+        let mut bits = 0;
+        while lengths != 0 {
+            let length = lengths.trailing_zeros() as usize + 1;
+            lengths &= lengths - 1;
+            if is_set(&self.heads, hash(head, length, HEADS))
+                && let Some(term) = text.get(..length)
+                && (length == HEAD || may_end(term, text.get(length)))
+            {
+                bits |= self.filed.get(hash(head, length, FILED)).copied().unwrap_or(u64::MAX);
+            }
+        }
+        bits
+    }
+
+    /// Adds the terms of a rule, and says whether it has any that all its matches need.
+    fn add(&mut self, rule: &Rule, bit: u64, terms: &Terms) -> bool {
+        let context = rule.context.as_ref().filter(|it| it.required && !rule.needs_name());
+        let Some(context) = context else { return false };
+        let before = context.before + rule.lead.max();
+        let behind = rule.max_length.max(rule.reach) + context.after;
+        if before > MOST_BEFORE || behind > MOST_BEHIND {
+            return false;
+        }
+        (self.before, self.behind) = (self.before.max(before), self.behind.max(behind));
+        for form in context.terms.iter().flat_map(|term| terms.forms_of(*term)) {
+            self.file(form, bit);
+        }
+        true
+    }
+
+    fn file(&mut self, term: &[u8], bit: u64) {
+        let (head, length) = (head(term), term.len().clamp(1, HEAD));
+        self.has_signs |=
+            term.first().is_some_and(|it| it.is_ascii() && !it.is_ascii_alphanumeric());
+        let seconds = match term.get(1) {
+            Some(second) => *second..=*second,
+            None => 0..=u8::MAX,
+        };
+        for second in seconds {
+            let first = term.first().copied().unwrap_or(0);
+            let two = hash(self::head(&[first, second]), 2, TWO);
+            if let Some(lengths) = self.begun.get_mut(two) {
+                *lengths |= 1 << (length - 1);
+            }
+        }
+        if length >= 4 {
+            set(&mut self.fours, hash(head, 4, FOUR));
+        }
+        set(&mut self.heads, hash(head, length, HEADS));
+        if let Some(bits) = self.filed.get_mut(hash(head, length, FILED)) {
+            *bits |= bit;
+        }
+    }
+}
+
+/// Where in a block that stands behind a byte a word may begin, or a byte beyond ASCII stands, one bit
+/// a byte: what [`may_begin`] says, but for signs.
+fn words(before: u8, block: &[u8; BLOCK as usize]) -> u64 {
+    let mut shifted = [before; BLOCK as usize];
+    let (_, behind) = shifted.split_at_mut(1);
+    behind.copy_from_slice(block.split_at(BLOCK as usize - 1).0);
+    let mut begins = [0u8; BLOCK as usize];
+    for ((begins, before), byte) in begins.iter_mut().zip(&shifted).zip(block) {
+        let is_letter = |byte: u8| (byte | 0x20).wrapping_sub(b'a') < 26;
+        let is_of_word = |byte: u8| is_letter(byte) | (byte.wrapping_sub(b'0') < 10);
+        let is_hump = (before.wrapping_sub(b'a') < 26) & (byte.wrapping_sub(b'A') < 26);
+        let begins_word = is_of_word(*byte) & (!is_of_word(*before) | is_hump);
+        *begins = u8::from(begins_word | (*byte >= 0x80));
+    }
+    let (eights, _) = begins.as_chunks::<8>();
+    eights.iter().zip(0..).fold(0, |all, (eight, number)| {
+        // The product brings the lowest bits of eight bytes together in the highest byte.
+        let bits = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        all | bits << (8 * number)
+    })
+}
+
+/// The first bytes of a text, without what tells the cases of a letter apart.
+#[inline]
+fn head(text: &[u8]) -> u64 {
+    let bytes = match text.first_chunk() {
+        Some(bytes) => *bytes,
+        None => {
+            let mut bytes = [0; HEAD];
+            bytes.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+            bytes
+        }
+    };
+    u64::from_le_bytes(bytes) | u64::from_le_bytes([0x20; HEAD])
+}
+
+/// A hash of so many bits of the first bytes of a head, at least one.
+#[inline]
+fn hash(head: u64, length: usize, bits: u32) -> usize {
+    let bytes = head << (8 * (HEAD - length) as u32);
+    (bytes.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits)) as usize
+}
+
+fn is_set(bitmap: &[u64], at: usize) -> bool {
+    bitmap.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+}
+
+fn set(bitmap: &mut [u64], at: usize) {
+    if let Some(word) = bitmap.get_mut(at / 64) {
+        *word |= 1 << (at % 64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::scan::context::Nearby;
+    use crate::scan::sample;
+
+    const NEEDS: &str = "anchors = { digits = 9 }\ncontext = { before = 40, after = 20, required = true, boost = 9, terms = ";
+
+    /// Two rules that require terms, one that does not, and one that looks too far.
+    fn rules(sign: &str) -> std::sync::Arc<crate::rules::RuleSet> {
+        let door = format!("{NEEDS}[\"door\", \"front gate\", \"ab\"{sign}] }}");
+        let wall = format!("{NEEDS}[\"wall\", \"größe\", \"nr.\"] }}");
+        let far = format!("{NEEDS}[\"far\"] }}").replace("before = 40", "before = 200");
+        let any = "anchors = { digits = 9 }";
+        let pattern = r"\b[0-9]{9}\b";
+        sample::rules(
+            &[
+                ("nat.door", pattern, &door),
+                ("nat.any", pattern, any),
+                ("nat.wall", pattern, &wall),
+                ("nat.far", pattern, &far),
+            ],
+            "",
+        )
+    }
+
+    fn vicinity(sign: &str) -> Vicinity {
+        let rules = rules(sign);
+        let count = rules.rules.len();
+        Vicinity::new(rules.rules.iter().enumerate(), count, &Terms::new(&rules))
+    }
+
+    /// The rules that are left at an anchor.
+    fn left(vicinity: &Vicinity, text: &str, anchor: usize) -> Vec<usize> {
+        let near = vicinity.near(&mut Blocks::default(), text.as_bytes(), 0, anchor);
+        let is_left = |position: &usize| match vicinity.of_rule(*position) {
+            0 => true,
+            bit => near & bit != 0,
+        };
+        (0..4).filter(is_left).collect()
+    }
+
+    #[test]
+    fn only_rules_with_a_term_near_are_left() {
+        for (sign, has_signs) in [("", false), (", \"#x\"", true)] {
+            let vicinity = vicinity(sign);
+            assert_eq!(vicinity.has_signs, has_signs);
+            for (text, expected) in [
+                ("nothing here 123456789 at all", vec![1, 3]),
+                ("the Door is 123456789", vec![0, 1, 3]),
+                ("123456789 frontGate", vec![0, 1, 3]),
+                ("xdoor doors 123456789 inwall", vec![1, 3]),
+                ("Größe nr 123456789", vec![1, 2, 3]),
+                ("door nr. 123456789", vec![0, 1, 2, 3]),
+            ] {
+                assert_eq!(left(&vicinity, text, text.find('1').unwrap()), expected, "{text}");
+            }
+            let away = format!("door {}123456789 {} door", ". ".repeat(90), ". ".repeat(90));
+            assert_eq!(left(&vicinity, &away, 185), [1, 3]);
+        }
+    }
+
+    proptest! {
+        /// What is left out has no context, wherever the text is cut and whatever was asked before.
+        #[test]
+        fn a_rule_that_is_left_out_has_no_term_near(
+            pieces in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "door", "Wall", "front", "gate", "_", "-", " ", "x", "AB", "größe", "nr.", "7",
+                    "                              ", "................", "\u{2014}",
+                ]),
+                1..60,
+            ),
+            cuts in proptest::collection::vec(0usize..400, 3),
+        ) {
+            let text = pieces.concat();
+            let rules = rules("");
+            let terms = Terms::new(&rules);
+            let vicinity = vicinity("");
+            let mut blocks = Blocks::default();
+            for (anchor, cut) in (0..text.len()).step_by(7).zip(cuts.iter().cycle()) {
+                let from = anchor.saturating_sub(vicinity.before);
+                let to = (anchor + vicinity.behind + cut).min(text.len());
+                let held = &text.as_bytes()[from..to];
+                let near = vicinity.near(&mut blocks, held, from as u64, anchor - from);
+                for (position, rule) in rules.rules.iter().enumerate() {
+                    let context = rule.context.as_ref().filter(|_| vicinity.of_rule(position) != 0);
+                    let Some(context) = context else { continue };
+                    let from = anchor.saturating_sub(context.before) as u64;
+                    let to = anchor + rule.max_length.max(rule.reach) + context.after;
+                    let to = to.min(text.len()) as u64;
+                    let mut wanted = vec![false; rules.terms.len()];
+                    for term in &context.terms {
+                        wanted[usize::from(term.0)] = true;
+                    }
+                    let has_term = Nearby::default()
+                        .holds_any(&terms, text.as_bytes(), 0, (from, to), &wanted);
+                    let is_left = near & vicinity.of_rule(position) != 0;
+                    prop_assert!(is_left || !has_term, "{} at {anchor}", rule.id);
+                }
+            }
+        }
+    }
+}
