@@ -556,6 +556,8 @@ fn rules() -> RuleSet {
         lead: Lead::Bytes(0),
         max_length: 9,
         reach: 9,
+        lies_in_cell: false,
+        begins_in_cell: false,
         boundary: None,
         validator: None,
         entropy: None,
