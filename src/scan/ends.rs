@@ -255,8 +255,8 @@ mod tests {
             let input = Input::new(text).span(start..text.len()).anchored(Anchored::Yes);
             let mut state = dfa.start_state_forward(&mut cache, &input).unwrap();
             // A match is told one byte late.
-            for at in start..text.len() {
-                state = dfa.next_state(&mut cache, state, text[at]).unwrap();
+            for (at, byte) in text.iter().enumerate().skip(start) {
+                state = dfa.next_state(&mut cache, state, *byte).unwrap();
                 if state.is_match() && at > start {
                     ends.insert(at);
                 }

@@ -43,7 +43,7 @@ fn with_imported() -> Arc<RuleSet> {
         let configuration = root("corpus/import").join(format!("{name}.toml"));
         let pack = import(&configuration, &root("corpus/import"), &mut read).unwrap().pack;
         let text = pack.replace("sec.gitleaks.", &format!("sec.{name}."));
-        sources.push(Source { name: format!("{name}.toml").into(), text, builtin: false });
+        sources.push(Source { name: format!("{name}.toml"), text, builtin: false });
     }
     Arc::new(
         RuleSet::compile(&sources).unwrap_or_else(|wrong| panic!("{}", wrong.render(&sources))),
