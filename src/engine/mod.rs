@@ -51,6 +51,11 @@ pub struct Options {
     pub fingerprint_key: Option<[u8; 32]>,
     /// The code that reads the bytes. Default: the fastest that this CPU runs.
     pub kernel: Kernel,
+    /// How many bytes the automata of a worker read, of text that is not much longer, before the
+    /// patterns of the rules that cost most are compiled into one set by Hyperscan, which then says
+    /// where they cannot match. Findings do not depend on it. Default: 8 MiB; `u64::MAX`: never.
+    #[cfg(feature = "hyperscan")]
+    pub patterns_after: u64,
 }
 
 impl Default for Options {
@@ -60,6 +65,8 @@ impl Default for Options {
             max_findings: 10_000,
             fingerprint_key: None,
             kernel: Kernel::best(),
+            #[cfg(feature = "hyperscan")]
+            patterns_after: 8 << 20,
         }
     }
 }
@@ -109,6 +116,8 @@ impl Scanner {
     /// A scanner with these rules.
     pub fn new(rules: Arc<RuleSet>, options: Options) -> Scanner {
         let plan = Plan::new(rules, options.kernel);
+        #[cfg(feature = "hyperscan")]
+        let plan = plan.with_patterns_after(options.patterns_after);
         Scanner::of(plan, options)
     }
 

@@ -10,6 +10,8 @@ use super::Sink;
 use super::automaton::{RuleBits, Workspace};
 use super::columns::{ALL_GROUPS, Columns, KnownCell, OpenGroups, Openings, is_bare};
 use super::context::{GateMemory, Nearby};
+#[cfg(feature = "hyperscan")]
+use super::ends::Ends;
 use super::plan::Plan;
 use super::position::Positions;
 use super::score::{Surroundings, score};
@@ -57,6 +59,8 @@ pub struct Cursor {
     bytes_read: Vec<u64>,
     /// Where it is asked for.
     work: Option<Box<Work>>,
+    #[cfg(feature = "hyperscan")]
+    ends: Ends,
 }
 
 /// How far a scan has come.
@@ -106,6 +110,8 @@ impl Cursor {
             anchors: Vec::new(),
             bytes_read: vec![0; rules],
             work: None,
+            #[cfg(feature = "hyperscan")]
+            ends: Ends::default(),
         }
     }
 
@@ -121,6 +127,8 @@ impl Cursor {
         self.blocks.clear();
         self.tracker = tracker;
         self.positions = positions;
+        #[cfg(feature = "hyperscan")]
+        self.ends.restart();
         for position in self.tried.drain(..) {
             if let Some(starts) = self.starts.get_mut(position) {
                 starts.clear();
@@ -179,6 +187,8 @@ impl Cursor {
                 if let Some(work) = &mut self.work {
                     work.swept += (to - from) as u64;
                 }
+                #[cfg(feature = "hyperscan")]
+                self.ends.sweep(plan, to - from);
                 self.swept = view.offset(to);
                 self.pending
                     .extend(self.anchors.iter().map(|anchor| (view.offset(anchor.at), *anchor)));
@@ -433,6 +443,13 @@ impl Cursor {
         rule: &Rule,
         anchor: usize,
     ) {
+        // Work that is counted is the same for every kernel.
+        #[cfg(feature = "hyperscan")]
+        if self.work.is_none()
+            && !self.ends.may_match(plan, (view.text, view.base), (position, rule), anchor)
+        {
+            return;
+        }
         let Some(automaton) = plan.automaton(position) else { return };
         let Some(slot) = self.workspaces.get_mut(position) else { return };
         let workspace = slot.get_or_insert_with(|| Box::new(automaton.workspace()));
@@ -445,6 +462,8 @@ impl Cursor {
         if let Some(counter) = self.bytes_read.get_mut(position) {
             *counter += read as u64;
         }
+        #[cfg(feature = "hyperscan")]
+        self.ends.count(plan, position, read);
         if let Some(work) = &mut self.work {
             work.tried(position, matched.is_some());
         }

@@ -11,6 +11,8 @@ mod automaton;
 mod columns;
 mod context;
 mod cursor;
+#[cfg(feature = "hyperscan")]
+mod ends;
 mod forms;
 mod heads;
 mod kinds;
@@ -26,6 +28,8 @@ mod sieve;
 mod starts;
 pub mod structure;
 pub mod sweep;
+#[cfg(feature = "hyperscan")]
+mod translate;
 mod unless;
 pub mod validate;
 mod vicinity;

@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::automaton::Automaton;
 use super::context::{Gate, MAX_TERM, Terms};
+#[cfg(feature = "hyperscan")]
+use super::ends::PatternSet;
 use super::kinds::Kinds;
 use super::sieve::{Sieve, Sieves};
 use super::sweep::{AnchorKind, Kernel, Sweep};
@@ -39,6 +41,10 @@ pub struct Plan {
     facts: OnceLock<Vec<Facts>>,
     combinations_of: HashMap<CategoryIndex, Vec<usize>>,
     neighbourhood: u64,
+    #[cfg(feature = "hyperscan")]
+    patterns_after: u64,
+    #[cfg(feature = "hyperscan")]
+    pattern_set: OnceLock<Option<PatternSet>>,
 }
 
 /// What overlap resolution and output compare of a rule or combination.
@@ -85,7 +91,36 @@ impl Plan {
             combinations_of: combinations_of(&rules),
             neighbourhood: LINE_WINDOW.max(within.unwrap_or(0) as u64),
             rules,
+            #[cfg(feature = "hyperscan")]
+            patterns_after: u64::MAX,
+            #[cfg(feature = "hyperscan")]
+            pattern_set: OnceLock::new(),
         }
+    }
+
+    /// Makes a pattern set once a worker's automata have read so many bytes of text that is not much
+    /// longer.
+    #[cfg(feature = "hyperscan")]
+    pub fn with_patterns_after(self, bytes: u64) -> Plan {
+        Plan { patterns_after: bytes, ..self }
+    }
+
+    /// How many bytes automata have to read before there is a pattern set.
+    #[cfg(feature = "hyperscan")]
+    pub fn patterns_after(&self) -> u64 {
+        self.patterns_after
+    }
+
+    /// The pattern set, where one was made; none in it where the library took no pattern.
+    #[cfg(feature = "hyperscan")]
+    pub fn pattern_set(&self) -> Option<&Option<PatternSet>> {
+        self.pattern_set.get()
+    }
+
+    /// Makes the pattern set, from what the automaton of each rule has read.
+    #[cfg(feature = "hyperscan")]
+    pub fn make_pattern_set(&self, read: &[u64]) {
+        self.pattern_set.get_or_init(|| PatternSet::new(&self.rules, read));
     }
 
     /// The rules.

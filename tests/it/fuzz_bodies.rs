@@ -284,6 +284,19 @@ fn agree(rules: &Arc<RuleSet>, text: &[u8]) -> Vec<Finding> {
     let mut stream = scanner.stream();
     text.chunks(1).for_each(|byte| _ = stream.push(byte));
     assert_eq!(whole, stream.finish(), "byte by byte");
+    #[cfg(feature = "hyperscan")]
+    {
+        let options = Options { patterns_after: 0, ..options };
+        let with_set = Scanner::new(rules.clone(), options);
+        assert_eq!(whole, with_set.scan(text), "with a pattern set");
+        // A set leaves alone what is short.
+        let long = text.repeat(1 + 4000 / text.len().max(1));
+        let whole = scanner.scan(&long);
+        assert_eq!(whole, with_set.scan(&long), "long, with a pattern set");
+        let mut stream = with_set.stream();
+        long.chunks(1999).for_each(|piece| _ = stream.push(piece));
+        assert_eq!(whole, stream.finish(), "in pieces, with a pattern set");
+    }
     whole.findings
 }
 

@@ -47,6 +47,8 @@ mod gate_record;
 mod gate_staged;
 mod generated;
 mod http;
+#[cfg(feature = "hyperscan")]
+mod hyperscan;
 mod ledger_cli;
 mod ledger_crash;
 mod ledger_independent;

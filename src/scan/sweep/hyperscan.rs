@@ -1,10 +1,12 @@
-//! The Hyperscan kernel: keywords as caseless literals, found by the C library `libhs`.
+//! The Hyperscan kernel: keywords as caseless literals, found by the C library `libhs`, and sets of
+//! patterns.
 //!
-//! A thin layer over the raw interface. The library says where a literal ends and never where it
-//! starts; a keyword has one length, so the start is the end less that, and its bytes are compared
-//! here. A tile is one block, far below the 4 GiB that a block's length can state.
+//! A thin layer over the raw interface. The library says where a match ends and never where it
+//! starts. A keyword has one length, so its start is the end less that, and its bytes are compared
+//! here; of a pattern the ends are all that is said. A tile is one block, far below the 4 GiB that a
+//! block's length can state; longer ones are refused.
 
-use std::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
+use std::ffi::{CString, c_char, c_int, c_uint, c_ulonglong, c_void};
 use std::ptr;
 use std::sync::Arc;
 
@@ -70,6 +72,46 @@ impl Literals {
     }
 }
 
+/// Patterns that are looked for together.
+#[derive(Debug)]
+pub struct Patterns {
+    database: Arc<Database>,
+    is_taken: Vec<bool>,
+}
+
+impl Patterns {
+    /// Compiles patterns in the library's syntax; identifiers are their positions. What it does not
+    /// take is left out. None where it takes none, or not those together that it takes alone.
+    pub fn new(patterns: &[String]) -> Option<Patterns> {
+        if !is_available() {
+            return None;
+        }
+        let alone = |pattern: &String| Database::of_patterns([(0, pattern.as_str())]).is_some();
+        let is_taken: Vec<bool> = patterns.iter().map(alone).collect();
+        let numbered = patterns.iter().map(String::as_str).enumerate();
+        let taken = numbered.zip(&is_taken).filter(|(_, is_taken)| **is_taken);
+        let database = Arc::new(Database::of_patterns(taken.map(|(pattern, _)| pattern))?);
+        Some(Patterns { database, is_taken })
+    }
+
+    /// Whether the library took the pattern at a position.
+    pub fn has(&self, position: usize) -> bool {
+        self.is_taken.get(position).is_some_and(|is_taken| *is_taken)
+    }
+
+    /// Tells `end` the position of a pattern and where a match of it ends, for all matches in the
+    /// text, in no order and perhaps more than once, until it answers false. False where it did, or
+    /// where the library failed: then some were not told. `end` must not panic.
+    pub fn ends(
+        &self,
+        text: &[u8],
+        room: &mut Room,
+        mut end: impl FnMut(usize, usize) -> bool,
+    ) -> bool {
+        room.scan_with(&self.database, text, &mut end)
+    }
+}
+
 /// A compiled database. INVARIANT: what the library gave out, or null, which its calls refuse.
 #[derive(Debug)]
 struct Database(*mut hs::hs_database_t);
@@ -100,6 +142,37 @@ impl Database {
                 flags.as_ptr(),
                 numbers.as_ptr(),
                 lengths.as_ptr(),
+                count,
+                hs::HS_MODE_BLOCK,
+                ptr::null(),
+                &mut database,
+                &mut error,
+            )
+        };
+        // SAFETY: null, or an error that the call has made and nobody else holds.
+        unsafe { hs::hs_free_compile_error(error) };
+        let database = Database(database);
+        (code == SUCCESS && !database.0.is_null()).then_some(database)
+    }
+
+    /// Patterns with their identifiers; none where there is no pattern, or one that is not taken.
+    fn of_patterns<'a>(patterns: impl IntoIterator<Item = (usize, &'a str)>) -> Option<Database> {
+        let (numbers, patterns): (Vec<usize>, Vec<&str>) = patterns.into_iter().unzip();
+        let texts: Vec<CString> =
+            patterns.into_iter().map(CString::new).collect::<Result<_, _>>().ok()?;
+        let numbers: Vec<c_uint> =
+            numbers.into_iter().map(c_uint::try_from).collect::<Result<_, _>>().ok()?;
+        let pointers: Vec<*const c_char> = texts.iter().map(|text| text.as_ptr()).collect();
+        let count = c_uint::try_from(texts.len()).ok()?;
+        let (mut database, mut error) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: the arrays have `count` elements, each text ends with NUL, and all of them outlive
+        // the call; null stands for no flags, and for a database for this CPU; the last two are
+        // places to write a pointer to.
+        let code = unsafe {
+            hs::hs_compile_multi(
+                pointers.as_ptr(),
+                ptr::null(),
+                numbers.as_ptr(),
                 count,
                 hs::HS_MODE_BLOCK,
                 ptr::null(),
@@ -159,14 +232,37 @@ impl Drop for Room {
 impl Room {
     /// Fills `ends` with the keywords of the text, each once. False where that failed.
     fn scan(&mut self, database: &Arc<Database>, text: &[u8]) -> bool {
-        self.ends.clear();
+        let mut ends = std::mem::take(&mut self.ends);
+        ends.clear();
+        // Where memory runs out the scan ends, which thereby fails.
+        let is_whole = self.scan_with(database, text, &mut |keyword, at| {
+            let has_room = ends.try_reserve(1).is_ok();
+            if has_room {
+                ends.push(End { keyword, at });
+            }
+            has_room
+        });
+        // The library does not promise to say a thing only once.
+        ends.sort_unstable();
+        ends.dedup();
+        self.ends = ends;
+        is_whole
+    }
+
+    /// Tells `end` what ends where. False where that failed, or `end` answered so.
+    fn scan_with<F: FnMut(usize, usize) -> bool>(
+        &mut self,
+        database: &Arc<Database>,
+        text: &[u8],
+        end: &mut F,
+    ) -> bool {
         let Ok(length) = c_uint::try_from(text.len()) else { return false };
         if !self.fit(database) {
             return false;
         }
         // SAFETY: database and scratch are live and fit each other, which `fit` saw to, or null,
-        // which the call refuses; `text` holds `length` bytes; the context is the vector that
-        // `collect` expects, and nothing else touches it until the call returns.
+        // which the call refuses; `text` holds `length` bytes; the context is the closure that
+        // `tell` of its type expects, and nothing else touches it until the call returns.
         let code = unsafe {
             hs::hs_scan(
                 database.0,
@@ -174,13 +270,10 @@ impl Room {
                 length,
                 0,
                 self.scratch,
-                Some(collect),
-                ptr::from_mut(&mut self.ends).cast(),
+                Some(tell::<F>),
+                ptr::from_mut(end).cast(),
             )
         };
-        // The library does not promise to say a thing only once.
-        self.ends.sort_unstable();
-        self.ends.dedup();
         code == SUCCESS
     }
 
@@ -201,13 +294,13 @@ impl Room {
     }
 }
 
-/// Takes down one end. The library calls it from C, so it must not unwind: it does nothing that can
-/// panic, and where memory runs out it ends the scan, which thereby fails.
+/// Hands on one end. The library calls it from C, so it must not unwind: neither this nor the
+/// closures that it is given do anything that can panic.
 ///
 /// # Safety
 ///
-/// `context` is a `Vec<End>` that nobody else touches.
-unsafe extern "C" fn collect(
+/// `context` is an `F` that nobody else touches.
+unsafe extern "C" fn tell<F: FnMut(usize, usize) -> bool>(
     id: c_uint,
     _from: c_ulonglong,
     to: c_ulonglong,
@@ -215,13 +308,9 @@ unsafe extern "C" fn collect(
     context: *mut c_void,
 ) -> c_int {
     // SAFETY: the caller vouches for it.
-    let ends = unsafe { &mut *context.cast::<Vec<End>>() };
-    let (Ok(keyword), Ok(at)) = (usize::try_from(id), usize::try_from(to)) else { return 1 };
-    if ends.try_reserve(1).is_err() {
-        return 1;
-    }
-    ends.push(End { keyword, at });
-    0
+    let end = unsafe { &mut *context.cast::<F>() };
+    let (Ok(id), Ok(at)) = (usize::try_from(id), usize::try_from(to)) else { return 1 };
+    c_int::from(!end(id, at))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod avx512;
 mod buckets;
 mod companions;
 #[cfg(feature = "hyperscan")]
-mod hyperscan;
+pub(super) mod hyperscan;
 mod keywords;
 mod lines;
 mod pairs;

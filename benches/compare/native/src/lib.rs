@@ -186,7 +186,14 @@ fn peak_rss() -> u64 {
 }
 
 #[cfg(feature = "sluice")]
+#[path = "../../../../src/scan/translate.rs"]
 pub mod translate;
+
+// For the file above, which names them as things of its crate.
+#[cfg(all(test, feature = "sluice"))]
+use sluicegate::RuleSet;
+#[cfg(feature = "sluice")]
+use sluicegate::scan;
 
 #[cfg(test)]
 mod tests {

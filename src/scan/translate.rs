@@ -1,4 +1,4 @@
-//! A rule's pattern as Hyperscan reads it.
+//! A rule's pattern as Hyperscan reads it. The comparison with others takes this file too.
 //!
 //! The pattern is parsed as the engine parses it, and what was parsed is written down in the part of the
 //! syntax that both have: flags, nested classes and names of groups are gone by then, and every byte that
@@ -7,7 +7,8 @@
 use regex_automata::util::syntax;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 use regex_syntax::utf8::Utf8Sequences;
-use sluicegate::scan::syntax_config;
+
+use crate::scan::syntax_config;
 
 /// The pattern in Hyperscan's syntax.
 ///
@@ -119,9 +120,9 @@ fn write_byte(byte: u8, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use regex_automata::meta::Regex;
-    use sluicegate::RuleSet;
 
     use super::*;
+    use crate::RuleSet;
 
     fn regex(pattern: &str) -> Regex {
         Regex::builder().syntax(syntax_config()).build(pattern).expect(pattern)
