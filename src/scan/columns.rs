@@ -19,7 +19,11 @@ use crate::model::{Place, TermIndex};
 use crate::rules::Rule;
 
 /// Names that are remembered at most; past them all are forgotten.
-const MAX_KNOWN: usize = 64;
+const MAX_KNOWN: usize = 128;
+
+/// How often all names of a view were forgotten before no anchor asks for its column any more: there are
+/// too many of them to know one well.
+const TOO_MANY: u8 = 2;
 
 /// How often a column is met before it is worked out which rules are open there: for a few values that
 /// would cost more than it saves.
@@ -33,6 +37,9 @@ const NEAR: usize = 64;
 pub struct Columns {
     known: Vec<Column>,
     last: Option<Cell>,
+    /// The start of the last cell whose names are not plain to see.
+    unclear: Option<u64>,
+    forgotten: u8,
     /// The name of a place that is not remembered.
     other: Option<Named>,
     written: String,
@@ -115,7 +122,8 @@ impl Columns {
     /// Forgets everything: the next payload begins.
     pub fn clear(&mut self) {
         self.known.clear();
-        (self.last, self.other) = (None, None);
+        (self.last, self.unclear, self.other) = (None, None, None);
+        self.forgotten = 0;
     }
 
     /// The name of the place that holds a byte; none where it has none. The tracker has followed the
@@ -167,6 +175,9 @@ impl Columns {
 
     /// The cell that holds an anchor, if its column was met often enough to know more of it.
     pub fn well_known(&mut self, tracker: &Tracker, at: u64) -> Option<Cell> {
+        if self.forgotten >= TOO_MANY {
+            return None;
+        }
         let cell = self.cell(tracker, at)?;
         let column = self.known.get_mut(cell.column)?;
         column.met = column.met.saturating_add(1);
@@ -220,7 +231,11 @@ impl Columns {
         {
             return Some(last);
         }
+        if self.unclear == Some(start) {
+            return None;
+        }
         if !tracker.write_names(at, &mut self.written) {
+            self.unclear = Some(start);
             return None;
         }
         // The columns of a table come in turns.
@@ -242,6 +257,7 @@ impl Columns {
     fn add(&mut self, name: Option<Name>) -> usize {
         if self.known.len() >= MAX_KNOWN {
             self.known.clear();
+            self.forgotten = self.forgotten.saturating_add(1);
         }
         let names = self.written.as_str().into();
         self.known.push(Column { names, name, ..Column::default() });
@@ -364,11 +380,18 @@ fn is_letter(c: char) -> bool {
 ///
 /// A rule that needs a name finds nothing where no column has one of its own, however its matches lie:
 /// in a wide table of other things most rules for columns need not be tried at all.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Openings {
     by_group: Vec<Opening>,
     /// What the columns are called; none before they are known.
     names: Option<Vec<Name>>,
+}
+
+/// Names come from the payload, so none is shown.
+impl std::fmt::Debug for Openings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Openings").field("groups", &self.by_group.len()).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]

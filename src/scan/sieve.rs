@@ -361,6 +361,8 @@ type Spot = (u16, StateID);
 /// What a walk knows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Known {
+    /// Whether nothing was read: a match holds the first byte of its anchor.
+    is_first: bool,
     /// Whether the byte before is one of a word.
     after_word: bool,
     /// Where the patterns are that have not matched.
@@ -401,12 +403,11 @@ impl<'a> Builder<'a> {
     fn build(mut self) -> Sieve {
         let starts: Vec<Step> =
             self.begin().into_iter().map(|known| self.step(known, 1 << 60)).collect();
-        let firsts = self.states.len();
         let mut next = Vec::new();
         while let Some((likely, Reverse(number))) = self.open.pop() {
             let number = usize::from(number);
             let Some(known) = self.states.get(number).cloned() else { break };
-            let row = self.row(&known, number < firsts, likely);
+            let row = self.row(&known, likely);
             next.resize(self.states.len(), [[0; 2]; CLASSES]);
             if let Some(slot) = next.get_mut(number) {
                 *slot = row;
@@ -443,7 +444,7 @@ impl<'a> Builder<'a> {
             spots.sort_unstable();
             spots.dedup();
             let after_word = class.is_some_and(|class| class.is_word);
-            Known { after_word, spots, matched: Vec::new() }
+            Known { is_first: true, after_word, spots, matched: Vec::new() }
         };
         classes.enumerate().map(|(number, class)| known((number, class))).collect()
     }
@@ -492,7 +493,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Where a walk goes on from a state, by class of the next byte.
-    fn row(&mut self, known: &Known, is_first: bool, likely: u64) -> [Step; CLASSES] {
+    fn row(&mut self, known: &Known, likely: u64) -> [Step; CLASSES] {
         let before = [false, true].map(|next_word| self.before(known, next_word));
         let mut row = [end(0); CLASSES];
         let classes = self.classes;
@@ -500,8 +501,7 @@ impl<'a> Builder<'a> {
             let [other, word] = &before;
             let (takers, ended) = if class.is_word { word } else { other };
             let mut matched = known.matched.clone();
-            // A match holds the first byte of its anchor.
-            if !is_first {
+            if !known.is_first {
                 matched.extend(ended);
                 matched.sort_unstable();
                 matched.dedup();
@@ -516,7 +516,7 @@ impl<'a> Builder<'a> {
             }
             spots.sort_unstable();
             spots.dedup();
-            let known = Known { after_word: class.is_word, spots, matched };
+            let known = Known { is_first: false, after_word: class.is_word, spots, matched };
             *step = self.step(known, likely >> class.rarity);
         }
         row

@@ -279,8 +279,8 @@ impl Group {
     }
 
     /// Those of some of its rules that may match at this anchor, one bit each. `text` begins at offset
-    /// `base`; anchors come in order. A rule that may match at an anchor to come from a start that an
-    /// anchor before reached was asked for there, too.
+    /// `base`; anchors come in order. All rules are put to a start, since what is known of it is for the
+    /// anchors to come as well.
     pub fn candidates(
         &self,
         rules: &RuleSet,
@@ -328,14 +328,13 @@ impl Group {
                 let distance = (base + anchor as u64).saturating_sub(*start);
                 all |= rules & distances.reached(usize::try_from(distance).unwrap_or(usize::MAX));
             }
-            all &= of;
         } else {
             let mut near = distances.possible(text, anchor);
             while near != 0 {
                 let distance = 63 - near.leading_zeros() as usize;
                 near ^= 1 << distance;
                 let Some(start) = anchor.checked_sub(distance) else { continue };
-                let [left] = heads.left(text, start, [of & distances.reached(distance)]);
+                let [left] = heads.left(text, start, [distances.reached(distance)]);
                 all |= match shared(left) {
                     Some(shared) => left & state.known(shared, text, base, start),
                     None => left,
@@ -343,7 +342,7 @@ impl Group {
             }
         }
         state.tried_to = state.tried_to.max(base + anchor as u64 + 1);
-        all
+        all & of
     }
 
     /// Whether so many rules left of a front are worth asking the automaton which have a match.

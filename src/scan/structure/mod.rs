@@ -150,7 +150,8 @@ impl Tracker {
         }
     }
 
-    /// The same, but of the cell itself in each table: all bytes with one such start have one place.
+    /// The same, but of the cell itself in each table: all bytes with one such start that are not below the
+    /// last `forget_below` have one place.
     pub fn cell_start(&self, at: u64) -> Option<u64> {
         match &self.structure {
             Follow::TextTables(text) => text.marks().cell_start(at),

@@ -75,8 +75,11 @@ impl Node {
                 }
                 Step::Index(_) => length += 22,
             }
+            if length > MAX_PATH {
+                return false;
+            }
         }
-        length <= MAX_PATH
+        true
     }
 
     /// From the inside out.
