@@ -37,11 +37,9 @@ const NEAR: usize = 64;
 pub struct Columns {
     known: Vec<Column>,
     last: Option<Cell>,
-    /// The start of the last cell whose names are not plain to see.
-    unclear: Option<u64>,
+    /// The start of the last cell whose names are not plain to see, and its name once it is asked for.
+    unclear: Option<(u64, Option<Option<Named>>)>,
     forgotten: u8,
-    /// The name of a place that is not remembered.
-    other: Option<Named>,
     written: String,
     #[cfg(test)]
     is_strange: bool,
@@ -122,7 +120,7 @@ impl Columns {
     /// Forgets everything: the next payload begins.
     pub fn clear(&mut self) {
         self.known.clear();
-        (self.last, self.unclear, self.other) = (None, None, None);
+        (self.last, self.unclear) = (None, None);
         self.forgotten = 0;
     }
 
@@ -139,8 +137,10 @@ impl Columns {
                 column.named.as_ref()
             }
             None => {
-                self.other = Name::of(&tracker.place(at)?).as_ref().map(fresh);
-                self.other.as_ref()
+                let start = tracker.cell_start(at)?;
+                let (_, name) = self.unclear.as_mut().filter(|(unclear, _)| *unclear == start)?;
+                let of_place = || Name::of(&tracker.place(at)?).as_ref().map(fresh);
+                name.get_or_insert_with(of_place).as_ref()
             }
         }
     }
@@ -164,12 +164,7 @@ impl Columns {
                     opens
                 }
             },
-            None => {
-                let name = tracker.place(at).and_then(|place| Name::of(&place));
-                name.is_some_and(|name| {
-                    name.is_one_of(&rule.columns) || has_term(&name, rule, terms)
-                })
-            }
+            None => self.name(terms, tracker, at).is_some_and(|name| name.opens(rule)),
         }
     }
 
@@ -231,11 +226,11 @@ impl Columns {
         {
             return Some(last);
         }
-        if self.unclear == Some(start) {
+        if self.unclear.as_ref().is_some_and(|(unclear, _)| *unclear == start) {
             return None;
         }
         if !tracker.write_names(at, &mut self.written) {
-            self.unclear = Some(start);
+            self.unclear = Some((start, None));
             return None;
         }
         // The columns of a table come in turns.
@@ -268,9 +263,7 @@ impl Columns {
 impl Column {
     fn opens(&mut self, rule: &Rule, terms: &Terms) -> bool {
         let Some(name) = &self.name else { return false };
-        let named = self.named.get_or_insert_with(|| Named::new(name.clone(), terms));
-        let context = rule.context.as_ref();
-        name.is_one_of(&rule.columns) || context.is_some_and(|it| named.for_it(&it.terms).is_some())
+        self.named.get_or_insert_with(|| Named::new(name.clone(), terms)).opens(rule)
     }
 
     fn open(&mut self, plan: &Plan, watch: &Watch, openings: &Openings) -> Open {

@@ -6,7 +6,7 @@
 
 use super::context::{Nearest, Terms};
 use crate::model::{Place, TermIndex};
-use crate::rules::normalise_name;
+use crate::rules::{Rule, normalise_name};
 
 /// Words that say only that there is a value: those around it, or the keys above, say which.
 const PLACEHOLDERS: &[&str] = &[
@@ -251,6 +251,13 @@ impl Named {
         let for_it = terms.in_words(name.for_it());
         let against_it = terms.in_words(name.against_it());
         Named { name, for_it, against_it }
+    }
+
+    /// Whether it is one that a rule lists, or holds a term of the rule's context.
+    pub fn opens(&self, rule: &Rule) -> bool {
+        let context = rule.context.as_ref();
+        self.name.is_one_of(&rule.columns)
+            || context.is_some_and(|it| self.for_it(&it.terms).is_some())
     }
 
     /// The last of these terms (sorted) that speaks for the value under the name.
