@@ -355,7 +355,8 @@ impl Cursor {
         (kind, watch): (AnchorKind, &Watch),
     ) -> (OpenGroups, Option<KnownCell>) {
         self.openings.know(self.tracker.columns());
-        if watch.is_of_shape {
+        // Text between tables is not followed for each anchor.
+        if watch.is_of_shape && self.tracker.is_in_cell() {
             self.follow(view, anchor + 1);
             if let Some(cell) = self.columns.well_known(&self.tracker, anchor) {
                 let is_bare = is_bare(view.text, view.index(cell.value_start), view.index(anchor));

@@ -73,6 +73,11 @@ impl Marks {
         self.names.back().map(|(_, names)| &**names)
     }
 
+    /// Whether the last mark is one of a row.
+    pub(super) fn is_in_row(&self) -> bool {
+        self.rows.back().is_some_and(|row| row.number != NO_ROW)
+    }
+
     pub(super) fn place(&self, at: u64) -> Option<Place> {
         let (row, column, name) = self.cell(at)?;
         let column = name.cloned().unwrap_or_else(|| format!("#{}", column + 1).into());

@@ -72,6 +72,15 @@ impl Tracker {
         !matches!(self.structure, Follow::Text)
     }
 
+    /// Whether the last byte that was followed is in a cell or value, or may be.
+    pub fn is_in_cell(&self) -> bool {
+        match &self.structure {
+            Follow::Text => false,
+            Follow::TextTables(text) => text.marks().is_in_row(),
+            Follow::Table(_) | Follow::Json(_) => true,
+        }
+    }
+
     /// What all columns of all rows are called, those without a name aside, in a table whose header is
     /// behind. None elsewhere.
     pub fn columns(&self) -> Option<&[Arc<str>]> {
