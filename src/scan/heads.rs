@@ -82,6 +82,12 @@ impl<const GROUPS: usize> Heads<GROUPS> {
         left
     }
 
+    /// Whether any rule can have a match that begins with a byte.
+    #[inline]
+    pub fn may_begin_with(&self, byte: u8) -> bool {
+        self.places.get(self.class(byte)) != Some(&[0; GROUPS])
+    }
+
     fn class(&self, byte: u8) -> usize {
         usize::from(held(&self.classes, byte))
     }

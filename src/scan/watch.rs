@@ -314,7 +314,10 @@ impl Group {
         if self.lead >= FAR {
             let tried = state.tried_to.saturating_sub(base);
             let first = usize::try_from(tried).unwrap_or(usize::MAX);
-            for start in first.max(anchor.saturating_sub(self.lead))..=anchor {
+            let first = first.max(anchor.saturating_sub(self.lead));
+            let bytes = text.get(first..=anchor).unwrap_or_default();
+            for (start, _) in (first..).zip(bytes).filter(|(_, byte)| heads.may_begin_with(**byte))
+            {
                 let [left] = heads.left(text, start, [RuleBits::MAX]);
                 if left != 0 {
                     let left = match shared(left) {
