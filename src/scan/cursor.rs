@@ -799,7 +799,7 @@ mod tests {
             (Structure::NdJson, lines),
             (Structure::TextTables, text),
         ] {
-            let found = |knows: bool| {
+            let found = |knows: bool, step: usize| {
                 let mut cursor = cursor(&plan, structure);
                 if !knows {
                     cursor.columns.never_know_well();
@@ -815,12 +815,18 @@ mod tests {
                         place,
                     ));
                 };
-                cursor.advance(&plan, text.as_bytes(), 0, true, &mut take);
+                let mut base = 0;
+                for end in (step..text.len()).step_by(step).chain([text.len()]) {
+                    let (part, is_last) = (&text.as_bytes()[base..end], end == text.len());
+                    let progress = cursor.advance(&plan, part, base as u64, is_last, &mut take);
+                    base = progress.needed_from as usize;
+                }
                 let read = cursor.shared_bytes_read() + cursor.bytes_read().iter().sum::<u64>();
                 (found, read)
             };
-            let ((known, less), (all, more)) = (found(true), found(false));
+            let ((known, less), (all, more)) = (found(true, text.len()), found(false, text.len()));
             assert_eq!(known, all);
+            assert_eq!(found(true, 97).0, all, "in pieces");
             assert!(known.len() > 500, "{}", known.len());
             assert!(less < more, "{less} {more}");
         }

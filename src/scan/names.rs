@@ -237,7 +237,7 @@ impl Name {
 }
 
 /// A name with the terms in it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Named {
     /// The name.
     pub name: Name,

@@ -520,6 +520,11 @@ mod tests {
                 patterns.push((pattern, anchors));
             }
         }
+        // Far before their anchors.
+        for ends in ["x", "AB ?", "[.-] ?"] {
+            let pattern = format!("X[A-Zx .-]{{0,70}}{ends}[0-9]{{8}}");
+            patterns.push((pattern, "anchors = { digits = 8 }\n".to_owned()));
+        }
         patterns
     }
 
@@ -543,21 +548,25 @@ mod tests {
         arrange(&positions, |position| rules.rules.get(position).map(Outline::of), 0, &mut 0)
     }
 
-    /// The rules left at an anchor, all groups together.
+    /// Those of the open rules that are left at an anchor, all groups together.
     fn left(
         watch: &Watch,
         states: &mut [GroupState],
         rules: &RuleSet,
-        text: &[u8],
-        anchor: usize,
+        (text, anchor): (&[u8], usize),
+        is_open: impl Fn(usize) -> bool,
     ) -> Vec<usize> {
+        let open = |group: &Group| -> RuleBits {
+            let bits = group.rules.iter().enumerate();
+            bits.fold(0, |open, (bit, rule)| open | RuleBits::from(is_open(*rule)) << bit)
+        };
         let mut left = Vec::new();
         let mut states = states.iter_mut();
         let mut by_group: Vec<(&Group, RuleBits)> = Vec::new();
         for front in &watch.fronts {
-            for (group, bits) in
-                front.groups.iter().zip(front.left(rules, text, anchor, [RuleBits::MAX; ABREAST]))
-            {
+            let mut of = [0; ABREAST];
+            of.iter_mut().zip(&front.groups).for_each(|(of, group)| *of = open(group));
+            for (group, bits) in front.groups.iter().zip(front.left(rules, text, anchor, of)) {
                 let state = states.next().unwrap();
                 let bits = if group.is_worth_narrowing(bits) {
                     group.narrow(rules, state, text, anchor, bits)
@@ -568,7 +577,8 @@ mod tests {
             }
         }
         for (group, state) in watch.groups.iter().zip(states) {
-            by_group.push((group, group.candidates(rules, state, text, 0, anchor, RuleBits::MAX)));
+            let of = open(group);
+            by_group.push((group, group.candidates(rules, state, text, 0, anchor, of)));
         }
         for (group, bits) in by_group {
             left.extend(
@@ -597,7 +607,8 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, (0..rules.rules.len()).collect::<Vec<usize>>());
         assert!(groups(&watch).iter().all(|group| group.rules.len() <= Shared::MAX_RULES));
-        assert!(groups(&watch).len() <= rules.rules.len().div_ceil(Shared::MAX_RULES) + 2);
+        // At the anchor, near before it, far before it.
+        assert!(groups(&watch).len() <= rules.rules.len().div_ceil(Shared::MAX_RULES) + 3);
         let mut numbers: Vec<usize> = groups(&watch).iter().map(|group| group.number).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, (0..groups(&watch).len()).collect::<Vec<usize>>());
@@ -618,7 +629,8 @@ mod tests {
             let state = |group: &&Group| GroupState { asked: FREE_ASKS, ..group.state() };
             let mut states: Vec<GroupState> = groups(&watch).iter().map(state).collect();
             let anchor = text.find(|c: char| c.is_ascii_digit()).unwrap();
-            let left = left(&watch, &mut states, &rules, text.as_bytes(), anchor);
+            let text_and_anchor = (text.as_bytes(), anchor);
+            let left = left(&watch, &mut states, &rules, text_and_anchor, |_| true);
             let patterns: Vec<&str> =
                 left.iter().map(|position| rules.rules[*position].pattern.as_str()).collect();
             // Rules without `\b` behind the number match its beginning.
@@ -636,6 +648,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_of_a_start_holds_for_rules_that_were_closed_before() {
+        let pattern = "[A-Z](?:[0-9] |[A-Z]{2})[0-9]{8}";
+        let anchors = "anchors = { digits = [8, 9] }";
+        let rules = sample::rules(&[("nat.a", pattern, anchors), ("nat.b", pattern, anchors)], "");
+        let watch = watch(&rules);
+        let [group] = groups(&watch)[..] else { panic!("the two are in one group") };
+        // Both numbers of the text reach its first byte.
+        let (mut states, text) = ([group.state()], b"A1 12345678");
+        for (anchor, open) in [(1, vec![0]), (3, vec![0, 1])] {
+            let left = left(&watch, &mut states, &rules, (text, anchor), |it| open.contains(&it));
+            assert_eq!(left, open, "{anchor}");
+        }
+    }
+
+    #[test]
     fn heads_that_stand_in_the_program_are_those_of_its_rules() {
         let rules = RuleSet::builtin().unwrap();
         let heads = rules.rules.iter().map(|rule| RuleHead::pack(rule).unwrap());
@@ -648,7 +675,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_rule_that_is_left_out_has_no_match(text in text()) {
+        fn a_rule_that_is_left_out_has_no_match(text in text(), closed in any::<[u64; 8]>()) {
             let rules = rules();
             let watch = watch(&rules);
             let mut states: Vec<GroupState> = groups(&watch).iter().map(|group| group.state()).collect();
@@ -658,7 +685,10 @@ mod tests {
             let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
             let anchors = (0..text.len()).filter(|at| is_digit(*at) && (*at == 0 || !is_digit(at - 1)));
             for anchor in anchors {
-                let left = left(&watch, &mut states, &rules, &text, anchor);
+                // Other rules are open at each anchor; at some all.
+                let closed = closed[anchor % closed.len()] & closed[anchor / 3 % closed.len()];
+                let is_open = |rule: usize| anchor % 4 == 0 || closed >> (rule % 64) & 1 == 0;
+                let left = left(&watch, &mut states, &rules, (&text, anchor), is_open);
                 for (position, rule) in rules.rules.iter().enumerate() {
                     let first = anchor.saturating_sub(rule.lead.max());
                     let matches = (first..=anchor).any(|start| {
@@ -671,7 +701,7 @@ mod tests {
                         !barred && end.is_some_and(|end| end > anchor)
                     });
                     prop_assert!(
-                        !matches || left.contains(&position),
+                        !matches || !is_open(position) || left.contains(&position),
                         "{} at {anchor} of {:?}", rule.pattern, String::from_utf8_lossy(&text)
                     );
                 }

@@ -149,10 +149,8 @@ impl Database {
                 &mut error,
             )
         };
-        // SAFETY: null, or an error that the call has made and nobody else holds.
-        unsafe { hs::hs_free_compile_error(error) };
-        let database = Database(database);
-        (code == SUCCESS && !database.0.is_null()).then_some(database)
+        // SAFETY: what the call has written.
+        unsafe { Database::of_call(code, database, error) }
     }
 
     /// Patterns with their identifiers; none where there is no pattern, or one that is not taken.
@@ -180,7 +178,21 @@ impl Database {
                 &mut error,
             )
         };
-        // SAFETY: null, or an error that the call has made and nobody else holds.
+        // SAFETY: what the call has written.
+        unsafe { Database::of_call(code, database, error) }
+    }
+
+    /// What a call that compiles has made of a database.
+    ///
+    /// # Safety
+    ///
+    /// Both pointers are null, or the call has written them and nobody else holds them.
+    unsafe fn of_call(
+        code: c_int,
+        database: *mut hs::hs_database_t,
+        error: *mut hs::hs_compile_error_t,
+    ) -> Option<Database> {
+        // SAFETY: as the caller promises; null is taken, too.
         unsafe { hs::hs_free_compile_error(error) };
         let database = Database(database);
         (code == SUCCESS && !database.0.is_null()).then_some(database)
