@@ -195,8 +195,8 @@ impl Nearby {
 
     /// Makes all terms known that lie inside `from..to`.
     fn cover(&mut self, terms: &Terms, text: &[u8], base: u64, from: u64, to: u64) {
-        // What lies in between may be asked for later.
-        let elsewhere = from < self.low || from > self.high + STEP;
+        // What lies in between, where it is little, may be asked for later.
+        let elsewhere = from < self.low || from > self.high + 2 * UNSURE;
         if elsewhere {
             self.found.clear();
             (self.low, self.high) = (from, from);
