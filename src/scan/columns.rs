@@ -117,6 +117,22 @@ impl Columns {
         self.is_strange = true;
     }
 
+    /// Room for names and what is known of them, in bytes.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        let of_column = |column: &Column| {
+            let open = column.shapes.iter().flatten();
+            let open =
+                open.map(|it| size_of::<Open>() + 16 * it.any.positions.len()).sum::<usize>();
+            let name = column.name.as_ref().map_or(0, Name::room);
+            let named = column.named.as_ref().map_or(0, Named::room);
+            column.names.len() + name + named + open + 24 * column.opens.capacity()
+        };
+        self.known.capacity() * size_of::<Column>()
+            + self.known.iter().map(of_column).sum::<usize>()
+            + self.written.capacity()
+    }
+
     /// Forgets everything: the next payload begins.
     pub fn clear(&mut self) {
         self.known.clear();

@@ -250,6 +250,7 @@ impl Cursor {
             + self.settling.room()
             + self.nearby.room()
             + self.tracker.room()
+            + self.columns.room()
     }
 
     /// Decides the anchors whose surroundings are there, in order.
@@ -854,5 +855,16 @@ mod tests {
             cursor.advance(&plan, text.as_bytes(), 0, true, &mut |_: Found<'_>| {});
             assert!(cursor.room() < 1 << 20, "{piece:?}: {}", cursor.room());
         }
+        // Many long names, each with values enough to know more of it.
+        let rules = Arc::new(RuleSet::builtin().unwrap());
+        let plan = Plan::new(rules, Kernel::Portable);
+        let mut cursor = self::cursor(&plan, Structure::Json);
+        let names = (0..120).map(|name| format!("ssn {name} {}", "patient name ".repeat(11)));
+        let values = "212-555-0147 219-09-9998 ".repeat(16);
+        let text: Vec<String> = names.map(|name| format!("\"{name}\": \"{values}\"")).collect();
+        let text = format!("{{{}}}", text.join(", "));
+        cursor.advance(&plan, text.as_bytes(), 0, true, &mut |_: Found<'_>| {});
+        assert!(cursor.columns.room() > 1 << 15, "{}", cursor.columns.room());
+        assert!(cursor.columns.room() < 1 << 19, "{}", cursor.columns.room());
     }
 }

@@ -220,6 +220,13 @@ impl Name {
         Some(Name { says, own, all, forms })
     }
 
+    /// Room for words and forms, in bytes.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        let forms = self.forms.iter().map(|form| form.capacity() + size_of::<String>());
+        self.own.capacity() + self.all.capacity() + forms.sum::<usize>()
+    }
+
     /// The words in which a term speaks for the value under it.
     pub fn for_it(&self) -> &str {
         if self.says == Says::Text { &self.own } else { &self.all }
@@ -251,6 +258,13 @@ impl Named {
         let for_it = terms.in_words(name.for_it());
         let against_it = terms.in_words(name.against_it());
         Named { name, for_it, against_it }
+    }
+
+    /// Room for the name and its terms, in bytes.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        let terms = self.for_it.capacity() + self.against_it.capacity();
+        self.name.room() + terms * size_of::<Nearest>()
     }
 
     /// Whether it is one that a rule lists, or holds a term of the rule's context.
