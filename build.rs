@@ -21,6 +21,7 @@ mod scan {
     pub mod phrases;
     pub mod sieve;
     pub mod sweep;
+    mod words;
 }
 
 fn main() -> io::Result<()> {
@@ -34,6 +35,7 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/scan/phrases.rs");
     println!("cargo::rerun-if-changed=src/scan/sieve.rs");
     println!("cargo::rerun-if-changed=src/scan/sweep");
+    println!("cargo::rerun-if-changed=src/scan/words.rs");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
 

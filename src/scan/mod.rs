@@ -34,6 +34,7 @@ mod unless;
 pub mod validate;
 mod vicinity;
 mod watch;
+mod words;
 mod work;
 
 pub use automaton::syntax_config;
