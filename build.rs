@@ -64,7 +64,8 @@ fn main() -> io::Result<()> {
     let (kinds, keywords) = scan::kinds::Kinds::new(&compiled.rules);
     let heads = compiled.rules.iter().map(scan::heads::RuleHead::pack);
     let heads: postcard::Result<rules::Texts> = heads.collect();
-    let phrases = scan::phrases::Phrases::of_terms(compiled.terms.iter());
+    let combined = compiled.combined_terms();
+    let phrases = scan::phrases::Phrases::of_terms(compiled.terms.iter(), &combined);
     let tables = [
         ("rules", compiled.pack()),
         ("heads", heads.map_err(io::Error::other)?.pack_whole()),

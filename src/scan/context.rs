@@ -41,6 +41,17 @@ pub struct Nearby {
     low: u64,
     high: u64,
     places: Places,
+    sought: Sought,
+}
+
+/// Which terms are looked for.
+#[derive(Clone, Copy, Debug, Default)]
+enum Sought {
+    /// Those of all rules.
+    #[default]
+    All,
+    /// Those of combinations.
+    Combined,
 }
 
 /// Room for places at which a term may begin, each with the length of its first word.
@@ -59,8 +70,9 @@ impl Terms {
     /// The terms of these rules. Those of the program stand in it ready for use.
     pub fn new(rules: &RuleSet) -> Terms {
         let stored = || Phrases::stored(BUILT_IN);
+        let made = || Phrases::of_terms(rules.terms.iter(), &rules.combined_terms());
         let phrases = rules.terms.is_built_in().then(stored).flatten();
-        Terms { phrases: phrases.unwrap_or_else(|| Phrases::of_terms(rules.terms.iter())) }
+        Terms { phrases: phrases.unwrap_or_else(made) }
     }
 
     /// How a term may stand in a text.
@@ -68,21 +80,30 @@ impl Terms {
         self.phrases.of_term(term.0)
     }
 
-    /// Calls `found` with start, end and term of each whole-word term that begins in `from..to`.
+    /// Calls `found` with start, end and term of each whole-word term of those sought that begins in
+    /// `from..to`, and of some others.
     fn each(
         &self,
         text: &[u8],
+        sought: Sought,
         (from, to): (usize, usize),
         places: &mut Places,
         mut found: impl FnMut(usize, usize, TermIndex),
     ) {
         let phrases = &self.phrases;
         places.clear();
-        words::each(text, (from, to), phrases.others(), |start, length| {
-            if phrases.may_stand(text, start, length) {
-                places.push((start, length));
-            }
-        });
+        match sought {
+            Sought::All => words::each(text, (from, to), phrases.others(), |start, length| {
+                if phrases.may_stand(text, start, length) {
+                    places.push((start, length));
+                }
+            }),
+            Sought::Combined => words::each(text, (from, to), phrases.others(), |start, length| {
+                if phrases.may_stand_chosen(text, start, length) {
+                    places.push((start, length));
+                }
+            }),
+        }
         for (start, length) in places {
             phrases.at(text, *start, *length, |term, length| {
                 if is_whole_word(text, *start, *start + length) {
@@ -95,9 +116,15 @@ impl Terms {
     /// The terms among the words of a name, each with its distance from their end.
     pub fn in_words(&self, words: &str) -> Vec<Nearest> {
         let mut found = Vec::new();
-        self.each(words.as_bytes(), (0, words.len()), &mut Places::new(), |_, end, term| {
-            found.push(Nearest { term, distance: (words.len() - end) as u64 });
-        });
+        self.each(
+            words.as_bytes(),
+            Sought::All,
+            (0, words.len()),
+            &mut Places::new(),
+            |_, end, term| {
+                found.push(Nearest { term, distance: (words.len() - end) as u64 });
+            },
+        );
         found
     }
 }
@@ -111,6 +138,11 @@ impl Nearest {
 }
 
 impl Nearby {
+    /// For the terms of combinations alone.
+    pub fn of_combinations() -> Nearby {
+        Nearby { sought: Sought::Combined, ..Nearby::default() }
+    }
+
     /// Forgets everything: the next payload begins.
     pub fn clear(&mut self) {
         self.found.clear();
@@ -210,13 +242,19 @@ impl Nearby {
         self.found.truncate(keep);
         let index =
             |offset: u64| usize::try_from(offset.saturating_sub(base)).unwrap_or(usize::MAX);
-        terms.each(text, (index(self.high), index(end)), &mut self.places, |start, end, term| {
-            self.found.push(Occurrence {
-                start: base + start as u64,
-                end: base + end as u64,
-                term,
-            });
-        });
+        terms.each(
+            text,
+            self.sought,
+            (index(self.high), index(end)),
+            &mut self.places,
+            |start, end, term| {
+                self.found.push(Occurrence {
+                    start: base + start as u64,
+                    end: base + end as u64,
+                    term,
+                });
+            },
+        );
         if let Some(fresh) = self.found.get_mut(keep..) {
             fresh.sort_unstable_by_key(|occurrence| {
                 (occurrence.start, occurrence.end, occurrence.term)

@@ -98,7 +98,7 @@ impl Cursor {
             pending: VecDeque::new(),
             settling: Settling::default(),
             nearby: Nearby::default(),
-            behind: Nearby::default(),
+            behind: Nearby::of_combinations(),
             columns: Columns::default(),
             openings: Openings::default(),
             tracker,

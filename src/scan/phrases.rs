@@ -23,6 +23,9 @@ pub struct Phrases {
     terms: Cow<'static, [[u8; 2]]>,
     /// By hash of what phrases are filed by: whether there is one, one bit each.
     held: Held,
+    /// By hash of a first word alone: whether one of the chosen phrases has it. These are few, and
+    /// hardly any text is about them.
+    chosen: Held,
     /// By hash: the place of the first entry; and last, how many entries there are.
     firsts: Cow<'static, [[u8; 4]]>,
     entries: Cow<'static, [[u8; ENTRY]]>,
@@ -39,6 +42,7 @@ struct StoredPhrases<'a> {
     ends: &'a [u8],
     terms: &'a [u8],
     held: &'a [u8],
+    chosen: &'a [u8],
     firsts: &'a [u8],
     entries: &'a [u8],
     few: &'a [u8],
@@ -121,8 +125,11 @@ impl Entry {
 struct Held(Cow<'static, [[u8; 8]]>);
 
 impl Held {
-    fn new(words: usize) -> Held {
-        Held(Cow::Owned(vec![[0; 8]; words]))
+    /// That of these hashes, about so many different ones: a power of two.
+    fn of(count: usize, hashes: impl Iterator<Item = Hash>) -> Held {
+        let mut held = Held(Cow::Owned(vec![[0; 8]; count / SHARED]));
+        hashes.for_each(|hash| held.add(hash));
+        held
     }
 
     fn add(&mut self, hash: Hash) {
@@ -146,10 +153,11 @@ impl Held {
 }
 
 impl Phrases {
-    /// The phrases of terms in all their forms; the number of a term is its place in this order.
-    pub fn of_terms<'a>(terms: impl Iterator<Item = &'a str>) -> Phrases {
+    /// The phrases of terms in all their forms; the number of a term is its place in this order. By that
+    /// number, `chosen` says which can be asked for alone.
+    pub fn of_terms<'a>(terms: impl Iterator<Item = &'a str>, chosen: &[bool]) -> Phrases {
         let of_term = |(number, term)| forms(term).into_iter().map(move |form| (form, number));
-        Phrases::new((0..=u16::MAX).zip(terms).flat_map(of_term).collect())
+        Phrases::new((0..=u16::MAX).zip(terms).flat_map(of_term).collect(), chosen)
     }
 
     /// The phrases of a term, in order.
@@ -163,10 +171,11 @@ impl Phrases {
 
     /// Files phrases, each with the number of its term, in the order of these; none may be empty, or have
     /// more than 127 letters and digits in its first word.
-    pub fn new(phrases: Vec<(Vec<u8>, u16)>) -> Phrases {
+    pub fn new(phrases: Vec<(Vec<u8>, u16)>, chosen: &[bool]) -> Phrases {
         let mut filed: Vec<(Hash, Entry)> = Vec::with_capacity(phrases.len());
         let mut few = vec![0; 256];
-        for (number, (phrase, _)) in (0_u32..).zip(&phrases) {
+        let mut of_chosen: Vec<Hash> = Vec::new();
+        for (number, (phrase, term)) in (0_u32..).zip(&phrases) {
             let word = Word::of(phrase);
             let behind = phrase.get(word.len()..).unwrap_or_default();
             let rest_length = behind.len().min(REST);
@@ -182,14 +191,17 @@ impl Phrases {
                 *lengths |= 1 << length;
             }
             let hash = hash_of(head(phrase, 0), word);
+            if chosen.get(usize::from(*term)) == Some(&true) {
+                of_chosen.push(hash);
+            }
             filed.push((if entry.is_long() { hash.with(entry.rest) } else { hash }, entry));
         }
         let mut different: Vec<usize> = filed.iter().map(|(hash, _)| hash.number()).collect();
         different.sort_unstable();
         different.dedup();
         let size = different.len().next_power_of_two().max(64);
-        let mut held = Held::new(size / SHARED);
-        filed.iter().for_each(|(hash, _)| held.add(*hash));
+        let held = Held::of(size, filed.iter().map(|(hash, _)| *hash));
+        let chosen = Held::of(of_chosen.len().next_power_of_two().max(64), of_chosen.into_iter());
         let slot_of = |hash: &Hash| hash.number() & (size - 1);
         filed.sort_by_key(|(hash, entry)| (slot_of(hash), entry.phrase));
         let mut firsts = vec![[0; 4]; size + 1];
@@ -202,6 +214,7 @@ impl Phrases {
             others: Others::new(phrases.iter().filter_map(|(phrase, _)| phrase.first().copied())),
             phrases: phrases.iter().map(|(phrase, _)| phrase).collect(),
             held,
+            chosen,
             firsts: Cow::Owned(firsts),
             entries: filed.iter().map(|(_, entry)| entry.to_bytes()).collect(),
             few: Cow::Owned(few),
@@ -221,6 +234,7 @@ impl Phrases {
             ends,
             terms: self.terms.as_flattened(),
             held: self.held.0.as_flattened(),
+            chosen: self.chosen.0.as_flattened(),
             firsts: self.firsts.as_flattened(),
             entries: self.entries.as_flattened(),
             few: &self.few,
@@ -240,6 +254,7 @@ impl Phrases {
             phrases: Texts::stored(stored.phrases, stored.ends)?,
             terms: Cow::Borrowed(chunks(stored.terms)?),
             held: Held(Cow::Borrowed(chunks(stored.held)?)),
+            chosen: Held(Cow::Borrowed(chunks(stored.chosen)?)),
             firsts: Cow::Borrowed(chunks(stored.firsts)?),
             entries: Cow::Borrowed(chunks(stored.entries)?),
             others: Others::new((0..=u8::MAX).zip(stored.few).filter_map(begins)),
@@ -256,13 +271,30 @@ impl Phrases {
     /// and digits; [`Phrases::at`] says which. "No" is certain.
     #[inline(always)]
     pub fn may_stand(&self, text: &[u8], at: usize, length: usize) -> bool {
-        let word = match u8::try_from(length) {
-            Ok(0) => return text.get(at).is_some_and(|byte| self.few(*byte) != 0),
-            Ok(length @ 1..=LONGEST) => Word::Run(length),
-            _ => return false,
-        };
-        let hash = hash_of(head(text, at), word);
-        self.held.may_hold(hash) | self.held.may_hold(hash.with(four(text, at + length)))
+        self.may_begin(text, at, length, |hash| {
+            self.held.may_hold(hash) | self.held.may_hold(hash.with(four(text, at + length)))
+        })
+    }
+
+    /// The same of those that were chosen.
+    #[inline(always)]
+    pub fn may_stand_chosen(&self, text: &[u8], at: usize, length: usize) -> bool {
+        self.may_begin(text, at, length, |hash| self.chosen.may_hold(hash))
+    }
+
+    #[inline(always)]
+    fn may_begin(
+        &self,
+        text: &[u8],
+        at: usize,
+        length: usize,
+        holds: impl Fn(Hash) -> bool,
+    ) -> bool {
+        match u8::try_from(length) {
+            Ok(0) => text.get(at).is_some_and(|byte| self.few(*byte) != 0),
+            Ok(length @ 1..=LONGEST) => holds(hash_of(head(text, at), Word::Run(length))),
+            _ => false,
+        }
     }
 
     /// Calls `found` with term and length of each such phrase.
@@ -429,7 +461,8 @@ mod tests {
             words in words(),
             parts in proptest::collection::vec((any::<proptest::sample::Index>(), any::<bool>()), 0..20),
         ) {
-            let phrases = Phrases::new(words.iter().cloned().zip(0..).collect());
+            let chosen: Vec<bool> = (0..words.len()).map(|number| number % 3 == 0).collect();
+            let phrases = Phrases::new(words.iter().cloned().zip(0..).collect(), &chosen);
             let mut text = Vec::new();
             for (index, upper) in parts {
                 if !words.is_empty() {
@@ -444,6 +477,9 @@ mod tests {
                     let known = found.len();
                     phrases.at(&text, at, length, |number, length| found.push((number, length)));
                     prop_assert!(found.len() == known || phrases.may_stand(&text, at, length));
+                    let is_chosen = |(number, _): &(u16, usize)| chosen[usize::from(*number)];
+                    let has_chosen = found[known..].iter().any(is_chosen);
+                    prop_assert!(!has_chosen || phrases.may_stand_chosen(&text, at, length));
                 }
                 found.sort_unstable();
                 let stands = |word: &Vec<u8>| {

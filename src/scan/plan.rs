@@ -194,15 +194,7 @@ impl Plan {
 
     /// By number of a term, whether a combination looks for it.
     pub fn combination_terms(&self) -> &[bool] {
-        self.combination_terms.get_or_init(|| {
-            let mut wanted = vec![false; self.rules.terms.len()];
-            for term in self.rules.combinations.iter().flat_map(|it| &it.terms) {
-                if let Some(wanted) = wanted.get_mut(usize::from(term.0)) {
-                    *wanted = true;
-                }
-            }
-            wanted
-        })
+        self.combination_terms.get_or_init(|| self.rules.combined_terms())
     }
 
     /// All context terms.
@@ -316,7 +308,7 @@ mod tests {
             assert_eq!(stored.kernel(), kernel);
             assert_eq!(format!("{stored:?}"), format!("{made:?}"));
         }
-        let phrases = Phrases::of_terms(rules.terms.iter());
+        let phrases = Phrases::of_terms(rules.terms.iter(), &rules.combined_terms());
         assert_eq!(super::super::context::BUILT_IN, phrases.pack().unwrap());
     }
 

@@ -290,19 +290,7 @@ impl Settling {
         let mut words = Vec::with_capacity(2 * (to - from) + 2);
         let mut at = from;
         for (start, end) in blanks.into_iter().chain([(to, to)]) {
-            let mut in_word = false;
-            for byte in text.get(at..start.max(at)).unwrap_or_default() {
-                let is_space = byte.is_ascii_whitespace();
-                if !is_space {
-                    words.push(*byte);
-                } else if in_word {
-                    words.push(b' ');
-                }
-                in_word = !is_space;
-            }
-            if in_word {
-                words.push(b' ');
-            }
+            fold_spaces(text.get(at..start.max(at)).unwrap_or_default(), &mut words);
             if start < to && end > at {
                 words.push(0);
             }
@@ -328,6 +316,28 @@ impl Settling {
         if self.survivors.is_empty() {
             self.longest = 0;
         }
+    }
+}
+
+/// Appends a text with each white space folded to one blank, none at its beginning and one at its end.
+fn fold_spaces(text: &[u8], folded: &mut Vec<u8>) {
+    let text = text.strip_prefix(b" ").unwrap_or(text);
+    // Most texts are as they are to be, which is seen in a few looks at sixteen bytes.
+    let is_other = |byte: &u8| (*byte != b' ') & byte.is_ascii_whitespace();
+    let has_other = text.iter().fold(false, |any, byte| any | is_other(byte));
+    let behind = text.get(1..).unwrap_or_default();
+    let pairs = text.iter().zip(behind);
+    let has_two = pairs.fold(false, |any, (one, next)| any | ((*one == b' ') & (*next == b' ')));
+    if !has_other && !has_two && text.first() != Some(&b' ') {
+        folded.extend_from_slice(text);
+        if text.last().is_some_and(|last| *last != b' ') {
+            folded.push(b' ');
+        }
+        return;
+    }
+    for word in text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
+        folded.extend_from_slice(word);
+        folded.push(b' ');
     }
 }
 
@@ -387,6 +397,22 @@ mod tests {
 
     struct Match(&'static str, std::ops::Range<u64>, u32, bool);
 
+    #[test]
+    fn white_space_is_folded() {
+        let plain = |text: &[u8]| -> Vec<u8> {
+            let words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+            words.flat_map(|word| [word, b" "].concat()).collect()
+        };
+        let long = "a b".repeat(40);
+        let texts =
+            ["", " ", "  ", "a", " a", "a ", "a b", "a  b", "  a b", "a b  ", "a\tb", "\t a b\n"];
+        for text in texts.into_iter().chain([long.as_str()]) {
+            let mut folded = Vec::new();
+            fold_spaces(text.as_bytes(), &mut folded);
+            assert_eq!(folded, plain(text.as_bytes()), "{text:?}");
+        }
+    }
+
     /// What is left of matches in a text, as `rule start..end`, and in which order. All that start
     /// below each number of `known` are there when it is reached.
     fn settled(
@@ -420,7 +446,7 @@ mod tests {
                 found.push(format!("{rule} {}..{}", it.span.start, it.span.end));
                 assert_eq!(it.value, &text[it.span.start as usize..it.span.end as usize]);
             };
-            let nearby = &mut Nearby::default();
+            let nearby = &mut Nearby::of_combinations();
             settling.settle(&plan, &retained, &mut positions, &own, nearby, &mut take);
         }
         assert!(settling.is_idle() && settling.first_open(7) == 7);
@@ -548,7 +574,7 @@ mod tests {
         let rules = rules();
         let plan = Plan::new(rules.clone(), Kernel::Portable);
         let (mut settling, mut positions) = (Settling::default(), Positions::new(0));
-        let mut nearby = Nearby::default();
+        let mut nearby = Nearby::of_combinations();
         let text = vec![b'.'; 100_000];
         for start in (0..90_000).step_by(10) {
             settling.add(Scored {
