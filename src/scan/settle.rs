@@ -10,7 +10,7 @@ use std::hash::Hasher;
 use siphasher::sip::SipHasher13;
 
 use super::context::Nearby;
-use super::plan::{Facts, LINE_WINDOW, Plan};
+use super::plan::{Combined, Facts, LINE_WINDOW, Plan};
 use super::position::{Positions, chars_in};
 use super::{Found, Sink};
 use crate::model::{Band, Evidence, Likelihood, Place, RuleIndex, Span};
@@ -40,6 +40,8 @@ pub struct Settling {
     emitted: usize,
     /// No survivor is longer than this.
     longest: u64,
+    /// What was hashed last, as offsets, and its hash: all values of a short line have the same.
+    hashed: Option<(u64, u64, u64)>,
 }
 
 /// The retained text, and what is known of it.
@@ -63,6 +65,7 @@ impl Settling {
         self.scored.clear();
         self.survivors.clear();
         (self.emitted, self.longest) = (0, 0);
+        self.hashed = None;
     }
 
     /// The lowest offset that a finding not yet out begins at; `otherwise` without one.
@@ -217,12 +220,21 @@ impl Settling {
         if scored.likelihood.band() < Band::Likely {
             return raised;
         }
-        let has_terms = has_terms(plan, retained, nearby, (scored.span, facts));
-        for (index, combination) in plan.combinations_of(facts.category) {
+        let around =
+            |within: u64| (scored.span.start.saturating_sub(within), scored.span.end + within);
+        let all = plan.combinations_of(facts.category);
+        let Some(farthest) = all.map(|it| it.combination.within as u64).max() else {
+            return raised;
+        };
+        let window = (scored.span, farthest);
+        let has_terms = has_terms(plan, retained, nearby, window);
+        let (from, to) = around(farthest);
+        let near = self.survivors_in(from, to).filter(|it| it.likelihood.band() >= Band::Likely);
+        let near = near.fold(0, |bits, it| bits | plan.facts(it.rule).map_or(0, |it| it.near));
+        for Combined { index, bit, combination } in plan.combinations_of(facts.category) {
             let within = combination.within as u64;
-            let (from, to) = (scored.span.start.saturating_sub(within), scored.span.end + within);
-            let has_near = !combination.near.is_empty();
-            let neighbour = has_near
+            let (from, to) = around(within);
+            let neighbour = near & bit != 0
                 && self.survivors_in(from, to).any(|other| {
                     plan.facts(other.rule)
                         .is_some_and(|others| combination.near.contains(&others.category))
@@ -269,7 +281,7 @@ impl Settling {
     }
 
     /// Hash of the text around a value on its line, findings blanked and white space folded.
-    fn context_hash(&self, retained: &Retained<'_>, span: Span, line_start: u64) -> u64 {
+    fn context_hash(&mut self, retained: &Retained<'_>, span: Span, line_start: u64) -> u64 {
         let text = retained.text;
         let index = |offset: u64| {
             usize::try_from(offset.saturating_sub(retained.base))
@@ -280,6 +292,12 @@ impl Settling {
         let (end, last) = (index(span.end), index(span.end + LINE_WINDOW));
         let rest = text.get(end..last).unwrap_or_default();
         let to = end + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let hashed = (retained.base + from as u64, retained.base + to as u64);
+        if let Some((first, last, hash)) = self.hashed
+            && (first, last) == hashed
+        {
+            return hash;
+        }
         let mut blanks: Vec<(usize, usize)> = self
             .survivors_in(retained.base + from as u64, retained.base + to as u64)
             .map(|other| (index(other.span.start), index(other.span.end)))
@@ -299,7 +317,9 @@ impl Settling {
         let mut hash = SipHasher13::new();
         hash.write(&words);
         // 0 is kept for "unknown".
-        hash.finish().max(1)
+        let hash = hash.finish().max(1);
+        self.hashed = Some((hashed.0, hashed.1, hash));
+        hash
     }
 
     /// Forgets findings that are out and that nothing still to come can stand near to.
@@ -347,12 +367,8 @@ fn has_terms(
     plan: &Plan,
     retained: &Retained<'_>,
     nearby: &mut Nearby,
-    (span, facts): (Span, &Facts),
+    (span, within): (Span, u64),
 ) -> bool {
-    let all = plan.combinations_of(facts.category);
-    let Some(within) = all.map(|(_, combination)| combination.within as u64).max() else {
-        return false;
-    };
     let last = retained.base + retained.text.len() as u64;
     let from = span.start.saturating_sub(within).max(retained.base);
     let to = (span.end + within).min(last);
