@@ -23,8 +23,8 @@ use crate::rules::{ByteSet, Lead, Rule, RuleList, Shape, Texts};
 /// Bytes from the anchor on that are read at most.
 const DEPTH: usize = 24;
 
-/// Classes of bytes at most.
-const CLASSES: usize = 24;
+/// Classes of bytes at most; a power of two, so that a row of steps is one line of a cache.
+const CLASSES: usize = 32;
 
 /// States at most: so many, and more for each rule.
 const STATES: (usize, usize) = (512, 60);
@@ -43,7 +43,7 @@ type Step = [u8; 2];
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sieve {
     /// By byte.
-    classes: Cow<'static, [u8]>,
+    classes: Cow<'static, [u8; 256]>,
     /// By class of the byte before the anchor, and last where there is none: where a walk begins.
     starts: Cow<'static, [Step]>,
     /// By state and class.
@@ -121,7 +121,7 @@ impl Sieves {
         let sieves = sieves.filter_map(|(kind, sieve)| Some((kind, sieve.as_ref()?)));
         let stored = sieves.map(|(kind, sieve)| Stored {
             kind,
-            classes: &sieve.classes,
+            classes: sieve.classes.as_slice(),
             starts: sieve.starts.as_flattened(),
             next: sieve.next.as_flattened().as_flattened(),
             left: sieve.left.as_flattened(),
@@ -141,7 +141,7 @@ impl Sieves {
         for stored in postcard::from_bytes::<Vec<Stored<'static>>>(bytes).ok()? {
             let (next, []) = steps(stored.next)?.as_chunks() else { return None };
             let sieve = Sieve {
-                classes: Cow::Borrowed(stored.classes),
+                classes: Cow::Borrowed(stored.classes.try_into().ok()?),
                 starts: Cow::Borrowed(steps(stored.starts)?),
                 next: Cow::Borrowed(next),
                 left: Cow::Borrowed(steps(stored.left)?),
@@ -178,19 +178,21 @@ impl Sieve {
     /// The number of the list of the rules that are left.
     #[inline]
     fn walk(&self, text: &[u8], anchor: usize) -> u16 {
-        let class = |byte: u8| self.classes.get(usize::from(byte)).copied().map_or(0, usize::from);
+        let class = |byte: u8| self.classes.get(usize::from(byte)).map_or(0, |it| usize::from(*it));
         let number = |step: Option<&Step>| step.map_or(END, |step| u16::from_le_bytes(*step));
         let before = anchor.checked_sub(1).and_then(|before| text.get(before));
         let mut state = number(match before {
             Some(byte) => self.starts.get(class(*byte)),
             None => self.starts.last(),
         });
-        for byte in text.get(anchor..).unwrap_or_default().iter().take(DEPTH) {
+        let next = &*self.next;
+        let bytes = text.get(anchor..).unwrap_or_default();
+        for byte in bytes.get(..DEPTH).unwrap_or(bytes) {
             if state & END != 0 {
                 return state ^ END;
             }
-            let row = self.next.get(usize::from(state));
-            state = number(row.and_then(|row| row.get(class(*byte))));
+            let Some(row) = next.get(usize::from(state)) else { return 0 };
+            state = number(row.get(class(*byte) % CLASSES));
         }
         match state & END {
             0 => number(self.left.get(usize::from(state))),
@@ -278,7 +280,7 @@ fn is_word(byte: u8) -> bool {
 
 /// Bytes in classes: those of a class are all of a word, or none is.
 struct Classes {
-    of_byte: Vec<u8>,
+    of_byte: [u8; 256],
     all: Vec<ByteClass>,
 }
 
@@ -303,7 +305,7 @@ impl Classes {
             let taken = ranges.iter().map(|(first, last)| (*first..=*last).contains(&byte));
             alike.entry((class(byte), taken.collect())).or_default().push(byte);
         }
-        let (mut of_byte, mut all) = (vec![0; 256], Vec::<ByteClass>::new());
+        let (mut of_byte, mut all) = ([0; 256], Vec::<ByteClass>::new());
         let mut last = None;
         for ((class, _), bytes) in alike {
             if last.replace(class) != Some(class) {
@@ -418,7 +420,7 @@ impl<'a> Builder<'a> {
             list.iter().filter_map(position).flat_map(u16::to_le_bytes).collect()
         });
         Sieve {
-            classes: Cow::Owned(self.classes.of_byte.clone()),
+            classes: Cow::Owned(self.classes.of_byte),
             starts: Cow::Owned(starts),
             next: Cow::Owned(next),
             lists: lists.collect(),
