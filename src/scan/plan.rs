@@ -1,6 +1,5 @@
 //! A rule set, arranged by anchor.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use super::automaton::Automaton;

@@ -616,7 +616,7 @@ mod tests {
     #[test]
     fn the_hash_of_a_line_does_not_depend_on_its_findings_or_white_space() {
         let hash = |text: &str, starts: &[u64], line_start| {
-            let settling = Settling {
+            let mut settling = Settling {
                 survivors: starts
                     .iter()
                     .map(|start| Scored {
@@ -631,7 +631,14 @@ mod tests {
                 ..Settling::default()
             };
             let retained = Retained { text: text.as_bytes(), base: 0, known: u64::MAX };
-            settling.context_hash(&retained, Span::new(starts[0], starts[0] + 3), line_start)
+            let mut of = |start: u64| {
+                settling.context_hash(&retained, Span::new(start, start + 3), line_start)
+            };
+            // The last value is asked for when the hash of its line may be at hand, or one of another.
+            let hash = of(starts[0]);
+            of(text.len() as u64);
+            assert_eq!((of(starts[0]), of(starts[starts.len() - 1])), (hash, hash));
+            hash
         };
         let plain = hash("a 123 b 456 c", &[2, 8], 0);
         assert_eq!(hash("a 789 b 012 c", &[2, 8], 0), plain);
