@@ -93,14 +93,14 @@ impl Terms {
         let phrases = &self.phrases;
         places.clear();
         match sought {
-            Sought::All => words::each(text, (from, to), phrases.others(), |start, length| {
-                if phrases.may_stand(text, start, length) {
-                    places.push((start, length));
+            Sought::All => words::each(text, (from, to), phrases.others(), |word| {
+                if phrases.may_begin(text, &word) {
+                    places.push((word.start, word.length));
                 }
             }),
-            Sought::Combined => words::each(text, (from, to), phrases.others(), |start, length| {
-                if phrases.may_stand_chosen(text, start, length) {
-                    places.push((start, length));
+            Sought::Combined => words::each(text, (from, to), phrases.others(), |word| {
+                if phrases.may_begin_chosen(&word) {
+                    places.push((word.start, word.length));
                 }
             }),
         }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::forms::forms;
-use super::words::Others;
+use super::words::{HEAD, Others, Word};
 use crate::rules::Texts;
 
 /// The phrases, filed by their first words, the letters and digits of ASCII that they begin with, and
@@ -64,7 +64,7 @@ const ENTRY: usize = 10;
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     phrase: u32,
-    word: Word,
+    word: First,
     /// What is behind the first word, folded, and what of it counts.
     rest: u32,
     rest_length: u8,
@@ -76,33 +76,33 @@ fn is_filed_long(code: u8, rest_length: u8) -> bool {
 
 /// How a phrase begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Word {
+enum First {
     /// So many letters and digits.
     Run(u8),
     /// A byte that is neither; so many bytes stand for a word.
     Few(u8),
 }
 
-impl Word {
-    fn of(phrase: &[u8]) -> Word {
+impl First {
+    fn of(phrase: &[u8]) -> First {
         let length = |length: usize| u8::try_from(length).unwrap_or(u8::MAX);
         match phrase.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count() {
-            0 => Word::Few(length(phrase.len().min(FEW))),
-            run => Word::Run(length(run)),
+            0 => First::Few(length(phrase.len().min(FEW))),
+            run => First::Run(length(run)),
         }
     }
 
     fn len(self) -> usize {
         match self {
-            Word::Run(length) | Word::Few(length) => usize::from(length),
+            First::Run(length) | First::Few(length) => usize::from(length),
         }
     }
 
     /// One byte of its own for each.
     fn code(self) -> u8 {
         match self {
-            Word::Run(length) => length,
-            Word::Few(length) => length | !LONGEST,
+            First::Run(length) => length,
+            First::Few(length) => length | !LONGEST,
         }
     }
 }
@@ -176,7 +176,7 @@ impl Phrases {
         let mut few = vec![0; 256];
         let mut of_chosen: Vec<Hash> = Vec::new();
         for (number, (phrase, term)) in (0_u32..).zip(&phrases) {
-            let word = Word::of(phrase);
+            let word = First::of(phrase);
             let behind = phrase.get(word.len()..).unwrap_or_default();
             let rest_length = behind.len().min(REST);
             let entry = Entry {
@@ -185,7 +185,7 @@ impl Phrases {
                 rest: four(behind, 0) & REST_HELD.get(rest_length).copied().unwrap_or(0),
                 rest_length: rest_length as u8,
             };
-            if let Word::Few(length) = word
+            if let First::Few(length) = word
                 && let Some(lengths) = phrase.first().and_then(|it| few.get_mut(usize::from(*it)))
             {
                 *lengths |= 1 << length;
@@ -267,32 +267,26 @@ impl Phrases {
         &self.others
     }
 
-    /// Whether a phrase may stand at a place of a text, of those whose first word has so many letters
-    /// and digits; [`Phrases::at`] says which. "No" is certain.
+    /// Whether a phrase may begin with a word of a text; [`Phrases::at`] says which. "No" is certain.
     #[inline(always)]
-    pub fn may_stand(&self, text: &[u8], at: usize, length: usize) -> bool {
-        self.may_begin(text, at, length, |hash| {
-            self.held.may_hold(hash) | self.held.may_hold(hash.with(four(text, at + length)))
+    pub fn may_begin(&self, text: &[u8], word: &Word) -> bool {
+        self.may_have(word, |hash| {
+            let rest = four(text, word.start + word.length);
+            self.held.may_hold(hash) | self.held.may_hold(hash.with(rest))
         })
     }
 
     /// The same of those that were chosen.
     #[inline(always)]
-    pub fn may_stand_chosen(&self, text: &[u8], at: usize, length: usize) -> bool {
-        self.may_begin(text, at, length, |hash| self.chosen.may_hold(hash))
+    pub fn may_begin_chosen(&self, word: &Word) -> bool {
+        self.may_have(word, |hash| self.chosen.may_hold(hash))
     }
 
     #[inline(always)]
-    fn may_begin(
-        &self,
-        text: &[u8],
-        at: usize,
-        length: usize,
-        holds: impl Fn(Hash) -> bool,
-    ) -> bool {
-        match u8::try_from(length) {
-            Ok(0) => text.get(at).is_some_and(|byte| self.few(*byte) != 0),
-            Ok(length @ 1..=LONGEST) => holds(hash_of(head(text, at), Word::Run(length))),
+    fn may_have(&self, word: &Word, holds: impl Fn(Hash) -> bool) -> bool {
+        match u8::try_from(word.length) {
+            Ok(0) => word.head.first().is_some_and(|first| self.few(*first) != 0),
+            Ok(length @ 1..=LONGEST) => holds(hash_of(folded(word.head), First::Run(length))),
             _ => false,
         }
     }
@@ -301,7 +295,7 @@ impl Phrases {
     pub fn at(&self, text: &[u8], at: usize, length: usize, mut found: impl FnMut(u16, usize)) {
         if length > 0 {
             if let Ok(length @ 0..=LONGEST) = u8::try_from(length) {
-                self.with_word(text, at, Word::Run(length), &mut found);
+                self.with_word(text, at, First::Run(length), &mut found);
             }
             return;
         }
@@ -309,7 +303,7 @@ impl Phrases {
         while lengths != 0 {
             let length = lengths.trailing_zeros() as u8;
             lengths &= lengths - 1;
-            self.with_word(text, at, Word::Few(length), &mut found);
+            self.with_word(text, at, First::Few(length), &mut found);
         }
     }
 
@@ -317,7 +311,7 @@ impl Phrases {
         self.few.get(usize::from(first)).copied().unwrap_or(0)
     }
 
-    fn with_word(&self, text: &[u8], at: usize, word: Word, found: &mut impl FnMut(u16, usize)) {
+    fn with_word(&self, text: &[u8], at: usize, word: First, found: &mut impl FnMut(u16, usize)) {
         let hash = hash_of(head(text, at), word);
         let rest = four(text, at + word.len());
         for (hash, is_long) in [(hash, false), (hash.with(rest), true)] {
@@ -331,7 +325,7 @@ impl Phrases {
     fn filed(
         &self,
         text: &[u8],
-        word: Word,
+        word: First,
         (hash, is_long, rest): (Hash, bool, u32),
         found: &mut impl FnMut(u16, usize),
     ) {
@@ -382,10 +376,15 @@ fn last_bytes<const N: usize>(text: &[u8], at: usize) -> [u8; N] {
 /// By number of bytes: what of four counts.
 const REST_HELD: [u32; REST + 1] = [0, 0xff, 0xffff, 0x00ff_ffff, u32::MAX];
 
-/// 16 bytes from a place on, likewise.
-#[inline(always)]
+/// The first bytes of a text from a place on, likewise.
 fn head(text: &[u8], at: usize) -> u128 {
-    u128::from_le_bytes(bytes_at(text, at)) | u128::from_le_bytes([0x20; 16])
+    folded(bytes_at(text, at))
+}
+
+/// Bytes without what tells the cases of a letter apart.
+#[inline(always)]
+fn folded(bytes: [u8; HEAD]) -> u128 {
+    u128::from_le_bytes(bytes) | u128::from_le_bytes([0x20; HEAD])
 }
 
 /// Places of [`Phrases::firsts`] that share a word of [`Phrases::held`].
@@ -406,7 +405,7 @@ const WORD_HELD: [[u64; 2]; 17] = {
 
 /// A hash of a first word of up to 16 bytes, or of the first 16 of a longer one.
 #[inline(always)]
-fn hash_of(head: u128, word: Word) -> Hash {
+fn hash_of(head: u128, word: First) -> Hash {
     let [low, high] = WORD_HELD.get(word.len().min(16)).copied().unwrap_or_default();
     let (low, high) = (head as u64 & low, (head >> 64) as u64 & high);
     let folded =
@@ -476,10 +475,11 @@ mod tests {
                 for length in (0..=run).filter(|length| *length > 0 || run == 0) {
                     let known = found.len();
                     phrases.at(&text, at, length, |number, length| found.push((number, length)));
-                    prop_assert!(found.len() == known || phrases.may_stand(&text, at, length));
+                    let word = Word { start: at, length, head: bytes_at(&text, at) };
+                    prop_assert!(found.len() == known || phrases.may_begin(&text, &word));
                     let is_chosen = |(number, _): &(u16, usize)| chosen[usize::from(*number)];
                     let has_chosen = found[known..].iter().any(is_chosen);
-                    prop_assert!(!has_chosen || phrases.may_stand_chosen(&text, at, length));
+                    prop_assert!(!has_chosen || phrases.may_begin_chosen(&word));
                 }
                 found.sort_unstable();
                 let stands = |word: &Vec<u8>| {

@@ -78,17 +78,26 @@ impl Others {
     }
 }
 
-/// Calls `word` with each place in `from..to` at which a word of the text may begin, in order, and with
+/// Bytes of [`Word::head`].
+pub const HEAD: usize = 16;
+
+/// A place at which a word may begin.
+#[derive(Clone, Copy, Debug)]
+pub struct Word {
+    /// Where.
+    pub start: usize,
+    /// With how many letters and digits; 0 where it begins with another byte.
+    pub length: usize,
+    /// The bytes from there on, those behind the text 0.
+    pub head: [u8; HEAD],
+}
+
+/// Calls `found` with each place in `from..to` at which a word of the text may begin, in order, and with
 /// how many letters and digits it may begin with: up to where they end, be it behind `to`, and up to
 /// each border between a small letter and a capital one before that. Where a word may begin with one
 /// of `others`, that is none. Of more than [`BLOCK`] it is not said how many they are.
 #[inline(always)]
-pub fn each(
-    text: &[u8],
-    (from, to): (usize, usize),
-    others: &Others,
-    mut word: impl FnMut(usize, usize),
-) {
+pub fn each(text: &[u8], (from, to): (usize, usize), others: &Others, mut found: impl FnMut(Word)) {
     let to = to.min(text.len());
     let before = from.checked_sub(1).and_then(|at| text.get(at)).map_or(0, |byte| kind_of(*byte));
     // What the byte before a block says of its first one.
@@ -108,20 +117,30 @@ pub fn each(
             starts &= (1 << left) - 1;
         }
         (joins, is_lower) = (all >> 63, this.lower >> 63);
+        let mut padded = [0; BLOCK + HEAD];
+        let behind = text.get(begin..).unwrap_or_default();
+        let bytes: &[u8; BLOCK + HEAD] = behind.first_chunk().unwrap_or_else(|| {
+            padded.iter_mut().zip(behind).for_each(|(to, from)| *to = *from);
+            &padded
+        });
+        let has_capitals = capitals | capitals_next != 0;
         while starts != 0 {
-            let at = starts.trailing_zeros();
+            // Below 64, which the compiler does not know.
+            let at = starts.trailing_zeros() % BLOCK as u32;
             starts &= starts - 1;
             let mut length = (!(all >> at)).trailing_zeros();
             if at + length >= BLOCK as u32 {
                 length = BLOCK as u32 - at + (!next.all()).trailing_zeros();
             }
+            let head = bytes.get(at as usize..).and_then(|head| head.first_chunk());
+            let head = head.copied().unwrap_or_default();
             let mut inner = 0;
-            if capitals >> at > 1 || at + length > BLOCK as u32 && capitals_next != 0 {
+            if has_capitals {
                 let all = (u128::from(capitals) | u128::from(capitals_next) << 64) >> at;
                 inner = all & !1 & 1_u128.checked_shl(length).map_or(u128::MAX, |bit| bit - 1);
             }
             loop {
-                word(begin + at as usize, length as usize);
+                found(Word { start: begin + at as usize, length: length as usize, head });
                 if inner == 0 {
                     break;
                 }
@@ -202,8 +221,10 @@ mod tests {
             let from = from.min(text.len());
             let to = (from + length).min(text.len());
             let mut found = Vec::new();
-            each(&text, (from, to), &Others::new(others.iter().copied()), |start, length| {
-                found.push((start, length));
+            each(&text, (from, to), &Others::new(others.iter().copied()), |word| {
+                let head = word.head.map(|byte| (byte != 0).then_some(byte));
+                assert!((0..HEAD).all(|at| head[at] == text.get(word.start + at).copied()));
+                found.push((word.start, word.length));
             });
             // More may be taken for others than are.
             found.retain(|(start, length)| {
