@@ -91,14 +91,15 @@ impl Terms {
         mut found: impl FnMut(usize, usize, TermIndex),
     ) {
         let phrases = &self.phrases;
+        let whole = |head: &[u8; words::HEAD]| phrases.whole(head);
         places.clear();
         match sought {
-            Sought::All => words::each(text, (from, to), phrases.others(), |word| {
+            Sought::All => words::each(text, (from, to), phrases.others(), whole, |word| {
                 if phrases.may_begin(text, &word) {
                     places.push((word.start, word.length));
                 }
             }),
-            Sought::Combined => words::each(text, (from, to), phrases.others(), |word| {
+            Sought::Combined => words::each(text, (from, to), phrases.others(), whole, |word| {
                 if phrases.may_begin_chosen(&word) {
                     places.push((word.start, word.length));
                 }

@@ -14,8 +14,8 @@ use super::words::{HEAD, Others, Word};
 use crate::rules::Texts;
 
 /// The phrases, filed by their first words, the letters and digits of ASCII that they begin with, and
-/// the two bytes behind, if there are as many: many a common word begins some term. Where a phrase
-/// begins with no word, a few bytes stand for it.
+/// by some bytes behind, as many as there are of [`BEHIND`]: many a common word begins some term. Where
+/// a phrase begins with no word, a few bytes stand for it.
 #[derive(Debug)]
 pub struct Phrases {
     phrases: Texts,
@@ -32,6 +32,8 @@ pub struct Phrases {
     /// By first byte, where that is no letter or digit: how many bytes stand for the first words of
     /// such phrases, one bit a number.
     few: Cow<'static, [u8]>,
+    /// By the first two bytes: how long the phrases are that are one word, one bit a length.
+    whole: Cow<'static, [[u8; 8]]>,
     others: Others,
 }
 
@@ -46,7 +48,15 @@ struct StoredPhrases<'a> {
     firsts: &'a [u8],
     entries: &'a [u8],
     few: &'a [u8],
+    whole: &'a [u8],
 }
+
+/// Numbers of bytes behind a first word by which phrases are filed. What is shorter than all is filed by
+/// the word alone.
+const BEHIND: [usize; 7] = [2, 4, 6, 8, 10, 12, 14];
+
+/// Entries of [`Phrases::whole`].
+const PAIRS: usize = 1 << 10;
 
 /// Letters and digits of a first word at most.
 const LONGEST: u8 = 0x7f;
@@ -58,7 +68,7 @@ const FEW: usize = 3;
 const REST: usize = 4;
 
 /// Bytes of an entry.
-const ENTRY: usize = 10;
+const ENTRY: usize = 11;
 
 /// A phrase among those of one hash.
 #[derive(Clone, Copy, Debug)]
@@ -68,10 +78,16 @@ struct Entry {
     /// What is behind the first word, folded, and what of it counts.
     rest: u32,
     rest_length: u8,
+    /// By how many of [`BEHIND`] it is filed.
+    level: u8,
 }
 
-fn is_filed_long(code: u8, rest_length: u8) -> bool {
-    code <= LONGEST && rest_length >= 2
+/// By how many of [`BEHIND`] a phrase is filed, besides its first word.
+fn level_of(word: First, behind: usize) -> u8 {
+    match word {
+        First::Run(_) => BEHIND.iter().filter(|length| **length <= behind).count() as u8,
+        First::Few(_) => 0,
+    }
 }
 
 /// How a phrase begins.
@@ -108,15 +124,10 @@ impl First {
 }
 
 impl Entry {
-    /// Whether it is filed by more than its first word.
-    fn is_long(self) -> bool {
-        is_filed_long(self.word.code(), self.rest_length)
-    }
-
     fn to_bytes(self) -> [u8; ENTRY] {
         let [a, b, c, d] = self.phrase.to_le_bytes();
         let [e, f, g, h] = self.rest.to_le_bytes();
-        [a, b, c, d, e, f, g, h, self.word.code(), self.rest_length]
+        [a, b, c, d, e, f, g, h, self.word.code(), self.rest_length, self.level]
     }
 }
 
@@ -126,9 +137,9 @@ struct Held(Cow<'static, [[u8; 8]]>);
 
 impl Held {
     /// That of these hashes, about so many different ones: a power of two.
-    fn of(count: usize, hashes: impl Iterator<Item = Hash>) -> Held {
+    fn of(count: usize, hashes: &[Hash]) -> Held {
         let mut held = Held(Cow::Owned(vec![[0; 8]; count / SHARED]));
-        hashes.for_each(|hash| held.add(hash));
+        hashes.iter().for_each(|hash| held.add(*hash));
         held
     }
 
@@ -174,7 +185,8 @@ impl Phrases {
     pub fn new(phrases: Vec<(Vec<u8>, u16)>, chosen: &[bool]) -> Phrases {
         let mut filed: Vec<(Hash, Entry)> = Vec::with_capacity(phrases.len());
         let mut few = vec![0; 256];
-        let mut of_chosen: Vec<Hash> = Vec::new();
+        let (mut of_chosen, mut asked): (Vec<Hash>, Vec<Hash>) = (Vec::new(), Vec::new());
+        let mut whole = vec![[0; 8]; PAIRS];
         for (number, (phrase, term)) in (0_u32..).zip(&phrases) {
             let word = First::of(phrase);
             let behind = phrase.get(word.len()..).unwrap_or_default();
@@ -184,24 +196,44 @@ impl Phrases {
                 word,
                 rest: four(behind, 0) & REST_HELD.get(rest_length).copied().unwrap_or(0),
                 rest_length: rest_length as u8,
+                level: level_of(word, behind.len()),
             };
             if let First::Few(length) = word
                 && let Some(lengths) = phrase.first().and_then(|it| few.get_mut(usize::from(*it)))
             {
                 *lengths |= 1 << length;
             }
+            if word == First::Run(u8::try_from(phrase.len()).unwrap_or(u8::MAX)) {
+                let seconds = match phrase.get(1) {
+                    Some(second) => *second..=*second,
+                    None => 0..=0x1f,
+                };
+                for second in seconds {
+                    let pair = pair_of(phrase.first().copied().unwrap_or(0), second);
+                    let lengths = whole.get_mut(pair);
+                    let bit = 1_u64.checked_shl(phrase.len() as u32).unwrap_or(0);
+                    if let Some(lengths) = lengths {
+                        *lengths = (u64::from_le_bytes(*lengths) | bit).to_le_bytes();
+                    }
+                }
+            }
             let hash = hash_of(head(phrase, 0), word);
             if chosen.get(usize::from(*term)) == Some(&true) {
                 of_chosen.push(hash);
             }
-            filed.push((if entry.is_long() { hash.with(entry.rest) } else { hash }, entry));
+            let rest = head(behind, 0);
+            asked.push(hash.with(rest, entry.level.min(1)));
+            filed.push((hash.with(rest, entry.level), entry));
         }
-        let mut different: Vec<usize> = filed.iter().map(|(hash, _)| hash.number()).collect();
-        different.sort_unstable();
-        different.dedup();
-        let size = different.len().next_power_of_two().max(64);
-        let held = Held::of(size, filed.iter().map(|(hash, _)| *hash));
-        let chosen = Held::of(of_chosen.len().next_power_of_two().max(64), of_chosen.into_iter());
+        let count = |hashes: &mut dyn Iterator<Item = Hash>| {
+            let mut different: Vec<usize> = hashes.map(Hash::number).collect();
+            different.sort_unstable();
+            different.dedup();
+            different.len().next_power_of_two().max(64)
+        };
+        let size = count(&mut filed.iter().map(|(hash, _)| *hash));
+        let held = Held::of(count(&mut asked.iter().copied()), &asked);
+        let chosen = Held::of(count(&mut of_chosen.iter().copied()), &of_chosen);
         let slot_of = |hash: &Hash| hash.number() & (size - 1);
         filed.sort_by_key(|(hash, entry)| (slot_of(hash), entry.phrase));
         let mut firsts = vec![[0; 4]; size + 1];
@@ -218,6 +250,7 @@ impl Phrases {
             firsts: Cow::Owned(firsts),
             entries: filed.iter().map(|(_, entry)| entry.to_bytes()).collect(),
             few: Cow::Owned(few),
+            whole: Cow::Owned(whole),
         }
     }
 
@@ -238,6 +271,7 @@ impl Phrases {
             firsts: self.firsts.as_flattened(),
             entries: self.entries.as_flattened(),
             few: &self.few,
+            whole: self.whole.as_flattened(),
         })
     }
 
@@ -259,6 +293,7 @@ impl Phrases {
             entries: Cow::Borrowed(chunks(stored.entries)?),
             others: Others::new((0..=u8::MAX).zip(stored.few).filter_map(begins)),
             few: Cow::Borrowed(stored.few),
+            whole: Cow::Borrowed(chunks(stored.whole)?),
         })
     }
 
@@ -267,12 +302,19 @@ impl Phrases {
         &self.others
     }
 
+    /// How long the phrases are that are one word of letters and digits which begins with the first two of
+    /// these bytes, and of some others: one bit a length, below 64.
+    #[inline]
+    pub fn whole(&self, [first, second, ..]: &[u8; HEAD]) -> u64 {
+        self.whole.get(pair_of(*first, *second)).map_or(0, |bits| u64::from_le_bytes(*bits))
+    }
+
     /// Whether a phrase may begin with a word of a text; [`Phrases::at`] says which. "No" is certain.
     #[inline(always)]
     pub fn may_begin(&self, text: &[u8], word: &Word) -> bool {
         self.may_have(word, |hash| {
             let rest = four(text, word.start + word.length);
-            self.held.may_hold(hash) | self.held.may_hold(hash.with(rest))
+            self.held.may_hold(hash) | self.held.may_hold(hash.with_two(rest))
         })
     }
 
@@ -313,11 +355,14 @@ impl Phrases {
 
     fn with_word(&self, text: &[u8], at: usize, word: First, found: &mut impl FnMut(u16, usize)) {
         let hash = hash_of(head(text, at), word);
-        let rest = four(text, at + word.len());
-        for (hash, is_long) in [(hash, false), (hash.with(rest), true)] {
-            if self.held.may_hold(hash) {
-                let text = text.get(at..).unwrap_or_default();
-                self.filed(text, word, (hash, is_long, rest), found);
+        let rest = head(text, at + word.len());
+        let text = text.get(at..).unwrap_or_default();
+        if self.held.may_hold(hash) {
+            self.filed(text, word, (hash, 0, rest as u32), found);
+        }
+        if self.held.may_hold(hash.with(rest, 1)) {
+            for level in (1..).take(BEHIND.len()) {
+                self.filed(text, word, (hash.with(rest, level), level, rest as u32), found);
             }
         }
     }
@@ -326,7 +371,7 @@ impl Phrases {
         &self,
         text: &[u8],
         word: First,
-        (hash, is_long, rest): (Hash, bool, u32),
+        (hash, level, rest): (Hash, u8, u32),
         found: &mut impl FnMut(u16, usize),
     ) {
         let slot = hash.number() & self.firsts.len().saturating_sub(2);
@@ -334,10 +379,10 @@ impl Phrases {
             self.firsts.get(slot).map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
         };
         let entries = self.entries.get(first(slot)..first(slot + 1)).unwrap_or_default();
-        for [a, b, c, d, e, f, g, h, code, rest_length] in entries {
+        for [a, b, c, d, e, f, g, h, code, rest_length, filed_by] in entries {
             let counts = REST_HELD.get(usize::from(*rest_length)).copied().unwrap_or(0);
             if *code == word.code()
-                && is_filed_long(*code, *rest_length) == is_long
+                && *filed_by == level
                 && (rest & counts) == u32::from_le_bytes([*e, *f, *g, *h])
                 && let place = u32::from_le_bytes([*a, *b, *c, *d]) as usize
                 && let Some(phrase) = self.phrases.bytes(place)
@@ -371,6 +416,11 @@ fn last_bytes<const N: usize>(text: &[u8], at: usize) -> [u8; N] {
     let last = text.get(at..).unwrap_or_default();
     bytes.iter_mut().zip(last).for_each(|(to, from)| *to = *from);
     bytes
+}
+
+/// The place of two bytes in [`Phrases::whole`].
+fn pair_of(first: u8, second: u8) -> usize {
+    usize::from(first & 0x1f) << 5 | usize::from(second & 0x1f)
 }
 
 /// By number of bytes: what of four counts.
@@ -422,8 +472,23 @@ const HASH_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 impl Hash {
     /// The hash of the same and the two bytes behind.
     #[inline(always)]
-    fn with(self, rest: u32) -> Hash {
+    fn with_two(self, rest: u32) -> Hash {
         Hash((self.0.rotate_left(29) ^ u64::from(rest & 0xffff) << 24).wrapping_mul(HASH_FACTOR))
+    }
+
+    /// The hash of the same and of as many bytes behind as [`BEHIND`] has at this level, if any.
+    fn with(self, rest: u128, level: u8) -> Hash {
+        let length = usize::from(level).checked_sub(1).and_then(|level| BEHIND.get(level));
+        match length {
+            None => self,
+            Some(2) => self.with_two(rest as u32),
+            Some(length) => {
+                let [low, high] = WORD_HELD.get(*length).copied().unwrap_or_default();
+                let (low, high) = (rest as u64 & low, (rest >> 64) as u64 & high);
+                let folded = low.wrapping_mul(HASH_FACTOR).rotate_left(31) ^ high;
+                Hash((self.0 ^ folded ^ u64::from(level)).wrapping_mul(HASH_FACTOR))
+            }
+        }
     }
 
     #[inline(always)]

@@ -82,7 +82,7 @@ impl Others {
 pub const HEAD: usize = 16;
 
 /// A place at which a word may begin.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Word {
     /// Where.
     pub start: usize,
@@ -92,12 +92,29 @@ pub struct Word {
     pub head: [u8; HEAD],
 }
 
+/// Its bytes are those of the payload, and are not shown.
+impl std::fmt::Debug for Word {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Word")
+            .field("start", &self.start)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Calls `found` with each place in `from..to` at which a word of the text may begin, in order, and with
 /// how many letters and digits it may begin with: up to where they end, be it behind `to`, and up to
 /// each border between a small letter and a capital one before that. Where a word may begin with one
-/// of `others`, that is none. Of more than [`BLOCK`] it is not said how many they are.
+/// of `others`, that is none. Of more than [`BLOCK`] it is not said how many they are. Of such borders
+/// those count that `borders` has, of the bytes at the beginning: one bit a length, below 64.
 #[inline(always)]
-pub fn each(text: &[u8], (from, to): (usize, usize), others: &Others, mut found: impl FnMut(Word)) {
+pub fn each(
+    text: &[u8],
+    (from, to): (usize, usize),
+    others: &Others,
+    borders: impl Fn(&[u8; HEAD]) -> u64,
+    mut found: impl FnMut(Word),
+) {
     let to = to.min(text.len());
     let before = from.checked_sub(1).and_then(|at| text.get(at)).map_or(0, |byte| kind_of(*byte));
     // What the byte before a block says of its first one.
@@ -137,7 +154,11 @@ pub fn each(text: &[u8], (from, to): (usize, usize), others: &Others, mut found:
             let mut inner = 0;
             if has_capitals {
                 let all = (u128::from(capitals) | u128::from(capitals_next) << 64) >> at;
-                inner = all & !1 & 1_u128.checked_shl(length).map_or(u128::MAX, |bit| bit - 1);
+                let all =
+                    all as u64 & !1 & 1_u64.checked_shl(length).map_or(u64::MAX, |bit| bit - 1);
+                if all != 0 {
+                    inner = all & borders(&head);
+                }
             }
             loop {
                 found(Word { start: begin + at as usize, length: length as usize, head });
@@ -221,7 +242,9 @@ mod tests {
             let from = from.min(text.len());
             let to = (from + length).min(text.len());
             let mut found = Vec::new();
-            each(&text, (from, to), &Others::new(others.iter().copied()), |word| {
+            let mask = u64::MAX / 3 << 1 | 0xff;
+            let borders = |_: &[u8; HEAD]| mask;
+            each(&text, (from, to), &Others::new(others.iter().copied()), borders, |word| {
                 let head = word.head.map(|byte| (byte != 0).then_some(byte));
                 assert!((0..HEAD).all(|at| head[at] == text.get(word.start + at).copied()));
                 found.push((word.start, word.length));
@@ -232,7 +255,13 @@ mod tests {
             });
             let mut expected = plain(&text, from, to, &others);
             for found in [&mut found, &mut expected] {
-                found.retain(|(_, length)| *length <= BLOCK);
+                let run = |start: usize| {
+                    text[start..].iter().take_while(|it| kind_of(**it) != 0).count()
+                };
+                found.retain(|(start, length)| {
+                    *length <= BLOCK
+                        && (*length == run(*start) || *length < 64 && mask >> length & 1 == 1)
+                });
             }
             prop_assert_eq!(found, expected);
         }

@@ -14,7 +14,8 @@ pub(super) fn ip_address(candidate: Candidate<'_>) -> Check {
     let mut on = candidate.after().iter();
     let product = back.next() == Some(&b'/') && back.next().is_some_and(u8::is_ascii_alphanumeric);
     let goes_on = match (on.next(), on.next()) {
-        (Some(b':'), Some(b':')) => true,
+        (Some(b':'), Some(b':')) if !text.contains('.') => true,
+        (Some(b':'), _) if text.ends_with(':') => true,
         (Some(b'.' | b':'), Some(next)) => {
             next.is_ascii_hexdigit() && !text.contains('.')
                 || next.is_ascii_digit() && candidate.after().first() == Some(&b'.')
@@ -138,6 +139,14 @@ mod tests {
         ] {
             let candidate = Candidate { text: text.as_bytes(), start, end, limit: text.len() };
             assert_eq!(ip_address(candidate), Check::Invalid, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_or_a_module_may_stand_behind_an_address() {
+        for (text, end) in [("81.2.69.142::module/path", 11), ("81.2.69.142:443", 11)] {
+            let candidate = Candidate { text: text.as_bytes(), start: 0, end, limit: text.len() };
+            assert_eq!(ip_address(candidate), Check::Valid, "{text}");
         }
     }
 
