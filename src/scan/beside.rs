@@ -3,7 +3,8 @@
 //! A keyword in a text comes in, and which of its rules may match there goes out. INVARIANT: a rule
 //! that is left out has no match that begins within its lead before the keyword or at it, and goes
 //! on over the keyword's first byte; whether its pattern means this keyword to stand there, another
-//! one or none. No other match is taken at an anchor, so nothing is found less, nor anything else.
+//! one or none. No other match is taken at an anchor, and which one is taken at the next does not
+//! depend on what was tried before (`starts`): nothing is found less, nor otherwise.
 //!
 //! Each place beside the keyword is looked at by itself, so that a rule that is left may match. The
 //! tables are made when the program is built.
@@ -18,7 +19,7 @@ use regex_automata::util::syntax;
 use serde::{Deserialize, Serialize};
 
 use super::kinds::Kinds;
-use super::sweep::AnchorKind;
+use super::sweep::{AnchorKind, SHAPE_KINDS};
 use crate::rules::{ByteSet, Rule, RuleList};
 
 /// Bytes directly behind a keyword that are looked at one by one.
@@ -126,7 +127,8 @@ impl Beside {
     /// Whether any rule of a kind of anchor may have a match at this one.
     #[inline]
     pub fn admits_any(&self, kind: AnchorKind, text: &[u8], anchor: usize) -> bool {
-        self.kinds.get(kind.index()).is_none_or(|row| self.holds(row, text, anchor))
+        kind.index() < SHAPE_KINDS
+            || self.kinds.get(kind.index()).is_none_or(|row| self.holds(row, text, anchor))
     }
 
     /// Whether one may, by its number among the rules of all kinds.
