@@ -15,6 +15,7 @@ mod rules;
 #[path = "src/scan"]
 #[allow(dead_code, missing_docs, unused_imports)]
 mod scan {
+    pub mod beside;
     mod forms;
     pub mod heads;
     pub mod kinds;
@@ -29,6 +30,7 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=rules");
     println!("cargo::rerun-if-changed=src/model");
     println!("cargo::rerun-if-changed=src/rules");
+    println!("cargo::rerun-if-changed=src/scan/beside.rs");
     println!("cargo::rerun-if-changed=src/scan/forms.rs");
     println!("cargo::rerun-if-changed=src/scan/heads.rs");
     println!("cargo::rerun-if-changed=src/scan/kinds.rs");
@@ -66,7 +68,9 @@ fn main() -> io::Result<()> {
     let heads: postcard::Result<rules::Texts> = heads.collect();
     let combined = compiled.combined_terms();
     let phrases = scan::phrases::Phrases::of_terms(compiled.terms.iter(), &combined);
+    let beside = scan::beside::Beside::new(&compiled.rules, &kinds, &keywords);
     let tables = [
+        ("beside", beside.pack()),
         ("rules", compiled.pack()),
         ("heads", heads.map_err(io::Error::other)?.pack_whole()),
         ("kinds", kinds.pack()),

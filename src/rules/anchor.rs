@@ -125,6 +125,21 @@ impl ByteSet {
         }
     }
 
+    /// Adds the bytes of another set.
+    pub fn add(&mut self, other: &ByteSet) {
+        self.0.iter_mut().zip(other.0).for_each(|(ours, theirs)| *ours |= theirs);
+    }
+
+    /// Removes the bytes that another set does not hold.
+    pub fn keep(&mut self, other: &ByteSet) {
+        self.0.iter_mut().zip(other.0).for_each(|(ours, theirs)| *ours &= theirs);
+    }
+
+    /// The bytes that are not in the set.
+    pub fn others(&self) -> ByteSet {
+        ByteSet(self.0.map(|word| !word))
+    }
+
     /// Whether the byte is in the set.
     pub fn contains(&self, byte: u8) -> bool {
         self.0.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1)
@@ -161,5 +176,11 @@ mod tests {
         assert_eq!(held, [0, b'a', b'z', 255]);
         assert!(set.is_subset(&(0..=255).collect()));
         assert!(!set.is_subset(&ByteSet::EMPTY));
+        let (mut both, mut more) = (set, set.others());
+        both.keep(&(b'a'..=b'z').collect());
+        assert!(both.iter().eq(*b"az"));
+        more.add(&both);
+        assert_eq!(more.iter().count(), 254);
+        assert!(more.contains(b'a') && !more.contains(0));
     }
 }

@@ -262,8 +262,7 @@ impl Cursor {
     /// Decides the anchors whose surroundings are there, in order.
     fn decide_anchors(&mut self, plan: &Plan, view: View<'_>) {
         while let Some((at, anchor)) = self.pending.front().copied() {
-            let Some(watch) = plan.watch(anchor.kind) else { return };
-            if !view.is_last && at + watch.need > view.end() {
+            if !view.is_last && at + plan.need(anchor.kind) > view.end() {
                 return;
             }
             self.pending.pop_front();
@@ -271,6 +270,10 @@ impl Cursor {
                 work.anchor(anchor.kind);
             }
             let index = view.index(at);
+            if !plan.beside().admits_any(anchor.kind, view.text, index) {
+                continue;
+            }
+            let Some(watch) = plan.watch(anchor.kind) else { continue };
             let has_names = self.tracker.has_names();
             let is_number = anchor.kind == AnchorKind::shape(Shape::Digits);
             let mut digits = (!is_number).then_some(u8::MAX);
@@ -311,6 +314,7 @@ impl Cursor {
                 let open = open_group(&open, number);
                 let is_open = open != 0 && is_asked(group.needs_name);
                 if is_open && has_digits(group.least_digits) {
+                    let open = group.beside(plan.beside(), view.text, index, open);
                     let left = self.candidates(plan, view, group, index, open);
                     self.try_rules(plan, view, group, left, index);
                 }

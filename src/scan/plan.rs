@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::automaton::Automaton;
+use super::beside::Beside;
 use super::context::{Gate, MAX_TERM, Terms};
 #[cfg(feature = "hyperscan")]
 use super::ends::PatternSet;
@@ -15,7 +16,8 @@ use super::watch::{self, Watch};
 use crate::model::{CategoryIndex, Class, RuleIndex, Sensitivity};
 use crate::rules::{Combination, RuleSet};
 
-/// What [`Kinds::pack`], [`Sieves::pack`] and [`Sweep::pack`] make of the rules that ship with the program.
+/// What [`Beside::pack`], [`Kinds::pack`], [`Sieves::pack`] and [`Sweep::pack`] make of the rules that ship with the program.
+const BUILT_IN_BESIDE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_beside.bin"));
 const BUILT_IN_KINDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_kinds.bin"));
 const BUILT_IN_SIEVES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_sieves.bin"));
 const BUILT_IN_SWEEP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_sweep.bin"));
@@ -29,6 +31,8 @@ pub struct Plan {
     kinds: Kinds,
     /// Empty for other rules than those of the program: they take longer to make than most scans.
     sieves: Sieves,
+    /// Empty for these as well.
+    beside: Beside,
     by_kind: Vec<OnceLock<Watch>>,
     automata: Vec<OnceLock<Option<Automaton>>>,
     /// By rule.
@@ -89,6 +93,7 @@ impl Plan {
             (kinds, Sweep::new(&keywords, kernel))
         });
         let sieves = rules.rules.is_built_in().then(|| Sieves::stored(BUILT_IN_SIEVES)).flatten();
+        let beside = rules.rules.is_built_in().then(|| Beside::stored(BUILT_IN_BESIDE)).flatten();
         let within = rules.combinations.iter().map(|combination| combination.within).max();
         Plan {
             sweep,
@@ -100,6 +105,7 @@ impl Plan {
             by_kind: slots(kinds.len()),
             kinds,
             sieves: sieves.unwrap_or_default(),
+            beside: beside.unwrap_or_default(),
             terms: OnceLock::new(),
             facts: OnceLock::new(),
             combinations_of: combinations_of(&rules),
@@ -163,11 +169,21 @@ impl Plan {
         self.sieves.of(kind)
     }
 
+    /// What can stand beside keywords.
+    pub fn beside(&self) -> &Beside {
+        &self.beside
+    }
+
+    /// Bytes from an anchor of a kind on that must be there to decide it.
+    pub fn need(&self, kind: AnchorKind) -> u64 {
+        self.kinds.need(kind.index())
+    }
+
     fn arrange(&self, kind: usize) -> Watch {
         // No kind has more groups than rules.
         let (positions, mut first_group) = self.kinds.rules_of(kind);
         let outline = |position| self.kinds.outline(position);
-        watch::arrange(&positions, outline, self.kinds.need(kind), &mut first_group)
+        watch::arrange(&positions, outline, &mut first_group)
     }
 
     /// The automaton of the rule at a position.
@@ -326,6 +342,8 @@ mod tests {
         let (kinds, keywords) = Kinds::new(&rules.rules);
         assert_eq!(Kinds::stored(BUILT_IN_KINDS).unwrap(), kinds);
         assert_eq!(BUILT_IN_SWEEP, Sweep::pack(&keywords).unwrap());
+        let beside = Beside::new(&rules.rules, &kinds, &keywords);
+        assert_eq!(Beside::stored(BUILT_IN_BESIDE).unwrap(), beside);
         let sieves = Sieves::new(&rules.rules, &kinds);
         assert_eq!(Sieves::stored(BUILT_IN_SIEVES).unwrap(), sieves);
         // What a library holds is elsewhere each time.
@@ -346,7 +364,8 @@ mod tests {
         let rules = sample::rules(&[("sec.a", "zqx", more)], "");
         let plan = Plan::new(rules, Kernel::best());
         assert!(plan.sweep().keywords().iter().eq([b"zqx"]));
-        assert!(plan.watch(AnchorKind::keyword(0)).is_some_and(|watch| watch.need > 0));
+        assert!(plan.watch(AnchorKind::keyword(0)).is_some());
+        assert!(plan.need(AnchorKind::keyword(0)) > 0);
         assert!(plan.watch(AnchorKind::keyword(1)).is_none());
     }
 }

@@ -11,6 +11,7 @@ use regex_automata::hybrid::dfa::Cache;
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 
 use super::automaton::{RuleBits, Shared, syntax_config};
+use super::beside::Beside;
 use super::heads::{Distances, Heads, Lanes, RuleHead};
 use super::kinds::Outline;
 use crate::rules::{DIGIT_SEPARATORS, Rule, RuleSet, Texts};
@@ -51,8 +52,6 @@ pub struct Watch {
     pub groups: Vec<Group>,
     /// Whether a shape sets them off, no keyword.
     pub is_of_shape: bool,
-    /// Bytes from the anchor on that must be there to decide all of them.
-    pub need: u64,
     /// The most that a group asks for as its least number of digits.
     pub most_digits: u8,
 }
@@ -83,6 +82,8 @@ enum FrontHeads {
 pub struct Group {
     /// The positions of the rules.
     pub rules: Vec<usize>,
+    /// Their numbers beside a keyword; none where they are not asked one by one.
+    pairs: Vec<usize>,
     /// Its number among all groups of a plan.
     pub number: usize,
     /// Whether its rules find nothing where no place has a name.
@@ -144,11 +145,14 @@ impl GroupState {
 pub fn arrange(
     positions: &[usize],
     outline: impl Fn(usize) -> Option<Outline>,
-    need: u64,
     next: &mut usize,
 ) -> Watch {
     let rule = |position: &usize| outline(*position);
     let by_shape = !positions.iter().filter_map(rule).any(|rule| rule.has_keywords);
+    // What is known of a keyword is known of its only rule.
+    let has_pairs = !by_shape && positions.len() > 1;
+    let first = *next;
+    let pair = |position: &usize| Some(first + positions.iter().position(|it| it == position)?);
     let may_share = |position: &usize| {
         rule(position).is_some_and(|rule| match rule.lead_is_run {
             false => rule.lead == 0 || by_shape,
@@ -159,13 +163,8 @@ pub fn arrange(
         positions.iter().copied().partition(may_share);
     // Rules that are alike are left together, or none of them.
     shared.sort_by_key(|position| rule(position).map(|rule| (rule.digits, rule.lead, *position)));
-    let mut watch = Watch {
-        fronts: Vec::new(),
-        groups: Vec::new(),
-        is_of_shape: by_shape,
-        need,
-        most_digits: 0,
-    };
+    let mut watch =
+        Watch { fronts: Vec::new(), groups: Vec::new(), is_of_shape: by_shape, most_digits: 0 };
     let needs_name = |position: &usize| rule(position).is_some_and(|rule| rule.needs_name);
     let is_at_anchor = |position: &usize| rule(position).is_some_and(|rule| rule.lead == 0);
     let mut parts: Vec<(Vec<usize>, bool)> = Vec::new();
@@ -186,6 +185,7 @@ pub fn arrange(
             let lead = chunk.iter().filter_map(rule).map(|rule| rule.lead).max();
             let group = Group {
                 rules: chunk.to_vec(),
+                pairs: if has_pairs { chunk.iter().filter_map(pair).collect() } else { Vec::new() },
                 number: *next,
                 needs_name: chunk.iter().all(needs_name),
                 least_digits: chunk
@@ -278,6 +278,17 @@ impl Group {
         }
     }
 
+    /// Those of some of its rules that may match beside this keyword, one bit each.
+    pub fn beside(&self, beside: &Beside, text: &[u8], anchor: usize, of: RuleBits) -> RuleBits {
+        if self.pairs.is_empty() {
+            return of;
+        }
+        let rules = (0..).zip(&self.pairs).filter(|(bit, _)| of >> bit & 1 == 1);
+        rules
+            .filter(|(_, pair)| beside.admits(**pair, text, anchor))
+            .fold(0, |left, (bit, _)| left | 1 << bit)
+    }
+
     /// Those of some of its rules that may match at this anchor, one bit each. `text` begins at offset
     /// `base`; anchors come in order. All rules are put to a start, since what is known of it is for the
     /// anchors to come as well.
@@ -291,6 +302,9 @@ impl Group {
         of: RuleBits,
     ) -> RuleBits {
         if !self.by_shape && !self.is_shared {
+            return of;
+        }
+        if !self.by_shape && (of.count_ones() as usize) < WORTH_SHARING {
             return of;
         }
         let tests = self.tests.get_or_init(|| self.build(rules));
@@ -545,7 +559,7 @@ mod tests {
 
     fn watch(rules: &RuleSet) -> Watch {
         let positions: Vec<usize> = (0..rules.rules.len()).collect();
-        arrange(&positions, |position| rules.rules.get(position).map(Outline::of), 0, &mut 0)
+        arrange(&positions, |position| rules.rules.get(position).map(Outline::of), &mut 0)
     }
 
     /// Those of the open rules that are left at an anchor, all groups together.
