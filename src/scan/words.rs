@@ -242,7 +242,7 @@ mod tests {
             let from = from.min(text.len());
             let to = (from + length).min(text.len());
             let mut found = Vec::new();
-            let mask = u64::MAX / 3 << 1 | 0xff;
+            let mask = (u64::MAX / 3) << 1 | 0xff;
             let borders = |_: &[u8; HEAD]| mask;
             each(&text, (from, to), &Others::new(others.iter().copied()), borders, |word| {
                 let head = word.head.map(|byte| (byte != 0).then_some(byte));
