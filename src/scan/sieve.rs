@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kinds::Kinds;
 use super::sweep::AnchorKind;
-use crate::rules::{ByteSet, Lead, Rule, RuleList, Shape, Texts};
+use crate::rules::{ByteSet, Lead, Rule, RuleList, Shape};
 
 /// Bytes from the anchor on that are read at most.
 const DEPTH: usize = 24;
@@ -29,12 +29,30 @@ const CLASSES: usize = 24;
 /// States at most: so many, and more for each rule.
 const STATES: (usize, usize) = (512, 60);
 
+/// States that are made first of all, since any text is likely to lead to them.
+const LIKELY: usize = 1024;
+
+/// What stands between an example of a rule and the same again: text that goes on so is likely.
+const BETWEEN: [&[u8]; 4] = [b" ", b",", b"\n", b"\", \""];
+
+/// A row that is not made yet.
+const NO_ROW: [Step; CLASSES] = [[0; 2]; CLASSES];
+
 /// What marks the end of a walk: the rest is the number of a list of rules.
 const END: u16 = 0x8000;
 
 /// Shapes that have a sieve. Of the others a rule or two want more bytes than are read here.
 const SHAPES: [Shape; 5] =
     [Shape::Digits, Shape::At, Shape::LettersDigits, Shape::Token, Shape::HexColon];
+
+/// Places from the anchor on of which it is known which digits a rule's matches can hold there.
+const PLACES: usize = 3;
+
+/// Words of a list: a bit for each rule, so many at most.
+const WORDS: usize = 4;
+
+/// A list of rules as it is stored.
+type Listed = [[u8; 8]; WORDS];
 
 /// Where a walk goes on: the number of a state, or, with [`END`], that of a list.
 type Step = [u8; 2];
@@ -50,8 +68,13 @@ pub struct Sieve {
     next: Cow<'static, [[Step; CLASSES]]>,
     /// By state: the list of the rules that are left where a walk stops there.
     left: Cow<'static, [Step]>,
-    /// Lists of the positions of rules, two bytes each. The first one is empty.
-    lists: Texts,
+    /// Lists of rules, one bit each. The first one is empty.
+    lists: Cow<'static, [Listed]>,
+    /// The positions of the rules, by bit.
+    positions: Cow<'static, [[u8; 2]]>,
+    /// By place from the anchor on, then by digit: the rules whose matches can hold it there
+    /// where no digit stands before the anchor.
+    held: Cow<'static, [Listed]>,
 }
 
 /// A sieve as it stands in the program.
@@ -62,8 +85,9 @@ struct Stored<'a> {
     starts: &'a [u8],
     next: &'a [u8],
     left: &'a [u8],
-    #[serde(borrow)]
-    lists: (&'a [u8], &'a [u8]),
+    lists: &'a [u8],
+    positions: &'a [u8],
+    held: &'a [u8],
 }
 
 /// The sieves of some kinds of anchors, for the rules that need no name.
@@ -125,7 +149,9 @@ impl Sieves {
             starts: sieve.starts.as_flattened(),
             next: sieve.next.as_flattened().as_flattened(),
             left: sieve.left.as_flattened(),
-            lists: sieve.lists.pack(),
+            lists: sieve.lists.as_flattened().as_flattened(),
+            positions: sieve.positions.as_flattened(),
+            held: sieve.held.as_flattened().as_flattened(),
         });
         postcard::to_stdvec(&stored.collect::<Vec<_>>())
     }
@@ -137,6 +163,11 @@ impl Sieves {
             let (steps, rest) = bytes.as_chunks();
             rest.is_empty().then_some(steps)
         }
+        fn lists(bytes: &'static [u8]) -> Option<&'static [Listed]> {
+            let (words, []) = bytes.as_chunks() else { return None };
+            let (lists, []) = words.as_chunks() else { return None };
+            Some(lists)
+        }
         let mut sieves = Sieves::default();
         for stored in postcard::from_bytes::<Vec<Stored<'static>>>(bytes).ok()? {
             let (next, []) = steps(stored.next)?.as_chunks() else { return None };
@@ -145,7 +176,9 @@ impl Sieves {
                 starts: Cow::Borrowed(steps(stored.starts)?),
                 next: Cow::Borrowed(next),
                 left: Cow::Borrowed(steps(stored.left)?),
-                lists: Texts::stored(stored.lists.0, stored.lists.1)?,
+                lists: Cow::Borrowed(lists(stored.lists)?),
+                positions: Cow::Borrowed(steps(stored.positions)?),
+                held: Cow::Borrowed(lists(stored.held)?),
             };
             sieves.add(usize::from(stored.kind), sieve);
         }
@@ -157,45 +190,105 @@ impl Sieve {
     /// The sieve of the rules at these positions; none if a pattern does not compile, or there are too
     /// many.
     pub fn new<'a>(rules: impl Iterator<Item = (usize, &'a Rule)>) -> Option<Sieve> {
-        let patterns: Option<Vec<Pattern>> =
-            rules.map(|(position, rule)| Pattern::new(position, rule)).collect();
-        let patterns = patterns?;
+        let (mut patterns, mut samples) = (Vec::new(), Vec::new());
+        for (position, rule) in rules {
+            patterns.push(Pattern::new(position, rule)?);
+            samples.extend(rule.examples.iter().map(|example| example.text.as_bytes()));
+        }
         let classes = Classes::new(&patterns);
-        Some(Builder::new(&patterns, &classes).build())
+        let has_room = patterns.len() <= WORDS * 64;
+        has_room.then(|| Builder::new(&patterns, &classes).build(&samples))
     }
 
     /// The positions of the rules that may have a match at this anchor, in order.
     #[inline]
-    pub fn left(&self, text: &[u8], anchor: usize) -> impl Iterator<Item = usize> {
-        let positions = match self.walk(text, anchor) {
-            0 => None,
-            list => self.lists.bytes(usize::from(list)),
+    pub fn left(&self, text: &[u8], anchor: usize) -> Left<'_> {
+        let none = Left { positions: &[], left: [0; WORDS], base: 0 };
+        let Some(ahead) = text.get(anchor..) else { return none };
+        let before = anchor.checked_sub(1).and_then(|before| text.get(before));
+        let list = self.walk(before, ahead);
+        if list == 0 {
+            return none;
+        }
+        let mut left = self.lists.get(usize::from(list)).map_or([0; WORDS], words);
+        let held = match before {
+            Some(b'0'..=b'9') => &[],
+            _ => self.held.as_chunks::<10>().0,
         };
-        let (positions, _) = positions.unwrap_or_default().as_chunks();
-        positions.iter().map(|position| usize::from(u16::from_le_bytes(*position)))
+        for (digits, byte) in held.iter().zip(ahead) {
+            if let Some(held) = digits.get(usize::from(byte.wrapping_sub(b'0'))) {
+                left.iter_mut().zip(words(held)).for_each(|(left, held)| *left &= held);
+            }
+        }
+        Left { positions: &self.positions, left, base: 0 }
     }
 
     /// The number of the list of the rules that are left.
     #[inline]
-    fn walk(&self, text: &[u8], anchor: usize) -> u16 {
-        let class = |byte: u8| self.classes.get(usize::from(byte)).copied().map_or(0, usize::from);
-        let number = |step: Option<&Step>| step.map_or(END, |step| u16::from_le_bytes(*step));
-        let before = anchor.checked_sub(1).and_then(|before| text.get(before));
-        let mut state = number(match before {
+    fn walk(&self, before: Option<&u8>, ahead: &[u8]) -> u16 {
+        let (classes, next) = (&*self.classes, &*self.next);
+        let class =
+            |byte: u8| classes.get(usize::from(byte)).map_or(0, |class| usize::from(*class));
+        let mut state = match before {
             Some(byte) => self.starts.get(class(*byte)),
             None => self.starts.last(),
-        });
-        for byte in text.get(anchor..).unwrap_or_default().iter().take(DEPTH) {
-            if state & END != 0 {
-                return state ^ END;
+        };
+        for byte in ahead.iter().take(DEPTH) {
+            let Some(step) = state else { return 0 };
+            let number = u16::from_le_bytes(*step);
+            if number & END != 0 {
+                return number ^ END;
             }
-            let row = self.next.get(usize::from(state));
-            state = number(row.and_then(|row| row.get(class(*byte))));
+            state = next.get(usize::from(number)).and_then(|row| row.get(class(*byte)));
         }
-        match state & END {
-            0 => number(self.left.get(usize::from(state))),
-            _ => state ^ END,
+        let number = state.map_or(END, |step| u16::from_le_bytes(*step));
+        match number & END {
+            0 => self.left.get(usize::from(number)).map_or(0, |list| u16::from_le_bytes(*list)),
+            _ => number ^ END,
         }
+    }
+}
+
+fn words(list: &Listed) -> [u64; WORDS] {
+    list.map(u64::from_le_bytes)
+}
+
+/// The positions of rules that are left, in order.
+#[derive(Clone, Debug)]
+pub struct Left<'a> {
+    positions: &'a [[u8; 2]],
+    left: [u64; WORDS],
+    /// The rule of the lowest bit of the first word.
+    base: usize,
+}
+
+impl Left<'_> {
+    /// Whether no rule is left.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.left == [0; WORDS]
+    }
+}
+
+impl Iterator for Left<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        while self.left.first() == Some(&0) {
+            let [_, second, third, fourth] = self.left;
+            if second | third | fourth == 0 {
+                return None;
+            }
+            self.left = [second, third, fourth, 0];
+            self.base += 64;
+        }
+        let word = self.left.first_mut()?;
+        let bit = word.trailing_zeros() as usize;
+        *word &= *word - 1;
+        self.positions
+            .get(self.base + bit)
+            .map(|position| usize::from(u16::from_le_bytes(*position)))
     }
 }
 
@@ -220,6 +313,47 @@ impl Pattern {
         };
         let barred = rule.boundary.unwrap_or_default();
         Some(Pattern { position: u16::try_from(position).ok()?, nfa, barred, lead })
+    }
+
+    /// Which digits a match can hold at places from its anchor on where no digit stands before it, a
+    /// bit each.
+    fn digits(&self) -> [u16; PLACES] {
+        let mut spots = BTreeSet::from([self.nfa.start_anchored()]);
+        let step = |spots: &BTreeSet<StateID>, others: &mut BTreeSet<StateID>| {
+            let (mut further, mut digits, mut has_ended) = (BTreeSet::new(), 0, false);
+            let from: Vec<StateID> = spots.iter().copied().collect();
+            for state in self.closure(&from, |_| true) {
+                has_ended |= matches!(self.nfa.state(state), State::Match { .. });
+                each_range(self.nfa.state(state), |(first, last), next| {
+                    further.insert(next);
+                    if first < b'0' || last > b'9' {
+                        others.insert(next);
+                    }
+                    let held = (0..10).filter(|digit| (first..=last).contains(&(b'0' + digit)));
+                    digits |= held.fold(0, |digits, digit| digits | 1 << digit);
+                });
+            }
+            (further, digits, has_ended)
+        };
+        let mut reached = spots.clone();
+        for _ in 0..self.lead {
+            let before = reached.len();
+            let (further, ..) = step(&reached, &mut spots);
+            reached.extend(further);
+            if reached.len() == before {
+                break;
+            }
+        }
+        let mut all = false;
+        let mut place = 0;
+        [(); PLACES].map(|()| {
+            let (further, digits, has_ended): (_, u16, bool) = step(&spots, &mut BTreeSet::new());
+            // A match holds the first byte of its anchor.
+            all |= has_ended && place > 0;
+            place += 1;
+            spots = further;
+            if all { (1 << 10) - 1 } else { digits }
+        })
     }
 
     /// The states that are reached from some without reading a byte. An assertion holds where
@@ -400,29 +534,88 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn build(mut self) -> Sieve {
+    fn build(mut self, samples: &[&[u8]]) -> Sieve {
         let starts: Vec<Step> =
             self.begin().into_iter().map(|known| self.step(known, 1 << 60)).collect();
         let mut next = Vec::new();
-        while let Some((likely, Reverse(number))) = self.open.pop() {
-            let number = usize::from(number);
-            let Some(known) = self.states.get(number).cloned() else { break };
-            let row = self.row(&known, likely);
-            next.resize(self.states.len(), [[0; 2]; CLASSES]);
-            if let Some(slot) = next.get_mut(number) {
-                *slot = row;
+        // What is likely stands together, so that it stays at hand.
+        while self.states.len() < LIKELY
+            && let Some((likely, Reverse(number))) = self.open.pop()
+        {
+            self.make_row(usize::from(number), likely, &mut next);
+        }
+        for sample in samples {
+            for between in BETWEEN {
+                self.follow(&[sample, between, sample].concat(), &starts, &mut next);
             }
         }
-        let position = |number: &u16| self.patterns.get(usize::from(*number)).map(|it| it.position);
-        let lists = self.lists.iter().map(|list| -> Vec<u8> {
-            list.iter().filter_map(position).flat_map(u16::to_le_bytes).collect()
+        while let Some((likely, Reverse(number))) = self.open.pop() {
+            self.make_row(usize::from(number), likely, &mut next);
+        }
+        let bits = |list: &mut dyn Iterator<Item = u16>| -> Listed {
+            let mut words = [0u64; WORDS];
+            for number in list {
+                if let Some(word) = words.get_mut(usize::from(number / 64)) {
+                    *word |= 1 << (number % 64);
+                }
+            }
+            words.map(u64::to_le_bytes)
+        };
+        let digits: Vec<_> = self.patterns.iter().map(Pattern::digits).collect();
+        let held = (0..PLACES * 10).map(|it| {
+            let (place, digit) = (it / 10, it % 10);
+            let can_hold = |digits: &[u16; PLACES]| {
+                digits.get(place).is_some_and(|held| held >> digit & 1 == 1)
+            };
+            bits(&mut (0..).zip(&digits).filter(|(_, it)| can_hold(it)).map(|(number, _)| number))
         });
         Sieve {
             classes: Cow::Owned(self.classes.of_byte.clone()),
             starts: Cow::Owned(starts),
             next: Cow::Owned(next),
-            lists: lists.collect(),
+            lists: self.lists.iter().map(|list| bits(&mut list.iter().copied())).collect(),
+            positions: self.patterns.iter().map(|it| it.position.to_le_bytes()).collect(),
+            held: held.collect(),
             left: Cow::Owned(self.left),
+        }
+    }
+
+    /// Makes the rows of a state that has none.
+    fn make_row(&mut self, number: usize, likely: u64, next: &mut Vec<[Step; CLASSES]>) {
+        next.resize(self.states.len(), NO_ROW);
+        if next.get(number) == Some(&NO_ROW)
+            && let Some(known) = self.states.get(number).cloned()
+        {
+            let row = self.row(&known, likely);
+            next.resize(self.states.len(), NO_ROW);
+            if let Some(slot) = next.get_mut(number) {
+                *slot = row;
+            }
+        }
+    }
+
+    /// Makes the rows on the way of walks that begin with each run of bytes of a class in a text.
+    fn follow(&mut self, text: &[u8], starts: &[Step], next: &mut Vec<[Step; CLASSES]>) {
+        let classes: Vec<usize> = text
+            .iter()
+            .map(|byte| {
+                self.classes.of_byte.get(usize::from(*byte)).map_or(0, |it| usize::from(*it))
+            })
+            .collect();
+        for (at, pair) in (1..).zip(classes.windows(2)) {
+            let [before, first] = pair else { continue };
+            if before == first {
+                continue;
+            }
+            let mut step = starts.get(*before).copied();
+            for class in classes.iter().skip(at).take(DEPTH) {
+                let number = step.map_or(END, u16::from_le_bytes);
+                if number & END != 0 {
+                    break;
+                }
+                self.make_row(usize::from(number), 1 << 60, next);
+                step = next.get(usize::from(number)).and_then(|row| row.get(*class)).copied();
+            }
         }
     }
 
