@@ -46,12 +46,7 @@ fn dialled(candidate: Candidate<'_>, at_home: impl Fn(&[u8]) -> bool) -> Check {
     };
     let all = digits.as_slice();
     let decimal = !plus && value.len() == all.len() + 1 && value.contains(&b'.');
-    if uniform(all)
-        || decimal
-        || !alone(&candidate)
-        || is_rest(&candidate)
-        || !plus && date(candidate) == Check::Valid
-    {
+    if uniform(all) || decimal || is_rest(&candidate) || !alone(&candidate) {
         return Check::Invalid;
     }
     let abroad = all.strip_prefix(&[0, 0]).or(all.strip_prefix(&[0, 1, 1]));
@@ -60,6 +55,7 @@ fn dialled(candidate: Candidate<'_>, at_home: impl Fn(&[u8]) -> bool) -> Check {
         (false, Some(abroad)) => international(abroad),
         (false, None) => at_home(all),
     };
+    let valid = valid && (plus || date(candidate) != Check::Valid);
     Check::of(valid).published_if(reserved_for_fiction(all))
 }
 
@@ -150,9 +146,9 @@ impl Plan {
     /// Whether the plan has a number with these digits, without country code and trunk prefix.
     fn has(&self, national: &[u8]) -> bool {
         self.ranges.iter().any(|(start, least, most)| {
-            let begins = start.len() <= national.len()
-                && start.bytes().zip(national).all(|(byte, digit)| byte == b'0' + digit);
-            begins && (usize::from(*least)..=usize::from(*most)).contains(&national.len())
+            (usize::from(*least)..=usize::from(*most)).contains(&national.len())
+                && start.len() <= national.len()
+                && start.bytes().zip(national).all(|(byte, digit)| byte == b'0' + digit)
         })
     }
 }
