@@ -61,7 +61,7 @@ type Step = [u8; 2];
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sieve {
     /// By byte.
-    classes: Cow<'static, [u8]>,
+    classes: [u8; 256],
     /// By class of the byte before the anchor, and last where there is none: where a walk begins.
     starts: Cow<'static, [Step]>,
     /// By state and class.
@@ -172,7 +172,7 @@ impl Sieves {
         for stored in postcard::from_bytes::<Vec<Stored<'static>>>(bytes).ok()? {
             let (next, []) = steps(stored.next)?.as_chunks() else { return None };
             let sieve = Sieve {
-                classes: Cow::Borrowed(stored.classes),
+                classes: stored.classes.try_into().ok()?,
                 starts: Cow::Borrowed(steps(stored.starts)?),
                 next: Cow::Borrowed(next),
                 left: Cow::Borrowed(steps(stored.left)?),
@@ -226,25 +226,23 @@ impl Sieve {
     /// The number of the list of the rules that are left.
     #[inline]
     fn walk(&self, before: Option<&u8>, ahead: &[u8]) -> u16 {
-        let (classes, next) = (&*self.classes, &*self.next);
+        let (classes, next) = (&self.classes, self.next.as_flattened());
         let class =
             |byte: u8| classes.get(usize::from(byte)).map_or(0, |class| usize::from(*class));
-        let mut state = match before {
+        let number = |step: Option<&Step>| step.map_or(END, |step| u16::from_le_bytes(*step));
+        let mut state = number(match before {
             Some(byte) => self.starts.get(class(*byte)),
             None => self.starts.last(),
-        };
-        for byte in ahead.iter().take(DEPTH) {
-            let Some(step) = state else { return 0 };
-            let number = u16::from_le_bytes(*step);
-            if number & END != 0 {
-                return number ^ END;
+        });
+        for byte in ahead.get(..DEPTH).unwrap_or(ahead) {
+            if state >= END {
+                return state ^ END;
             }
-            state = next.get(usize::from(number)).and_then(|row| row.get(class(*byte)));
+            state = number(next.get(usize::from(state) * CLASSES + class(*byte)));
         }
-        let number = state.map_or(END, |step| u16::from_le_bytes(*step));
-        match number & END {
-            0 => self.left.get(usize::from(number)).map_or(0, |list| u16::from_le_bytes(*list)),
-            _ => number ^ END,
+        match state & END {
+            0 => number(self.left.get(usize::from(state))) & !END,
+            _ => state ^ END,
         }
     }
 }
@@ -412,7 +410,7 @@ fn is_word(byte: u8) -> bool {
 
 /// Bytes in classes: those of a class are all of a word, or none is.
 struct Classes {
-    of_byte: Vec<u8>,
+    of_byte: [u8; 256],
     all: Vec<ByteClass>,
 }
 
@@ -437,7 +435,7 @@ impl Classes {
             let taken = ranges.iter().map(|(first, last)| (*first..=*last).contains(&byte));
             alike.entry((class(byte), taken.collect())).or_default().push(byte);
         }
-        let (mut of_byte, mut all) = (vec![0; 256], Vec::<ByteClass>::new());
+        let (mut of_byte, mut all) = ([0; 256], Vec::<ByteClass>::new());
         let mut last = None;
         for ((class, _), bytes) in alike {
             if last.replace(class) != Some(class) {
@@ -570,7 +568,7 @@ impl<'a> Builder<'a> {
             bits(&mut (0..).zip(&digits).filter(|(_, it)| can_hold(it)).map(|(number, _)| number))
         });
         Sieve {
-            classes: Cow::Owned(self.classes.of_byte.clone()),
+            classes: self.classes.of_byte,
             starts: Cow::Owned(starts),
             next: Cow::Owned(next),
             lists: self.lists.iter().map(|list| bits(&mut list.iter().copied())).collect(),

@@ -27,6 +27,21 @@ const MARKED: u32 = UNKNOWN;
 /// Assertions tell no more apart.
 const KINDS: usize = 5;
 
+/// By the byte before a start: which of [`KINDS`] it is.
+const KIND: [u8; 256] = {
+    let mut kinds = [4; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() || byte == b'_' {
+            kinds[byte as usize] = 3;
+        }
+        byte += 1;
+    }
+    kinds[b'\n' as usize] = 1;
+    kinds[b'\r' as usize] = 2;
+    kinds
+};
+
 /// An automaton that reads from a start on. Shared by all workers; each brings its [`Steps`].
 #[derive(Debug)]
 pub struct Stepper {
@@ -149,13 +164,8 @@ impl Stepper {
     /// The row of the state to start in.
     #[inline]
     fn begin(&self, steps: &mut Steps, text: &[u8], start: usize) -> Option<u32> {
-        let kind = match start.checked_sub(1).and_then(|before| text.get(before)) {
-            None => 0,
-            Some(b'\n') => 1,
-            Some(b'\r') => 2,
-            Some(byte) if byte.is_ascii_alphanumeric() || *byte == b'_' => 3,
-            Some(_) => 4,
-        };
+        let before = start.checked_sub(1).and_then(|before| text.get(before));
+        let kind = before.map_or(0, |before| class(&KIND, *before));
         match steps.starts.get(kind) {
             Some(row) if *row != UNKNOWN => Some(*row),
             _ => self.first(steps, text, start, kind),
