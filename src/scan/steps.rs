@@ -121,8 +121,13 @@ impl Stepper {
         let Some(mut row) = self.begin(steps, text, start) else { return gave_up(0) };
         let mut read = 0;
         while let Some(rest @ [_, ..]) = window.get(read..) {
-            let (plain, mut next) = run(&steps.table, &self.classes, row, rest);
-            read += plain;
+            let mut next;
+            let from = read;
+            // A lazy automaton says one byte late that it has matched.
+            (read, next) = run(steps, &self.classes, row, rest, |entry, taken| {
+                matched(steps.matched(entry, self.stride), from + taken);
+            });
+            read += from;
             let Some(byte) = window.get(read) else {
                 row = next;
                 break;
@@ -133,13 +138,12 @@ impl Stepper {
                     Some(step) => next = step,
                     None => return gave_up(read),
                 }
+                if next & MATCH != 0 {
+                    matched(steps.matched(next, self.stride), read);
+                }
             }
             if next & DEAD != 0 {
                 return Walked { read: read + 1, gave_up: false };
-            }
-            if next & MATCH != 0 {
-                // A lazy automaton says one byte late that it has matched.
-                matched(steps.matched(next, self.stride), read);
             }
             row = next & ROW;
             read += 1;
@@ -213,14 +217,26 @@ fn class(classes: &[u8; 256], byte: u8) -> usize {
     classes.get(usize::from(byte)).map_or(0, |class| usize::from(*class))
 }
 
-/// Takes steps up to one with a mark: how many, and its entry.
+/// Takes the steps that were taken before, up to one that leads nowhere: how many, and its entry.
+/// `matched` is told those to a state that has matched.
 #[inline]
-fn run(table: &[u32], classes: &[u8; 256], mut row: u32, bytes: &[u8]) -> (usize, u32) {
+fn run(
+    steps: &Steps,
+    classes: &[u8; 256],
+    mut row: u32,
+    bytes: &[u8],
+    mut matched: impl FnMut(u32, usize),
+) -> (usize, u32) {
+    let table = steps.table.as_slice();
     let mut taken = 0;
     for byte in bytes {
         row = table.get(row as usize + class(classes, *byte)).copied().unwrap_or(DEAD);
         if row >= MARKED {
-            break;
+            if row & (DEAD | UNKNOWN) != 0 {
+                break;
+            }
+            matched(row, taken);
+            row &= ROW;
         }
         taken += 1;
     }

@@ -206,13 +206,19 @@ pub(super) fn card_like(candidate: Candidate<'_>) -> Check {
 
 /// Whether groups of four digits go on beside the value: a dump or a table of numbers.
 fn in_row_of_groups(candidate: &Candidate<'_>) -> bool {
-    let group = |bytes: &mut dyn Iterator<Item = &u8>| {
-        matches!(bytes.next(), Some(b' '))
-            && bytes.take(4).filter(|b| b.is_ascii_digit()).count() == 4
+    let group = |bytes: &[u8]| {
+        bytes.split_first().is_some_and(|(first, digits)| {
+            *first == b' ' && digits.len() == 4 && digits.iter().all(u8::is_ascii_digit)
+        })
     };
-    let mut on = candidate.after().iter();
-    let behind = group(&mut on.by_ref().take(5)) && group(&mut on.by_ref().take(5));
-    let before = group(&mut candidate.before().iter().rev().take(5));
+    let behind = candidate.after().first_chunk::<10>().is_some_and(|bytes| {
+        let (one, other) = bytes.split_at(5);
+        group(one) && group(other)
+    });
+    let before = candidate.before().last_chunk::<5>().is_some_and(|bytes| {
+        let (digits, space) = bytes.split_at(4);
+        space == b" " && digits.iter().all(u8::is_ascii_digit)
+    });
     behind || before
 }
 
@@ -476,6 +482,30 @@ mod tests {
         invalid(Validator::PaymentCard, "4539148803436468");
         invalid(Validator::PaymentCard, "7992739871300000");
         invalid(Validator::PaymentCard, "378282246310005 0");
+    }
+
+    fn plain_row_of_groups(candidate: &Candidate<'_>) -> bool {
+        let group = |bytes: &mut dyn Iterator<Item = &u8>| {
+            matches!(bytes.next(), Some(b' '))
+                && bytes.take(4).filter(|b| b.is_ascii_digit()).count() == 4
+        };
+        let mut on = candidate.after().iter();
+        let behind = group(&mut on.by_ref().take(5)) && group(&mut on.by_ref().take(5));
+        let before = group(&mut candidate.before().iter().rev().take(5));
+        behind || before
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn groups_go_on_on_either_side(before in "[1 ]{0,6}", after in "( 1111|1|x| )?[1 ]{0,9}") {
+            let text = format!("{before}4539 1488{after}");
+            let (start, end) = (before.len(), before.len() + 9);
+            for limit in end..=text.len() {
+                let candidate = Candidate { text: text.as_bytes(), start, end, limit };
+                let plain = plain_row_of_groups(&candidate);
+                proptest::prop_assert_eq!(in_row_of_groups(&candidate), plain, "{}", text);
+            }
+        }
     }
 
     /// As the table of issuers says, one by one.

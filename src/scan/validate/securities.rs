@@ -128,13 +128,16 @@ pub(super) fn sepa_creditor_id(candidate: Candidate<'_>) -> Verdict {
     let value = candidate.value();
     let mut compact = [0u8; LONGEST_CREDITOR];
     let (mut len, mut national, mut has_digit) = (0, 0, false);
-    let mut wanted = None;
+    let (mut wanted, mut longest) = (None, LONGEST_CREDITOR);
     let mut found = Verdict::Invalid;
     for (length, byte) in (1..).zip(value) {
         if *byte == b' ' {
             continue;
         }
         let (Some(place), Some(number)) = (compact.get_mut(len), base_36(*byte)) else { break };
+        if len == longest {
+            break;
+        }
         *place = *byte;
         len += 1;
         match len {
@@ -144,6 +147,7 @@ pub(super) fn sepa_creditor_id(candidate: Candidate<'_>) -> Verdict {
                     break;
                 }
                 wanted = CREDITOR_LENGTHS.iter().find(|(known, _)| **known == country);
+                longest = wanted.map_or(LONGEST_CREDITOR, |(_, length)| length + 3);
             }
             3 | 4 if !byte.is_ascii_digit() => break,
             8.. => {
@@ -152,12 +156,15 @@ pub(super) fn sepa_creditor_id(candidate: Candidate<'_>) -> Verdict {
             }
             _ => {}
         }
-        let next = value.get(length).or(candidate.after().first());
         let fits = wanted.map_or(len >= 12, |(country, length)| {
             // Belgium has identifiers with ten and with thirteen characters behind the code.
             *length == len || (*country == b"BE" && len == 20)
         });
-        if length < 12 || !fits || !has_digit || next.is_some_and(u8::is_ascii_alphanumeric) {
+        if length < 12 || !fits || !has_digit {
+            continue;
+        }
+        let next = value.get(length).or(candidate.after().first());
+        if next.is_some_and(u8::is_ascii_alphanumeric) {
             continue;
         }
         let head = compact.iter().take(4).filter_map(|byte| base_36(*byte));
