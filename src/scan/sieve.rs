@@ -45,9 +45,6 @@ const END: u16 = 0x8000;
 const SHAPES: [Shape; 5] =
     [Shape::Digits, Shape::At, Shape::LettersDigits, Shape::Token, Shape::HexColon];
 
-/// Places from the anchor on of which it is known which digits a rule's matches can hold there.
-const PLACES: usize = 3;
-
 /// Words of a list: a bit for each rule, so many at most.
 const WORDS: usize = 4;
 
@@ -72,9 +69,11 @@ pub struct Sieve {
     lists: Cow<'static, [Listed]>,
     /// The positions of the rules, by bit.
     positions: Cow<'static, [[u8; 2]]>,
-    /// By place from the anchor on, then by digit: the rules whose matches can hold it there
-    /// where no digit stands before the anchor.
-    held: Cow<'static, [Listed]>,
+    /// By the two digits from an anchor on, before which no digit stands: the rules whose matches can
+    /// hold them.
+    pairs: Cow<'static, [Listed]>,
+    /// The same by the third digit.
+    thirds: Cow<'static, [Listed]>,
 }
 
 /// A sieve as it stands in the program.
@@ -87,7 +86,8 @@ struct Stored<'a> {
     left: &'a [u8],
     lists: &'a [u8],
     positions: &'a [u8],
-    held: &'a [u8],
+    pairs: &'a [u8],
+    thirds: &'a [u8],
 }
 
 /// The sieves of some kinds of anchors, for the rules that need no name.
@@ -151,7 +151,8 @@ impl Sieves {
             left: sieve.left.as_flattened(),
             lists: sieve.lists.as_flattened().as_flattened(),
             positions: sieve.positions.as_flattened(),
-            held: sieve.held.as_flattened().as_flattened(),
+            pairs: sieve.pairs.as_flattened().as_flattened(),
+            thirds: sieve.thirds.as_flattened().as_flattened(),
         });
         postcard::to_stdvec(&stored.collect::<Vec<_>>())
     }
@@ -178,7 +179,8 @@ impl Sieves {
                 left: Cow::Borrowed(steps(stored.left)?),
                 lists: Cow::Borrowed(lists(stored.lists)?),
                 positions: Cow::Borrowed(steps(stored.positions)?),
-                held: Cow::Borrowed(lists(stored.held)?),
+                pairs: Cow::Borrowed(lists(stored.pairs)?),
+                thirds: Cow::Borrowed(lists(stored.thirds)?),
             };
             sieves.add(usize::from(stored.kind), sieve);
         }
@@ -211,12 +213,15 @@ impl Sieve {
             return none;
         }
         let mut left = self.lists.get(usize::from(list)).map_or([0; WORDS], words);
-        let held = match before {
-            Some(b'0'..=b'9') => &[],
-            _ => self.held.as_chunks::<10>().0,
-        };
-        for (digits, byte) in held.iter().zip(ahead) {
-            if let Some(held) = digits.get(usize::from(byte.wrapping_sub(b'0'))) {
+        if !matches!(before, Some(b'0'..=b'9')) {
+            let digit = |place: usize| {
+                let byte = ahead.get(place).copied().unwrap_or_default();
+                usize::from(byte.wrapping_sub(b'0'))
+            };
+            let (first, second, third) = (digit(0), digit(1), digit(2));
+            let pair = (first < 10 && second < 10).then(|| self.pairs.get(first * 10 + second));
+            let third = (third < 10).then(|| self.thirds.get(third));
+            for held in [pair, third].into_iter().flatten().flatten() {
                 left.iter_mut().zip(words(held)).for_each(|(left, held)| *left &= held);
             }
         }
@@ -313,45 +318,55 @@ impl Pattern {
         Some(Pattern { position: u16::try_from(position).ok()?, nfa, barred, lead })
     }
 
-    /// Which digits a match can hold at places from its anchor on where no digit stands before it, a
-    /// bit each.
-    fn digits(&self) -> [u16; PLACES] {
-        let mut spots = BTreeSet::from([self.nfa.start_anchored()]);
-        let step = |spots: &BTreeSet<StateID>, others: &mut BTreeSet<StateID>| {
-            let (mut further, mut digits, mut has_ended) = (BTreeSet::new(), 0, false);
-            let from: Vec<StateID> = spots.iter().copied().collect();
-            for state in self.closure(&from, |_| true) {
-                has_ended |= matches!(self.nfa.state(state), State::Match { .. });
-                each_range(self.nfa.state(state), |(first, last), next| {
-                    further.insert(next);
-                    if first < b'0' || last > b'9' {
-                        others.insert(next);
-                    }
-                    let held = (0..10).filter(|digit| (first..=last).contains(&(b'0' + digit)));
-                    digits |= held.fold(0, |digits, digit| digits | 1 << digit);
-                });
-            }
-            (further, digits, has_ended)
-        };
-        let mut reached = spots.clone();
+    /// Which digits a match can hold from its anchor on where no digit stands before it.
+    fn held(&self) -> Held {
+        let mut begun = BTreeSet::from([self.nfa.start_anchored()]);
+        let mut reached = begun.clone();
         for _ in 0..self.lead {
             let before = reached.len();
-            let (further, ..) = step(&reached, &mut spots);
-            reached.extend(further);
+            for state in self.closure(&Vec::from_iter(reached.clone()), |_| true) {
+                each_range(self.nfa.state(state), |(first, last), next| {
+                    reached.insert(next);
+                    if first < b'0' || last > b'9' {
+                        begun.insert(next);
+                    }
+                });
+            }
             if reached.len() == before {
                 break;
             }
         }
-        let mut all = false;
-        let mut place = 0;
-        [(); PLACES].map(|()| {
-            let (further, digits, has_ended): (_, u16, bool) = step(&spots, &mut BTreeSet::new());
+        // Where states go on with a digit, any of them for none; and whether a match may have ended.
+        let step = |states: &BTreeSet<StateID>, digit: Option<u8>| {
+            let (mut further, mut has_ended) = (BTreeSet::new(), false);
+            for state in self.closure(&Vec::from_iter(states.iter().copied()), |_| true) {
+                has_ended |= matches!(self.nfa.state(state), State::Match { .. });
+                each_range(self.nfa.state(state), |(first, last), next| {
+                    if digit.is_none_or(|digit| (first..=last).contains(&(b'0' + digit))) {
+                        further.insert(next);
+                    }
+                });
+            }
+            (further, has_ended)
+        };
+        let mut held = Held { pairs: 0, thirds: 0 };
+        for first in 0..10 {
             // A match holds the first byte of its anchor.
-            all |= has_ended && place > 0;
-            place += 1;
-            spots = further;
-            if all { (1 << 10) - 1 } else { digits }
-        })
+            let (further, _) = step(&begun, Some(first));
+            for second in 0..10 {
+                let (last, has_ended) = step(&further, Some(second));
+                let can_hold = !further.is_empty() && (has_ended || !last.is_empty());
+                held.pairs |= u128::from(can_hold) << (first * 10 + second);
+            }
+        }
+        let (second, _) = step(&begun, None);
+        let (third, ended_before) = step(&second, None);
+        for digit in 0..10 {
+            let (further, has_ended) = step(&third, Some(digit));
+            let can_hold = ended_before || has_ended || !further.is_empty();
+            held.thirds |= u128::from(can_hold) << digit;
+        }
+        held
     }
 
     /// The states that are reached from some without reading a byte. An assertion holds where
@@ -401,6 +416,13 @@ fn each_range(state: &State, mut found: impl FnMut((u8, u8), StateID)) {
         }
         _ => {}
     }
+}
+
+/// Digits that a match can hold from its anchor on, a bit each.
+struct Held {
+    /// By the first two as a number.
+    pairs: u128,
+    thirds: u128,
 }
 
 /// Whether `\b` takes the byte for one of a word.
@@ -559,21 +581,22 @@ impl<'a> Builder<'a> {
             }
             words.map(u64::to_le_bytes)
         };
-        let digits: Vec<_> = self.patterns.iter().map(Pattern::digits).collect();
-        let held = (0..PLACES * 10).map(|it| {
-            let (place, digit) = (it / 10, it % 10);
-            let can_hold = |digits: &[u16; PLACES]| {
-                digits.get(place).is_some_and(|held| held >> digit & 1 == 1)
+        let held: Vec<Held> = self.patterns.iter().map(Pattern::held).collect();
+        let lists = |count: u32, of: fn(&Held) -> u128| -> Vec<Listed> {
+            let list = |bit: u32| {
+                let rules = (0..).zip(&held).filter(|(_, held)| of(held) >> bit & 1 == 1);
+                bits(&mut rules.map(|(number, _)| number))
             };
-            bits(&mut (0..).zip(&digits).filter(|(_, it)| can_hold(it)).map(|(number, _)| number))
-        });
+            (0..count).map(list).collect()
+        };
         Sieve {
             classes: self.classes.of_byte,
             starts: Cow::Owned(starts),
             next: Cow::Owned(next),
             lists: self.lists.iter().map(|list| bits(&mut list.iter().copied())).collect(),
             positions: self.patterns.iter().map(|it| it.position.to_le_bytes()).collect(),
-            held: held.collect(),
+            pairs: Cow::Owned(lists(100, |held| held.pairs)),
+            thirds: Cow::Owned(lists(10, |held| held.thirds)),
             left: Cow::Owned(self.left),
         }
     }
