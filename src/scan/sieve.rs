@@ -806,7 +806,10 @@ mod tests {
 
     const PATTERNS: [(&str, &str); 12] = [
         (r"\b[1-9][0-9]{8}\b", "anchors = { digits = 9 }"),
-        (r"[0-9]{3}-[0-9]{2}-[0-9]{4}", "anchors = { digits = 9 }\nboundary = '[0-9.-]'"),
+        (
+            r"(?:[13][0-9]|6[0-7])[0-9]-[0-9]{2}-[0-9]{4}",
+            "anchors = { digits = 9 }\nboundary = '[0-9.-]'",
+        ),
         (r"\b(?:[0-9]{4}[ -]?){3}[0-9]{1,4}\b", "anchors = { digits = [13, 16] }"),
         (r"\b[A-Z]{0,2}[0-9]{6,9}[A-Z]?\b", "anchors = { digits = [6, 9] }"),
         (r"\(?\b0[0-9]{2}\)?[ -][0-9]{5,8}", "anchors = { digits = [8, 11] }"),

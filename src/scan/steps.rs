@@ -28,6 +28,7 @@ const MARKED: u32 = UNKNOWN;
 const KINDS: usize = 5;
 
 /// By the byte before a start: which of [`KINDS`] it is.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
 const KIND: [u8; 256] = {
     let mut kinds = [4; 256];
     let mut byte = 0u8;
@@ -284,5 +285,87 @@ impl Steps {
         self.states.push(State { id, matched });
         self.rows.insert(id, row);
         row | mark
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use regex_automata::MatchKind;
+
+    use super::*;
+    use crate::scan::automaton::syntax_config;
+
+    const PATTERNS: [&str; 4] = [
+        r"\b[a-c]{1,9}(?:1[0-9]{0,7}|x)\b",
+        "(?m:^)[ab1 ]{2,6}(?m:$)",
+        "(?s:.){3,12}?1",
+        r"[^a]+\B",
+    ];
+
+    /// An automaton of all patterns that forgets its states past so many bytes.
+    fn automaton(kind: MatchKind, room: usize) -> DFA {
+        let config = DFA::config()
+            .match_kind(kind)
+            .cache_capacity(room)
+            .skip_cache_capacity_check(true)
+            .prefilter(None);
+        DFA::builder().syntax(syntax_config()).configure(config).build_many(&PATTERNS).unwrap()
+    }
+
+    /// The patterns that match up to each end, asked of the automaton itself, and the bytes read.
+    fn plain(
+        dfa: &DFA,
+        text: &[u8],
+        start: usize,
+        limit: usize,
+    ) -> (Vec<(RuleBits, usize)>, usize) {
+        let (mut cache, mut found) = (dfa.create_cache(), Vec::new());
+        let input = Input::new(text).span(start..limit).anchored(Anchored::Yes);
+        let mut state = dfa.start_state_forward(&mut cache, &input).unwrap();
+        for at in start..=limit {
+            state = match text.get(at) {
+                Some(byte) => dfa.next_state(&mut cache, state, *byte).unwrap(),
+                None => dfa.next_eoi_state(&mut cache, state).unwrap(),
+            };
+            if state.is_match() {
+                let patterns = (0..dfa.match_len(&cache, state))
+                    .map(|index| dfa.match_pattern(&cache, state, index).as_usize());
+                found.push((patterns.fold(0, |bits, pattern| bits | 1 << pattern), at - start));
+            }
+            if state.is_dead() && at < limit {
+                return (found, at - start + 1);
+            }
+        }
+        (found, limit - start)
+    }
+
+    proptest! {
+        #[test]
+        fn steps_are_those_of_the_automaton(
+            texts in proptest::collection::vec("[abc1x \\n\r-]{0,24}", 1..6), all in any::<bool>(),
+        ) {
+            let kind = if all { MatchKind::All } else { MatchKind::LeftmostFirst };
+            let whole = automaton(kind, 1 << 20);
+            // Of the others one forgets all the time.
+            for room in [1 << 20, 4_000, 0] {
+                let stepper = Stepper::new(automaton(kind, room));
+                let mut steps = stepper.steps();
+                for text in texts.iter().map(String::as_bytes) {
+                    for start in 0..=text.len() {
+                        for limit in [text.len(), start + (text.len() - start) / 2] {
+                            let mut found = Vec::new();
+                            let walked =
+                                stepper.walk(&mut steps, text, (start, limit), |bits, length| {
+                                    found.push((bits, length));
+                                });
+                            let wanted = plain(&whole, text, start, limit);
+                            prop_assert_eq!((found, walked.read), wanted);
+                            prop_assert!(!walked.gave_up);
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -152,7 +152,7 @@ pub(super) fn sepa_creditor_id(candidate: Candidate<'_>) -> Verdict {
             3 | 4 if !byte.is_ascii_digit() => break,
             8.. => {
                 has_digit |= byte.is_ascii_digit();
-                national = add_97(national, number);
+                national = put_97(national, number);
             }
             _ => {}
         }
@@ -169,7 +169,7 @@ pub(super) fn sepa_creditor_id(candidate: Candidate<'_>) -> Verdict {
         }
         let head = compact.iter().take(4).filter_map(|byte| base_36(*byte));
         let cut = Candidate { end: candidate.start + length, ..candidate };
-        if head.fold(national, add_97) == 1 && stands_alone(&cut) {
+        if head.fold(national, put_97) % 97 == 1 && stands_alone(&cut) {
             let is_sample = compact.get(..len) == Some(SAMPLE_CREDITOR);
             found = Check::Valid.published_if(is_sample).ending_at(cut.end);
         }
@@ -178,13 +178,15 @@ pub(super) fn sepa_creditor_id(candidate: Candidate<'_>) -> Verdict {
 }
 
 /// ISO/IEC 7064 MOD 97-10 of the number that digits and letters spell in base 36.
-fn mod_97<'a>(code: impl Iterator<Item = &'a u8>) -> u32 {
-    code.filter_map(|byte| base_36(*byte)).fold(0, add_97)
+fn mod_97<'a>(code: impl Iterator<Item = &'a u8>) -> u64 {
+    code.filter_map(|byte| base_36(*byte)).fold(0, put_97) % 97
 }
 
-/// The rest of a number to which the digits of another value are put.
-fn add_97(rest: u32, value: u32) -> u32 {
-    (if value < 10 { rest * 10 + value } else { rest * 100 + value }) % 97
+/// A number with the rest to 97 of that to which the digits of a value are put: it is divided once
+/// no more digits fit.
+fn put_97(number: u64, value: u32) -> u64 {
+    let number = if number < 1 << 56 { number } else { number % 97 };
+    (if value < 10 { number * 10 } else { number * 100 }) + u64::from(value)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! National identification numbers of the countries from Poland to Russia.
 
-use super::europe::{day_exists, number, whole};
-use crate::scan::validate::digits::{Digits, uniform, weighted_sum};
+use super::europe::{day_exists, number};
+use crate::scan::validate::digits::{uniform, weighted_sum};
 use crate::scan::validate::{Candidate, Check};
 
 /// PESEL: birth date with the century in the month, weights 1-3-7-9 mod 10.
@@ -154,7 +154,7 @@ pub fn ru_snils(candidate: Candidate<'_>) -> Check {
 /// Order of the Federal Tax Service on the taxpayer number (INN): region, ten digits of an
 /// organisation with one check digit or twelve of a person with two, mod 11 mod 10.
 pub fn ru_inn(candidate: Candidate<'_>) -> Check {
-    let Some(digits) = Digits::read(candidate.value(), b" -") else { return Check::Invalid };
+    let Some(digits) = number(&candidate, b" -") else { return Check::Invalid };
     let all = digits.as_slice();
     let last = |weights: &[u32]| {
         let rest = u64::from(weighted_sum(all, weights) % 11 % 10);
@@ -165,7 +165,7 @@ pub fn ru_inn(candidate: Candidate<'_>) -> Check {
         12 => last(&[7, 2, 4, 10, 3, 5, 9, 4, 6, 8]) && last(&[3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8]),
         _ => false,
     };
-    Check::of(check && digits.number(0, 2) != 0 && !uniform(all) && whole(&candidate))
+    Check::of(check && digits.number(0, 2) != 0 && !uniform(all))
 }
 
 #[cfg(test)]
