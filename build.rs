@@ -21,6 +21,7 @@ mod scan {
     pub mod phrases;
     pub mod sieve;
     pub mod sweep;
+    mod words;
 }
 
 fn main() -> io::Result<()> {
@@ -33,7 +34,9 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/scan/kinds.rs");
     println!("cargo::rerun-if-changed=src/scan/phrases.rs");
     println!("cargo::rerun-if-changed=src/scan/sieve.rs");
+    println!("cargo::rerun-if-changed=src/scan/sieve");
     println!("cargo::rerun-if-changed=src/scan/sweep");
+    println!("cargo::rerun-if-changed=src/scan/words.rs");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
 
@@ -62,7 +65,8 @@ fn main() -> io::Result<()> {
     let (kinds, keywords) = scan::kinds::Kinds::new(&compiled.rules);
     let heads = compiled.rules.iter().map(scan::heads::RuleHead::pack);
     let heads: postcard::Result<rules::Texts> = heads.collect();
-    let phrases = scan::phrases::Phrases::of_terms(compiled.terms.iter());
+    let combined = compiled.combined_terms();
+    let phrases = scan::phrases::Phrases::of_terms(compiled.terms.iter(), &combined);
     let tables = [
         ("rules", compiled.pack()),
         ("heads", heads.map_err(io::Error::other)?.pack_whole()),

@@ -18,13 +18,15 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
-use sluicegate::decode::{Format, Structure};
+use sluicegate::classify::LabelBuilder;
+use sluicegate::decode::{Format, SNIFF_BYTES, Structure, Utf16Decoder, sniff};
 use sluicegate::engine::Options;
-use sluicegate::model::Place;
-use sluicegate::rules::Anchors;
-use sluicegate::scan::Plan;
+use sluicegate::model::{CategoryIndex, Coverage, Likelihood, Place};
+use sluicegate::rules::{Anchors, Example, Validator};
 use sluicegate::scan::structure::Tracker;
 use sluicegate::scan::sweep::{Kernel, Scratch, Sweep};
+use sluicegate::scan::validate::{Candidate, Verdict, check};
+use sluicegate::scan::{Plan, Positions};
 use sluicegate::{Classified, RuleSet, Scanner};
 
 const KB: usize = 1 << 10;
@@ -41,6 +43,7 @@ fn main() {
     streams(&mut criterion);
     sweeps(&mut criterion, &files);
     trackers(&mut criterion);
+    stages(&mut criterion);
     criterion.final_summary();
 }
 
@@ -286,6 +289,82 @@ fn trackers(criterion: &mut Criterion) {
                 assert_eq!(&*json_path, format!("$[{}].ssn", records - 1));
             }
             other => unreachable!("{other:?}"),
+        });
+    });
+}
+
+/// What comes before and behind the search: start, decoding, checks of values, lines, and the label.
+fn stages(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("stage");
+    group.sample_size(10);
+    group.bench_function("start", |bencher| {
+        bencher.iter(|| {
+            let rules = Arc::new(RuleSet::builtin().expect("the built-in rules load"));
+            let plan = Plan::new(rules, Kernel::best());
+            assert_eq!(plan.rules().rules.len(), self::rules().rules.len());
+        });
+    });
+
+    let (table, rows) = payloads::customers(MB);
+    group.bench_function("sniff", |bencher| {
+        bencher.iter(|| {
+            let format = sniff(black_box(&table[..SNIFF_BYTES]));
+            assert!(matches!(format.structure, Structure::Table { header: true, .. }));
+        });
+    });
+    let wide: Vec<u8> = table.iter().flat_map(|byte| [*byte, 0]).collect();
+    group.throughput(Throughput::Bytes(wide.len() as u64));
+    group.bench_function("UTF-16", |bencher| {
+        bencher.iter(|| {
+            let (mut decoder, mut view) = (Utf16Decoder::new(false, 0), Vec::new());
+            for piece in wide.chunks(16 * KB) {
+                decoder.push(piece, &mut view);
+            }
+            decoder.finish(&mut view);
+            assert!(view == table && !decoder.damaged());
+        });
+    });
+    group.throughput(Throughput::Bytes(table.len() as u64));
+    group.bench_function("lines", |bencher| {
+        bencher.iter(|| {
+            let last = Positions::new(0).at(&table, 0, table.len() as u64 - 2);
+            assert_eq!(last.line, rows + 1);
+        });
+    });
+
+    let rules = self::rules();
+    let mut values = Vec::new();
+    for rule in rules.rules.iter() {
+        if let Some(validator) = rule.validator {
+            values.extend(rule.examples.iter().map(|example| (validator, example)));
+        }
+    }
+    let valid = |(validator, example): &(Validator, &Example)| {
+        let (start, end) = (example.start, example.end);
+        let text = example.text.as_bytes();
+        let candidate = Candidate { text, start, end, limit: text.len() };
+        matches!(check(*validator, candidate), Verdict::Valid { .. })
+    };
+    let expected = values.iter().filter(|value| valid(value)).count();
+    // The check of some wants more than the value: what stands before it in the match.
+    assert!(expected * 10 > values.len() * 9, "{expected} of {} examples are valid", values.len());
+    group.throughput(Throughput::Elements(values.len() as u64));
+    group.bench_function("validators", |bencher| {
+        bencher.iter(|| assert_eq!(values.iter().filter(|it| valid(it)).count(), expected));
+    });
+
+    let categories: Vec<CategoryIndex> = rules.rules.iter().map(|rule| rule.category).collect();
+    let likelihood = Likelihood::new(90);
+    group.throughput(Throughput::Elements(100_000));
+    group.bench_function("label", |bencher| {
+        bencher.iter(|| {
+            let mut label = LabelBuilder::new();
+            for (value, category) in (0..100_000_u128).zip(categories.iter().cycle()) {
+                label.add(*category, likelihood, value);
+            }
+            let label = label.finish(&rules, Coverage::complete());
+            let counted: u64 = label.categories.values().map(|category| category.count).sum();
+            assert_eq!(counted, 100_000);
         });
     });
 }

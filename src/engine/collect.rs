@@ -8,7 +8,7 @@ use super::volume::Volume;
 use super::{Classified, Inner};
 use crate::classify::LabelBuilder;
 use crate::decode::Format;
-use crate::model::{Class, Coverage, Finding, Fingerprint, Span};
+use crate::model::{Band, Class, Coverage, Finding, Fingerprint, Span};
 use crate::rules::RuleSet;
 use crate::scan::{Found, Sink};
 
@@ -81,9 +81,7 @@ impl Collector {
         std::hash::Hasher::write(&mut hasher, &self.normal);
         let value = hasher.finish128().as_u128();
         self.label.add(found.category, found.likelihood, value);
-        // What is past the cap is only counted, unless it may fill a column.
-        let counts = self.rules.columns_of(found.category).next().is_some();
-        if self.findings.len() >= self.max_findings && !counts {
+        if self.findings.len() >= self.max_findings && self.is_counted_alone(&found, span) {
             self.truncated += 1;
             return;
         }
@@ -110,6 +108,21 @@ impl Collector {
         if !self.is_part {
             raised.into_iter().for_each(|finding| self.raise(finding));
         }
+    }
+
+    /// Whether a finding past the cap need not be built: it fills no column and would be cut at once.
+    fn is_counted_alone(&self, found: &Found<'_>, span: Span) -> bool {
+        if self.rules.columns_of(found.category).next().is_none() {
+            return true;
+        }
+        let order = (span, self.rules.rule_id(found.rule));
+        let last = self.findings.last();
+        let is_last = last.is_none_or(|last| (last.span, self.rules.rule_id(last.rule)) <= order);
+        let place = found.place.as_deref();
+        let may_fill = found.likelihood.band() >= Band::Likely
+            && place.is_some()
+            && !self.volume.is_full(found.category, place);
+        is_last && !may_fill
     }
 
     /// Takes what a full column raises.

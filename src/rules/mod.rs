@@ -269,6 +269,17 @@ impl Taxonomy {
 }
 
 impl RuleSet {
+    /// By number of a term, whether a combination looks for it.
+    pub fn combined_terms(&self) -> Vec<bool> {
+        let mut combined = vec![false; self.terms.len()];
+        for term in self.combinations.iter().flat_map(|it| &it.terms) {
+            if let Some(combined) = combined.get_mut(usize::from(term.0)) {
+                *combined = true;
+            }
+        }
+        combined
+    }
+
     /// Reads, resolves and checks rule packs. Rules of sources that are not built in add to those
     /// that are, and replace those whose id they share.
     ///

@@ -37,8 +37,11 @@ const NEAR: usize = 64;
 pub struct Columns {
     known: Vec<Column>,
     last: Option<Cell>,
-    /// The start of the last cell whose names are not plain to see, and its name once it is asked for.
-    unclear: Option<(u64, Option<Option<Named>>)>,
+    /// The start of the last cell whose names are not plain to see, and whether its name was asked for.
+    unclear: Option<(u64, bool)>,
+    /// The names of the last such cell that was asked for, and the name that they make: the next one has
+    /// the same as a rule.
+    named_unclear: (Vec<String>, Option<Named>),
     forgotten: u8,
     written: String,
     #[cfg(test)]
@@ -131,12 +134,15 @@ impl Columns {
         self.known.capacity() * size_of::<Column>()
             + self.known.iter().map(of_column).sum::<usize>()
             + self.written.capacity()
+            + self.named_unclear.0.iter().map(|name| name.capacity() + 24).sum::<usize>()
+            + self.named_unclear.1.as_ref().map_or(0, Named::room)
     }
 
     /// Forgets everything: the next payload begins.
     pub fn clear(&mut self) {
         self.known.clear();
         (self.last, self.unclear) = (None, None);
+        self.named_unclear = Default::default();
         self.forgotten = 0;
     }
 
@@ -154,9 +160,15 @@ impl Columns {
             }
             None => {
                 let start = tracker.cell_start(at)?;
-                let (_, name) = self.unclear.as_mut().filter(|(unclear, _)| *unclear == start)?;
-                let of_place = || Name::of(&tracker.place(at)?).as_ref().map(fresh);
-                name.get_or_insert_with(of_place).as_ref()
+                let (_, is_asked) = self.unclear.as_mut().filter(|(it, _)| *it == start)?;
+                if !std::mem::replace(is_asked, true) {
+                    let names = tracker.place(at).map(|it| it.names()).unwrap_or_default();
+                    if names != self.named_unclear.0 {
+                        let name = Name::of_names(&names).as_ref().map(fresh);
+                        self.named_unclear = (names, name);
+                    }
+                }
+                self.named_unclear.1.as_ref()
             }
         }
     }
@@ -246,7 +258,7 @@ impl Columns {
             return None;
         }
         if !tracker.write_names(at, &mut self.written) {
-            self.unclear = Some((start, None));
+            self.unclear = Some((start, false));
             return None;
         }
         // The columns of a table come in turns.

@@ -6,14 +6,13 @@
 //! Between the words of a term may stand a space, `_`, `-` or nothing.
 
 use super::phrases::Phrases;
+use super::sweep::BLOCK;
+use super::words::{self, may_begin, may_end};
 use crate::model::TermIndex;
 use crate::rules::{MAX_CONTEXT, RuleSet};
 
 /// The longest term in bytes.
 pub const MAX_TERM: usize = 64;
-
-/// How much text is searched at a time, at least, where matches are close and the text is there.
-const STEP: u64 = 512;
 
 /// How much farther away a term behind a match counts: a label stands before its value.
 const BEHIND: u64 = 24;
@@ -41,7 +40,22 @@ pub struct Nearby {
     found: Vec<Occurrence>,
     low: u64,
     high: u64,
+    places: Places,
+    sought: Sought,
 }
+
+/// Which terms are looked for.
+#[derive(Clone, Copy, Debug, Default)]
+enum Sought {
+    /// Those of all rules.
+    #[default]
+    All,
+    /// Those of combinations.
+    Combined,
+}
+
+/// Room for places at which a term may begin, each with the length of its first word.
+type Places = Vec<(usize, usize)>;
 
 /// A term beside a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +70,9 @@ impl Terms {
     /// The terms of these rules. Those of the program stand in it ready for use.
     pub fn new(rules: &RuleSet) -> Terms {
         let stored = || Phrases::stored(BUILT_IN);
+        let made = || Phrases::of_terms(rules.terms.iter(), &rules.combined_terms());
         let phrases = rules.terms.is_built_in().then(stored).flatten();
-        Terms { phrases: phrases.unwrap_or_else(|| Phrases::of_terms(rules.terms.iter())) }
+        Terms { phrases: phrases.unwrap_or_else(made) }
     }
 
     /// How a term may stand in a text.
@@ -65,28 +80,34 @@ impl Terms {
         self.phrases.of_term(term.0)
     }
 
-    /// Calls `found` with start, end and term of each whole-word term in `text[from..to]`.
+    /// Calls `found` with start, end and term of each whole-word term of those sought that begins in
+    /// `from..to`, and of some others.
     fn each(
         &self,
         text: &[u8],
-        from: usize,
-        to: usize,
+        sought: Sought,
+        (from, to): (usize, usize),
+        places: &mut Places,
         mut found: impl FnMut(usize, usize, TermIndex),
     ) {
-        let mut before =
-            from.checked_sub(1).and_then(|at| text.get(at)).map_or(0, |it| kind_of(*it));
-        let part = text.get(from..to).unwrap_or_default();
-        for (at, byte) in part.iter().enumerate() {
-            let kind = kind_of(*byte);
-            let is_joined = JOINED >> (before * 4 + kind) & 1 == 1;
-            before = kind;
-            if is_joined {
-                continue;
-            }
-            let start = from + at;
-            self.phrases.at(part.get(at..).unwrap_or_default(), may_begin, |term, length| {
-                if is_whole_word(text, start, start + length) {
-                    found(start, start + length, TermIndex(term));
+        let phrases = &self.phrases;
+        places.clear();
+        match sought {
+            Sought::All => words::each(text, (from, to), phrases.others(), |word| {
+                if phrases.may_begin(text, &word) {
+                    places.push((word.start, word.length));
+                }
+            }),
+            Sought::Combined => words::each(text, (from, to), phrases.others(), |word| {
+                if phrases.may_begin_chosen(&word) {
+                    places.push((word.start, word.length));
+                }
+            }),
+        }
+        for (start, length) in places {
+            phrases.at(text, *start, *length, |term, length| {
+                if is_whole_word(text, *start, *start + length) {
+                    found(*start, *start + length, TermIndex(term));
                 }
             });
         }
@@ -95,9 +116,15 @@ impl Terms {
     /// The terms among the words of a name, each with its distance from their end.
     pub fn in_words(&self, words: &str) -> Vec<Nearest> {
         let mut found = Vec::new();
-        self.each(words.as_bytes(), 0, words.len(), |_, end, term| {
-            found.push(Nearest { term, distance: (words.len() - end) as u64 });
-        });
+        self.each(
+            words.as_bytes(),
+            Sought::All,
+            (0, words.len()),
+            &mut Places::new(),
+            |_, end, term| {
+                found.push(Nearest { term, distance: (words.len() - end) as u64 });
+            },
+        );
         found
     }
 }
@@ -111,16 +138,22 @@ impl Nearest {
 }
 
 impl Nearby {
+    /// For the terms of combinations alone.
+    pub fn of_combinations() -> Nearby {
+        Nearby { sought: Sought::Combined, ..Nearby::default() }
+    }
+
     /// Forgets everything: the next payload begins.
     pub fn clear(&mut self) {
-        *self = Nearby { found: std::mem::take(&mut self.found), low: 0, high: 0 };
         self.found.clear();
+        (self.low, self.high) = (0, 0);
     }
 
     /// Room for terms, in bytes: what was held at most.
     #[cfg(test)]
     pub(crate) fn room(&self) -> usize {
         self.found.capacity() * size_of::<Occurrence>()
+            + self.places.capacity() * size_of::<(usize, usize)>()
     }
 
     /// Forgets terms that begin below this offset.
@@ -196,44 +229,48 @@ impl Nearby {
     /// Makes all terms known that lie inside `from..to`.
     fn cover(&mut self, terms: &Terms, text: &[u8], base: u64, from: u64, to: u64) {
         // What lies in between, where it is little, may be asked for later.
-        let elsewhere = from < self.low || from > self.high + 2 * UNSURE;
-        if elsewhere {
+        if from < self.low || from > self.high + UNSURE {
             self.found.clear();
             (self.low, self.high) = (from, from);
         }
         if to <= self.high {
             return;
         }
-        // A lone match pays for its own window; where matches are close, larger steps pay.
-        let step = if elsewhere { 0 } else { STEP };
-        let available = base + text.len() as u64;
-        let end = available.min(to.max(self.high + step));
+        // Whole blocks: what little is more may be asked for next.
+        let end = to.max(self.high + BLOCK as u64);
         let keep = self.found.partition_point(|occurrence| occurrence.start < self.high);
         self.found.truncate(keep);
         let index =
             |offset: u64| usize::try_from(offset.saturating_sub(base)).unwrap_or(usize::MAX);
-        terms.each(text, index(self.high), index(end), |start, end, term| {
-            self.found.push(Occurrence {
-                start: base + start as u64,
-                end: base + end as u64,
-                term,
-            });
-        });
+        terms.each(
+            text,
+            self.sought,
+            (index(self.high), index(end)),
+            &mut self.places,
+            |start, end, term| {
+                self.found.push(Occurrence {
+                    start: base + start as u64,
+                    end: base + end as u64,
+                    term,
+                });
+            },
+        );
         if let Some(fresh) = self.found.get_mut(keep..) {
             fresh.sort_unstable_by_key(|occurrence| {
                 (occurrence.start, occurrence.end, occurrence.term)
             });
         }
-        // A term that begins in the last bytes may be cut, or its next character may be: those
-        // bytes are searched again when more text is there.
-        self.high = end.saturating_sub(UNSURE).max(self.high);
+        // A term that begins in the last bytes of the text may be cut, or its next character may be:
+        // those bytes are searched again when more text is there.
+        let known = (base + text.len() as u64).saturating_sub(UNSURE).min(end);
+        self.high = self.high.max(known);
     }
 }
 
-/// Bytes at the end of a search in which a term, or the character behind it, may be cut.
+/// Bytes at the end of a text in which a term, or the character behind it, may be cut.
 const UNSURE: u64 = MAX_TERM as u64 + 4;
 
-const _: () = assert!(MAX_TERM < MAX_CONTEXT && UNSURE <= STEP / 2);
+const _: () = assert!(MAX_TERM < MAX_CONTEXT);
 
 /// Whether neither side of the term continues a word.
 fn is_whole_word(text: &[u8], start: usize, end: usize) -> bool {
@@ -242,11 +279,21 @@ fn is_whole_word(text: &[u8], start: usize, end: usize) -> bool {
     else {
         return false;
     };
-    is_edge(last_char(before), first_char(term)) && is_edge(last_char(term), first_char(behind))
+    is_edge(before, term) && is_edge(term, behind)
 }
 
-/// Whether a word may begin or end between two characters, one of them of a term.
-fn is_edge(left: Option<char>, right: Option<char>) -> bool {
+/// Whether a word may begin or end between two parts of a text, one of them a term.
+fn is_edge(left: &[u8], right: &[u8]) -> bool {
+    match (left.last(), right.first()) {
+        (Some(last), Some(first)) if last.is_ascii() && first.is_ascii() => {
+            may_begin(*last, *first)
+        }
+        _ => is_edge_between(last_char(left), first_char(right)),
+    }
+}
+
+/// The same of the characters there.
+fn is_edge_between(left: Option<char>, right: Option<char>) -> bool {
     let (Some(left), Some(right)) = (left, right) else { return true };
     !(joins(left) && joins(right)) || left.is_lowercase() && right.is_uppercase()
 }
@@ -388,44 +435,6 @@ impl Gate {
         None
     }
 }
-
-/// Whether a term may end before a byte: see [`may_begin`].
-pub fn may_end(term: &[u8], behind: Option<&u8>) -> bool {
-    match (term.last(), behind) {
-        (Some(last), Some(behind)) => may_begin(*last, *behind),
-        _ => true,
-    }
-}
-
-/// Whether a term may begin with a byte that stands behind another: what [`is_edge`] says of
-/// characters, of bytes and on the safe side.
-pub fn may_begin(before: u8, byte: u8) -> bool {
-    JOINED >> (kind_of(before) * 4 + kind_of(byte)) & 1 == 0
-}
-
-fn kind_of(byte: u8) -> u8 {
-    KINDS.get(usize::from(byte)).copied().unwrap_or(0)
-}
-
-/// By byte: 1 for a lower-case letter, 2 for a capital one, 3 for a digit, else 0.
-#[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
-const KINDS: [u8; 256] = {
-    let mut kinds = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        kinds[byte] = match byte as u8 {
-            b'a'..=b'z' => 1,
-            b'A'..=b'Z' => 2,
-            b'0'..=b'9' => 3,
-            _ => 0,
-        };
-        byte += 1;
-    }
-    kinds
-};
-
-/// By kind of a byte times four and kind of the next: whether they belong to one word.
-const JOINED: u16 = 0b1110_1110_1010_0000;
 
 /// A hash of so many bits; ASCII letters count in lower case.
 fn hash(bytes: &[u8], bits: u32) -> usize {

@@ -41,6 +41,8 @@ pub struct Cursor {
     pending: VecDeque<(u64, Anchor)>,
     settling: Settling,
     nearby: Nearby,
+    /// The same for what settles, which is some way behind.
+    behind: Nearby,
     columns: Columns,
     openings: Openings,
     tracker: Tracker,
@@ -96,6 +98,7 @@ impl Cursor {
             pending: VecDeque::new(),
             settling: Settling::default(),
             nearby: Nearby::default(),
+            behind: Nearby::of_combinations(),
             columns: Columns::default(),
             openings: Openings::default(),
             tracker,
@@ -122,6 +125,7 @@ impl Cursor {
         self.pending.clear();
         self.settling.clear();
         self.nearby.clear();
+        self.behind.clear();
         self.columns.clear();
         self.openings.clear();
         self.blocks.clear();
@@ -195,7 +199,7 @@ impl Cursor {
             }
             self.decide_anchors(plan, view);
             let retained = Retained { text, base, known: self.known(plan, view) };
-            let (positions, nearby) = (&mut self.positions, &mut self.nearby);
+            let (positions, nearby) = (&mut self.positions, &mut self.behind);
             self.settling.settle(plan, &retained, positions, &self.own, nearby, sink);
             if from >= to {
                 break;
@@ -227,6 +231,7 @@ impl Cursor {
         self.follow(view, needed);
         self.tracker.forget_below(needed);
         self.nearby.forget_below(needed);
+        self.behind.forget_below(needed);
         needed
     }
 
@@ -249,6 +254,7 @@ impl Cursor {
             + starts * size_of::<(u64, usize)>()
             + self.settling.room()
             + self.nearby.room()
+            + self.behind.room()
             + self.tracker.room()
             + self.columns.room()
     }

@@ -35,6 +35,7 @@ mod unless;
 pub mod validate;
 mod vicinity;
 mod watch;
+mod words;
 mod work;
 
 pub use automaton::syntax_config;

@@ -191,7 +191,11 @@ pub struct Name {
 impl Name {
     /// The name of a place; none for columns without one and values outside of any object.
     pub fn of(place: &Place) -> Option<Name> {
-        let names = place.names();
+        Name::of_names(&place.names())
+    }
+
+    /// The name of a place with these [`Place::names`].
+    pub fn of_names(names: &[String]) -> Option<Name> {
         let leaf = names.first().filter(|name| !name.starts_with('#') && !name.is_empty())?;
         let own = split_words(leaf);
         let words = || own.split(' ');

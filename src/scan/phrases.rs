@@ -1,47 +1,38 @@
 //! Thousands of phrases, looked for at single places of a text.
 //!
-//! Text from a place on comes in, the phrases that it begins with go out, ASCII letters in any case.
-//! Made in the time it takes to hash the phrases, unlike an automaton of all of them; those of the
-//! terms that ship with the program are made when it is built.
+//! Text from a place on comes in, with the length of a first word that it may begin with, and the
+//! phrases that begin with this word go out, ASCII letters in any case. Most words begin none, and are
+//! looked up in one table of bits. Made in the time it takes to hash the phrases, unlike an automaton of
+//! all of them; those of the terms that ship with the program are made when it is built.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
 use super::forms::forms;
+use super::words::{HEAD, Others, Word};
 use crate::rules::Texts;
 
-/// Lengths of heads. A phrase is filed under its first bytes, as many as the largest of these that
-/// it has.
-const HEADS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
-
-/// The place of 2 among them.
-const TWO: usize = 1;
-
-/// The place of 4 among them.
-const FOUR: usize = 3;
-
-/// Entries of [`Phrases::fours`].
-const FOURS: usize = 1 << 15;
-
-/// The phrases, filed by their heads.
+/// The phrases, filed by their first words, the letters and digits of ASCII that they begin with, and
+/// the two bytes behind, if there are as many: many a common word begins some term. Where a phrase
+/// begins with no word, a few bytes stand for it.
 #[derive(Debug)]
 pub struct Phrases {
     phrases: Texts,
     /// By phrase: the number of its term.
     terms: Cow<'static, [[u8; 2]]>,
-    /// By hash of a head: one more than the phrase filed there last, or 0.
-    slots: Cow<'static, [[u8; 4]]>,
-    /// By more of that hash: whether a phrase is filed there, one bit each. Most heads end here,
-    /// without a look at the slots, which are too many to be at hand.
-    held: Bits,
-    /// By phrase: the same of the one filed in its slot before.
-    next: Cow<'static, [[u8; 4]]>,
-    /// By hash of the first four bytes: which lengths of heads so long or longer there are, one bit each.
-    /// Few enough to be at hand: most words end here.
-    fours: Cow<'static, [u8]>,
-    /// By hash of the first two bytes: which lengths of heads there are, one bit each.
-    begun: Cow<'static, [u8]>,
+    /// By hash of what phrases are filed by: whether there is one, one bit each.
+    held: Held,
+    /// By hash of a first word alone: whether one of the chosen phrases has it. These are few, and
+    /// hardly any text is about them.
+    chosen: Held,
+    /// By hash: the place of the first entry; and last, how many entries there are.
+    firsts: Cow<'static, [[u8; 4]]>,
+    entries: Cow<'static, [[u8; ENTRY]]>,
+    /// By first byte, where that is no letter or digit: how many bytes stand for the first words of
+    /// such phrases, one bit a number.
+    few: Cow<'static, [u8]>,
+    others: Others,
 }
 
 /// Phrases as they stand in the program.
@@ -50,39 +41,123 @@ struct StoredPhrases<'a> {
     phrases: &'a [u8],
     ends: &'a [u8],
     terms: &'a [u8],
-    slots: &'a [u8],
     held: &'a [u8],
-    next: &'a [u8],
-    fours: &'a [u8],
-    begun: &'a [u8],
+    chosen: &'a [u8],
+    firsts: &'a [u8],
+    entries: &'a [u8],
+    few: &'a [u8],
 }
 
-/// One bit each, eight in a byte.
-#[derive(Debug)]
-struct Bits(Cow<'static, [u8]>);
+/// Letters and digits of a first word at most.
+const LONGEST: u8 = 0x7f;
 
-impl Bits {
-    fn new(count: usize) -> Bits {
-        Bits(Cow::Owned(vec![0; count.div_ceil(8)]))
-    }
+/// As many bytes, at most, stand for the first word of a phrase that begins with none.
+const FEW: usize = 3;
 
-    fn set(&mut self, at: usize) {
-        if let Some(byte) = self.0.to_mut().get_mut(at / 8) {
-            *byte |= 1 << (at % 8);
+/// Bytes behind a first word that are compared before the rest is.
+const REST: usize = 4;
+
+/// Bytes of an entry.
+const ENTRY: usize = 10;
+
+/// A phrase among those of one hash.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    phrase: u32,
+    word: First,
+    /// What is behind the first word, folded, and what of it counts.
+    rest: u32,
+    rest_length: u8,
+}
+
+fn is_filed_long(code: u8, rest_length: u8) -> bool {
+    code <= LONGEST && rest_length >= 2
+}
+
+/// How a phrase begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    /// So many letters and digits.
+    Run(u8),
+    /// A byte that is neither; so many bytes stand for a word.
+    Few(u8),
+}
+
+impl First {
+    fn of(phrase: &[u8]) -> First {
+        let length = |length: usize| u8::try_from(length).unwrap_or(u8::MAX);
+        match phrase.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count() {
+            0 => First::Few(length(phrase.len().min(FEW))),
+            run => First::Run(length(run)),
         }
     }
 
-    #[inline]
-    fn is_set(&self, at: usize) -> bool {
-        self.0.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1)
+    fn len(self) -> usize {
+        match self {
+            First::Run(length) | First::Few(length) => usize::from(length),
+        }
+    }
+
+    /// One byte of its own for each.
+    fn code(self) -> u8 {
+        match self {
+            First::Run(length) => length,
+            First::Few(length) => length | !LONGEST,
+        }
+    }
+}
+
+impl Entry {
+    /// Whether it is filed by more than its first word.
+    fn is_long(self) -> bool {
+        is_filed_long(self.word.code(), self.rest_length)
+    }
+
+    fn to_bytes(self) -> [u8; ENTRY] {
+        let [a, b, c, d] = self.phrase.to_le_bytes();
+        let [e, f, g, h] = self.rest.to_le_bytes();
+        [a, b, c, d, e, f, g, h, self.word.code(), self.rest_length]
+    }
+}
+
+/// Two bits of a word for each hash that is there.
+#[derive(Debug)]
+struct Held(Cow<'static, [[u8; 8]]>);
+
+impl Held {
+    /// That of these hashes, about so many different ones: a power of two.
+    fn of(count: usize, hashes: impl Iterator<Item = Hash>) -> Held {
+        let mut held = Held(Cow::Owned(vec![[0; 8]; count / SHARED]));
+        hashes.for_each(|hash| held.add(hash));
+        held
+    }
+
+    fn add(&mut self, hash: Hash) {
+        let place = self.place(hash);
+        if let Some(word) = self.0.to_mut().get_mut(place) {
+            *word = (u64::from_le_bytes(*word) | hash.bits()).to_le_bytes();
+        }
+    }
+
+    #[inline(always)]
+    fn may_hold(&self, hash: Hash) -> bool {
+        let word = self.0.get(self.place(hash)).map_or(0, |word| u64::from_le_bytes(*word));
+        word & hash.bits() == hash.bits()
+    }
+
+    /// Words are a power of two.
+    #[inline(always)]
+    fn place(&self, hash: Hash) -> usize {
+        hash.number() & self.0.len().wrapping_sub(1)
     }
 }
 
 impl Phrases {
-    /// The phrases of terms in all their forms; the number of a term is its place in this order.
-    pub fn of_terms<'a>(terms: impl Iterator<Item = &'a str>) -> Phrases {
+    /// The phrases of terms in all their forms; the number of a term is its place in this order. By that
+    /// number, `chosen` says which can be asked for alone.
+    pub fn of_terms<'a>(terms: impl Iterator<Item = &'a str>, chosen: &[bool]) -> Phrases {
         let of_term = |(number, term)| forms(term).into_iter().map(move |form| (form, number));
-        Phrases::new((0..=u16::MAX).zip(terms).flat_map(of_term).collect())
+        Phrases::new((0..=u16::MAX).zip(terms).flat_map(of_term).collect(), chosen)
     }
 
     /// The phrases of a term, in order.
@@ -94,45 +169,55 @@ impl Phrases {
         (first..first + count).filter_map(|place| self.phrases.bytes(place))
     }
 
-    /// Files phrases, each with the number of its term, in the order of these; none may be empty.
-    pub fn new(phrases: Vec<(Vec<u8>, u16)>) -> Phrases {
-        let size = (phrases.len() * 2).next_power_of_two().max(64);
-        let mut slots = vec![[0; 4]; size];
-        let mut held = Bits::new(size * SPARSE);
-        let mut next = Vec::with_capacity(phrases.len());
-        let mut fours = vec![0; FOURS];
-        let mut begun = vec![0; PAIRS];
-        for (number, (phrase, _)) in (1_u32..).zip(&phrases) {
-            let length = length_of(phrase);
-            let hash = hash_of(head(phrase), length, size * SPARSE);
-            held.set(hash);
-            if length >= FOUR
-                && let Some(lengths) = fours.get_mut(hash_of(head(phrase), FOUR, FOURS))
+    /// Files phrases, each with the number of its term, in the order of these; none may be empty, or have
+    /// more than 127 letters and digits in its first word.
+    pub fn new(phrases: Vec<(Vec<u8>, u16)>, chosen: &[bool]) -> Phrases {
+        let mut filed: Vec<(Hash, Entry)> = Vec::with_capacity(phrases.len());
+        let mut few = vec![0; 256];
+        let mut of_chosen: Vec<Hash> = Vec::new();
+        for (number, (phrase, term)) in (0_u32..).zip(&phrases) {
+            let word = First::of(phrase);
+            let behind = phrase.get(word.len()..).unwrap_or_default();
+            let rest_length = behind.len().min(REST);
+            let entry = Entry {
+                phrase: number,
+                word,
+                rest: four(behind, 0) & REST_HELD.get(rest_length).copied().unwrap_or(0),
+                rest_length: rest_length as u8,
+            };
+            if let First::Few(length) = word
+                && let Some(lengths) = phrase.first().and_then(|it| few.get_mut(usize::from(*it)))
             {
                 *lengths |= 1 << length;
             }
-            let slot = slots.get_mut(hash % size);
-            let number = number.to_le_bytes();
-            next.push(slot.map_or([0; 4], |slot| std::mem::replace(slot, number)));
-            let first = phrase.first().copied().unwrap_or(0);
-            let seconds = match phrase.get(1) {
-                Some(second) => *second..=*second,
-                None => 0..=u8::MAX,
-            };
-            for second in seconds {
-                if let Some(lengths) = begun.get_mut(pair(first, second)) {
-                    *lengths |= 1 << length;
-                }
+            let hash = hash_of(head(phrase, 0), word);
+            if chosen.get(usize::from(*term)) == Some(&true) {
+                of_chosen.push(hash);
             }
+            filed.push((if entry.is_long() { hash.with(entry.rest) } else { hash }, entry));
+        }
+        let mut different: Vec<usize> = filed.iter().map(|(hash, _)| hash.number()).collect();
+        different.sort_unstable();
+        different.dedup();
+        let size = different.len().next_power_of_two().max(64);
+        let held = Held::of(size, filed.iter().map(|(hash, _)| *hash));
+        let chosen = Held::of(of_chosen.len().next_power_of_two().max(64), of_chosen.into_iter());
+        let slot_of = |hash: &Hash| hash.number() & (size - 1);
+        filed.sort_by_key(|(hash, entry)| (slot_of(hash), entry.phrase));
+        let mut firsts = vec![[0; 4]; size + 1];
+        for (slot, first) in firsts.iter_mut().enumerate() {
+            let before = filed.partition_point(|(hash, _)| slot_of(hash) < slot);
+            *first = u32::try_from(before).unwrap_or(u32::MAX).to_le_bytes();
         }
         Phrases {
             terms: phrases.iter().map(|(_, term)| term.to_le_bytes()).collect(),
+            others: Others::new(phrases.iter().filter_map(|(phrase, _)| phrase.first().copied())),
             phrases: phrases.iter().map(|(phrase, _)| phrase).collect(),
-            slots: Cow::Owned(slots),
             held,
-            next: Cow::Owned(next),
-            fours: Cow::Owned(fours),
-            begun: Cow::Owned(begun),
+            chosen,
+            firsts: Cow::Owned(firsts),
+            entries: filed.iter().map(|(_, entry)| entry.to_bytes()).collect(),
+            few: Cow::Owned(few),
         }
     }
 
@@ -148,11 +233,11 @@ impl Phrases {
             phrases,
             ends,
             terms: self.terms.as_flattened(),
-            slots: self.slots.as_flattened(),
-            held: &self.held.0,
-            next: self.next.as_flattened(),
-            fours: &self.fours,
-            begun: &self.begun,
+            held: self.held.0.as_flattened(),
+            chosen: self.chosen.0.as_flattened(),
+            firsts: self.firsts.as_flattened(),
+            entries: self.entries.as_flattened(),
+            few: &self.few,
         })
     }
 
@@ -164,121 +249,193 @@ impl Phrases {
             rest.is_empty().then_some(chunks)
         }
         let stored: StoredPhrases<'static> = postcard::from_bytes(bytes).ok()?;
+        let begins = |(byte, lengths): (u8, &u8)| (*lengths != 0).then_some(byte);
         Some(Phrases {
             phrases: Texts::stored(stored.phrases, stored.ends)?,
             terms: Cow::Borrowed(chunks(stored.terms)?),
-            slots: Cow::Borrowed(chunks(stored.slots)?),
-            held: Bits(Cow::Borrowed(stored.held)),
-            next: Cow::Borrowed(chunks(stored.next)?),
-            fours: Cow::Borrowed(stored.fours),
-            begun: Cow::Borrowed(stored.begun),
+            held: Held(Cow::Borrowed(chunks(stored.held)?)),
+            chosen: Held(Cow::Borrowed(chunks(stored.chosen)?)),
+            firsts: Cow::Borrowed(chunks(stored.firsts)?),
+            entries: Cow::Borrowed(chunks(stored.entries)?),
+            others: Others::new((0..=u8::MAX).zip(stored.few).filter_map(begins)),
+            few: Cow::Borrowed(stored.few),
         })
     }
 
-    /// Calls `found` with term and length of each phrase that the text begins with and that ends where
-    /// `ends` says that a word may: it is given the last byte and the one behind.
-    #[inline]
-    pub fn at(
-        &self,
-        text: &[u8],
-        ends: impl Fn(u8, u8) -> bool,
-        mut found: impl FnMut(u16, usize),
-    ) {
-        let Some(first) = text.first() else { return };
-        let second = text.get(1).copied().unwrap_or(0);
-        let mut lengths = self.begun.get(pair(*first, second)).copied().unwrap_or(0);
-        if lengths == 0 {
+    /// Which bytes phrases begin with besides letters and digits.
+    pub fn others(&self) -> &Others {
+        &self.others
+    }
+
+    /// Whether a phrase may begin with a word of a text; [`Phrases::at`] says which. "No" is certain.
+    #[inline(always)]
+    pub fn may_begin(&self, text: &[u8], word: &Word) -> bool {
+        self.may_have(word, |hash| {
+            let rest = four(text, word.start + word.length);
+            self.held.may_hold(hash) | self.held.may_hold(hash.with(rest))
+        })
+    }
+
+    /// The same of those that were chosen.
+    #[inline(always)]
+    pub fn may_begin_chosen(&self, word: &Word) -> bool {
+        self.may_have(word, |hash| self.chosen.may_hold(hash))
+    }
+
+    #[inline(always)]
+    fn may_have(&self, word: &Word, holds: impl Fn(Hash) -> bool) -> bool {
+        match u8::try_from(word.length) {
+            Ok(0) => word.head.first().is_some_and(|first| self.few(*first) != 0),
+            Ok(length @ 1..=LONGEST) => holds(hash_of(folded(word.head), First::Run(length))),
+            _ => false,
+        }
+    }
+
+    /// Calls `found` with term and length of each such phrase.
+    pub fn at(&self, text: &[u8], at: usize, length: usize, mut found: impl FnMut(u16, usize)) {
+        if length > 0 {
+            if let Ok(length @ 0..=LONGEST) = u8::try_from(length) {
+                self.with_word(text, at, First::Run(length), &mut found);
+            }
             return;
         }
-        if let [_, second, third, fourth, ..] = text {
-            lengths &= !(u8::from(!ends(*second, *third)) << TWO);
-            lengths &= !(u8::from(!ends(*third, *fourth)) << (TWO + 1));
-        }
-        let head = head(text);
-        if lengths >> FOUR != 0 {
-            let long = self.fours.get(hash_of(head, FOUR, FOURS)).copied().unwrap_or(0);
-            lengths &= long | ((1 << FOUR) - 1);
-        }
+        let mut lengths = text.get(at).map_or(0, |first| self.few(*first));
         while lengths != 0 {
-            let length = lengths.trailing_zeros() as usize;
+            let length = lengths.trailing_zeros() as u8;
             lengths &= lengths - 1;
-            let hash = hash_of(head, length, self.slots.len() * SPARSE);
-            if !self.held.is_set(hash) {
-                continue;
+            self.with_word(text, at, First::Few(length), &mut found);
+        }
+    }
+
+    fn few(&self, first: u8) -> u8 {
+        self.few.get(usize::from(first)).copied().unwrap_or(0)
+    }
+
+    fn with_word(&self, text: &[u8], at: usize, word: First, found: &mut impl FnMut(u16, usize)) {
+        let hash = hash_of(head(text, at), word);
+        let rest = four(text, at + word.len());
+        for (hash, is_long) in [(hash, false), (hash.with(rest), true)] {
+            if self.held.may_hold(hash) {
+                let text = text.get(at..).unwrap_or_default();
+                self.filed(text, word, (hash, is_long, rest), found);
             }
-            let number = |bytes: Option<&[u8; 4]>| {
-                bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes)) as usize
-            };
-            let mut filed = number(self.slots.get(hash % self.slots.len().max(1)));
-            while let Some(place) = filed.checked_sub(1)
+        }
+    }
+
+    fn filed(
+        &self,
+        text: &[u8],
+        word: First,
+        (hash, is_long, rest): (Hash, bool, u32),
+        found: &mut impl FnMut(u16, usize),
+    ) {
+        let slot = hash.number() & self.firsts.len().saturating_sub(2);
+        let first = |slot: usize| {
+            self.firsts.get(slot).map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
+        };
+        let entries = self.entries.get(first(slot)..first(slot + 1)).unwrap_or_default();
+        for [a, b, c, d, e, f, g, h, code, rest_length] in entries {
+            let counts = REST_HELD.get(usize::from(*rest_length)).copied().unwrap_or(0);
+            if *code == word.code()
+                && is_filed_long(*code, *rest_length) == is_long
+                && (rest & counts) == u32::from_le_bytes([*e, *f, *g, *h])
+                && let place = u32::from_le_bytes([*a, *b, *c, *d]) as usize
                 && let Some(phrase) = self.phrases.bytes(place)
+                && text.get(..phrase.len()).is_some_and(|it| it.eq_ignore_ascii_case(phrase))
+                && let Some(term) = self.terms.get(place)
             {
-                // Heads of other lengths may be in the slot, which is asked for those by itself.
-                let is_at_end = match text.get(phrase.len().saturating_sub(1)..) {
-                    Some([last, behind, ..]) => ends(*last, *behind),
-                    _ => true,
-                };
-                if is_at_end
-                    && text.get(..phrase.len()).is_some_and(|it| it.eq_ignore_ascii_case(phrase))
-                    && length_of(phrase) == length
-                    && let Some(term) = self.terms.get(place)
-                {
-                    found(u16::from_le_bytes(*term), phrase.len());
-                }
-                filed = number(self.next.get(place));
+                found(u16::from_le_bytes(*term), phrase.len());
             }
         }
     }
 }
 
-/// The place in [`HEADS`] of the length of a phrase's head.
-fn length_of(phrase: &[u8]) -> usize {
-    HEADS.iter().rposition(|head| *head <= phrase.len()).unwrap_or(0)
+/// Four bytes from a place on, those behind the text 0, without what tells the cases of a letter apart.
+#[inline(always)]
+fn four(text: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes_at(text, at)) | 0x2020_2020
 }
 
-/// Hashes of two bytes.
-const PAIRS: usize = 4096;
-
-/// A hash of two bytes that is the same in either case, and tells all others of ASCII apart.
-fn pair(first: u8, second: u8) -> usize {
-    let folded = |byte: u8| usize::from(byte & 0x1f | byte >> 1 & 0x20);
-    folded(first) << 6 | folded(second)
-}
-
-/// The first 16 bytes, those behind the text 0, without what tells the cases of a letter apart.
-fn head(text: &[u8]) -> [u64; 2] {
-    let bytes = match text.first_chunk::<16>() {
+/// So many bytes from a place on, those behind the text 0.
+#[inline(always)]
+fn bytes_at<const N: usize>(text: &[u8], at: usize) -> [u8; N] {
+    match text.get(at..at + N).and_then(|bytes| bytes.first_chunk()) {
         Some(bytes) => *bytes,
-        None => {
-            let mut bytes = [0; 16];
-            bytes.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
-            bytes
-        }
-    };
-    let bytes = u128::from_le_bytes(bytes);
-    [bytes as u64, (bytes >> 64) as u64].map(|half| half | u64::from_le_bytes([0x20; 8]))
+        None => last_bytes(text, at),
+    }
 }
 
-/// Bits for each slot.
-const SPARSE: usize = 8;
+#[cold]
+fn last_bytes<const N: usize>(text: &[u8], at: usize) -> [u8; N] {
+    let mut bytes = [0; N];
+    let last = text.get(at..).unwrap_or_default();
+    bytes.iter_mut().zip(last).for_each(|(to, from)| *to = *from);
+    bytes
+}
 
-/// By place in [`HEADS`]: the bytes of a head of that length.
-const HELD: [[u64; 2]; 8] = [
-    [0xff, 0],
-    [0xffff, 0],
-    [0x00ff_ffff, 0],
-    [0xffff_ffff, 0],
-    [0xffff_ffff_ffff, 0],
-    [u64::MAX, 0],
-    [u64::MAX, 0xffff_ffff],
-    [u64::MAX, u64::MAX],
-];
+/// By number of bytes: what of four counts.
+const REST_HELD: [u32; REST + 1] = [0, 0xff, 0xffff, 0x00ff_ffff, u32::MAX];
 
-/// A hash of a head of the length at this place of [`HEADS`], below a power of two.
-fn hash_of([low, high]: [u64; 2], length: usize, end: usize) -> usize {
-    let [low_held, high_held] = HELD.get(length).copied().unwrap_or([0; 2]);
-    let folded = (low & low_held) ^ (high & high_held).rotate_left(23) ^ (length as u64) << 59;
-    (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (end - 1)
+/// The first bytes of a text from a place on, likewise.
+fn head(text: &[u8], at: usize) -> u128 {
+    folded(bytes_at(text, at))
+}
+
+/// Bytes without what tells the cases of a letter apart.
+#[inline(always)]
+fn folded(bytes: [u8; HEAD]) -> u128 {
+    u128::from_le_bytes(bytes) | u128::from_le_bytes([0x20; HEAD])
+}
+
+/// Places of [`Phrases::firsts`] that share a word of [`Phrases::held`].
+const SHARED: usize = 4;
+
+/// By length of a word: what of 16 bytes counts.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
+const WORD_HELD: [[u64; 2]; 17] = {
+    let mut held = [[0; 2]; 17];
+    let mut length = 1;
+    while length < 17 {
+        let bytes = u128::MAX >> (128 - length * 8);
+        held[length] = [bytes as u64, (bytes >> 64) as u64];
+        length += 1;
+    }
+    held
+};
+
+/// A hash of a first word of up to 16 bytes, or of the first 16 of a longer one.
+#[inline(always)]
+fn hash_of(head: u128, word: First) -> Hash {
+    let [low, high] = WORD_HELD.get(word.len().min(16)).copied().unwrap_or_default();
+    let (low, high) = (head as u64 & low, (head >> 64) as u64 & high);
+    let folded =
+        low ^ high.wrapping_mul(0x85eb_ca6b_c2b2_ae35) ^ u64::from(word.code()).rotate_right(8);
+    Hash(folded.wrapping_mul(HASH_FACTOR))
+}
+
+/// A hash, of which the upper half counts.
+#[derive(Clone, Copy, Debug)]
+struct Hash(u64);
+
+const HASH_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl Hash {
+    /// The hash of the same and the two bytes behind.
+    #[inline(always)]
+    fn with(self, rest: u32) -> Hash {
+        Hash((self.0.rotate_left(29) ^ u64::from(rest & 0xffff) << 24).wrapping_mul(HASH_FACTOR))
+    }
+
+    #[inline(always)]
+    fn number(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+
+    /// Two bits of a word.
+    #[inline(always)]
+    fn bits(self) -> u64 {
+        1 << (self.0 >> 26 & 63) | 1 << (self.0 >> 20 & 63)
+    }
 }
 
 #[cfg(test)]
@@ -303,7 +460,8 @@ mod tests {
             words in words(),
             parts in proptest::collection::vec((any::<proptest::sample::Index>(), any::<bool>()), 0..20),
         ) {
-            let phrases = Phrases::new(words.iter().cloned().zip(0..).collect());
+            let chosen: Vec<bool> = (0..words.len()).map(|number| number % 3 == 0).collect();
+            let phrases = Phrases::new(words.iter().cloned().zip(0..).collect(), &chosen);
             let mut text = Vec::new();
             for (index, upper) in parts {
                 if !words.is_empty() {
@@ -313,7 +471,16 @@ mod tests {
             }
             for at in 0..=text.len() {
                 let mut found = Vec::new();
-                phrases.at(&text[at..], |_, _| true, |number, length| found.push((number, length)));
+                let run = text[at..].iter().take_while(|it| it.is_ascii_alphanumeric()).count();
+                for length in (0..=run).filter(|length| *length > 0 || run == 0) {
+                    let known = found.len();
+                    phrases.at(&text, at, length, |number, length| found.push((number, length)));
+                    let word = Word { start: at, length, head: bytes_at(&text, at) };
+                    prop_assert!(found.len() == known || phrases.may_begin(&text, &word));
+                    let is_chosen = |(number, _): &(u16, usize)| chosen[usize::from(*number)];
+                    let has_chosen = found[known..].iter().any(is_chosen);
+                    prop_assert!(!has_chosen || phrases.may_begin_chosen(&word));
+                }
                 found.sort_unstable();
                 let stands = |word: &Vec<u8>| {
                     text[at..].get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word))

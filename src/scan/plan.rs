@@ -1,6 +1,5 @@
 //! A rule set, arranged by anchor.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use super::automaton::Automaton;
@@ -39,7 +38,8 @@ pub struct Plan {
     combination_terms: OnceLock<Vec<bool>>,
     terms: OnceLock<Terms>,
     facts: OnceLock<Vec<Facts>>,
-    combinations_of: HashMap<CategoryIndex, Vec<usize>>,
+    /// By category.
+    combinations_of: Vec<Vec<usize>>,
     neighbourhood: u64,
     #[cfg(feature = "hyperscan")]
     patterns_after: u64,
@@ -58,6 +58,20 @@ pub struct Facts {
     pub sensitivity: Sensitivity,
     /// Place of its id among all ids in order.
     pub rank: u32,
+    /// The combinations that look for its category near others, one bit each, which several may share:
+    /// see [`Combined::bit`].
+    pub near: u64,
+}
+
+/// A combination that may rest on a finding.
+#[derive(Clone, Copy, Debug)]
+pub struct Combined<'a> {
+    /// Its place behind all rules.
+    pub index: RuleIndex,
+    /// Its bit in [`Facts::near`].
+    pub bit: u64,
+    /// What it asks for.
+    pub combination: &'a Combination,
 }
 
 /// How far around a value its line goes into the context hash.
@@ -194,15 +208,7 @@ impl Plan {
 
     /// By number of a term, whether a combination looks for it.
     pub fn combination_terms(&self) -> &[bool] {
-        self.combination_terms.get_or_init(|| {
-            let mut wanted = vec![false; self.rules.terms.len()];
-            for term in self.rules.combinations.iter().flat_map(|it| &it.terms) {
-                if let Some(wanted) = wanted.get_mut(usize::from(term.0)) {
-                    *wanted = true;
-                }
-            }
-            wanted
-        })
+        self.combination_terms.get_or_init(|| self.rules.combined_terms())
     }
 
     /// All context terms.
@@ -215,15 +221,14 @@ impl Plan {
         self.facts.get_or_init(|| facts(&self.rules)).get(rule.0 as usize)
     }
 
-    /// The combinations that may rest on a finding of this category, with their positions.
-    pub fn combinations_of(
-        &self,
-        category: CategoryIndex,
-    ) -> impl Iterator<Item = (RuleIndex, &Combination)> {
+    /// The combinations that may rest on a finding of this category.
+    pub fn combinations_of(&self, category: CategoryIndex) -> impl Iterator<Item = Combined<'_>> {
         let plain = self.rules.rules.len();
-        self.combinations_of.get(&category).into_iter().flatten().filter_map(move |position| {
+        let of = self.combinations_of.get(usize::from(category.0));
+        of.into_iter().flatten().filter_map(move |position| {
             let index = RuleIndex(u32::try_from(plain + position).ok()?);
-            Some((index, self.rules.combinations.get(*position)?))
+            let combination = self.rules.combinations.get(*position)?;
+            Some(Combined { index, bit: bit_of(*position), combination })
         })
     }
 
@@ -270,6 +275,11 @@ fn facts(rules: &RuleSet) -> Vec<Facts> {
     ids.sort_unstable();
     let rank =
         |id: &str| u32::try_from(ids.partition_point(|other| *other < id)).unwrap_or(u32::MAX);
+    let near = |category: &CategoryIndex| {
+        let combinations = rules.combinations.iter().enumerate();
+        let looking = combinations.filter(|(_, it)| it.near.contains(category));
+        looking.fold(0, |bits, (position, _)| bits | bit_of(position))
+    };
     all.iter()
         .map(|(id, category)| Facts {
             category: *category,
@@ -278,16 +288,26 @@ fn facts(rules: &RuleSet) -> Vec<Facts> {
                 .category(*category)
                 .map_or(Sensitivity::Restricted, |category| category.sensitivity),
             rank: rank(id),
+            near: near(category),
         })
         .collect()
 }
 
-fn combinations_of(rules: &RuleSet) -> HashMap<CategoryIndex, Vec<usize>> {
-    let mut of: HashMap<CategoryIndex, Vec<usize>> = HashMap::new();
+/// The bit of the combination at a position.
+fn bit_of(position: usize) -> u64 {
+    1 << (position % 64)
+}
+
+fn combinations_of(rules: &RuleSet) -> Vec<Vec<usize>> {
+    let mut of: Vec<Vec<usize>> = Vec::new();
     let plain = rules.combinations.iter().enumerate().filter(|(_, it)| it.values == 0);
     for (position, combination) in plain {
         for category in &combination.of {
-            of.entry(*category).or_default().push(position);
+            let category = usize::from(category.0);
+            of.resize(of.len().max(category + 1), Vec::new());
+            if let Some(positions) = of.get_mut(category) {
+                positions.push(position);
+            }
         }
     }
     of
@@ -316,7 +336,7 @@ mod tests {
             assert_eq!(stored.kernel(), kernel);
             assert_eq!(format!("{stored:?}"), format!("{made:?}"));
         }
-        let phrases = Phrases::of_terms(rules.terms.iter());
+        let phrases = Phrases::of_terms(rules.terms.iter(), &rules.combined_terms());
         assert_eq!(super::super::context::BUILT_IN, phrases.pack().unwrap());
     }
 

@@ -10,7 +10,7 @@ use std::hash::Hasher;
 use siphasher::sip::SipHasher13;
 
 use super::context::Nearby;
-use super::plan::{Facts, LINE_WINDOW, Plan};
+use super::plan::{Combined, Facts, LINE_WINDOW, Plan};
 use super::position::{Positions, chars_in};
 use super::{Found, Sink};
 use crate::model::{Band, Evidence, Likelihood, Place, RuleIndex, Span};
@@ -40,6 +40,8 @@ pub struct Settling {
     emitted: usize,
     /// No survivor is longer than this.
     longest: u64,
+    /// What was hashed last, as offsets, and its hash: all values of a short line have the same.
+    hashed: Option<(u64, u64, u64)>,
 }
 
 /// The retained text, and what is known of it.
@@ -63,6 +65,7 @@ impl Settling {
         self.scored.clear();
         self.survivors.clear();
         (self.emitted, self.longest) = (0, 0);
+        self.hashed = None;
     }
 
     /// The lowest offset that a finding not yet out begins at; `otherwise` without one.
@@ -217,12 +220,21 @@ impl Settling {
         if scored.likelihood.band() < Band::Likely {
             return raised;
         }
-        let has_terms = has_terms(plan, retained, nearby, (scored.span, facts));
-        for (index, combination) in plan.combinations_of(facts.category) {
+        let around =
+            |within: u64| (scored.span.start.saturating_sub(within), scored.span.end + within);
+        let all = plan.combinations_of(facts.category);
+        let Some(farthest) = all.map(|it| it.combination.within as u64).max() else {
+            return raised;
+        };
+        let window = (scored.span, farthest);
+        let has_terms = has_terms(plan, retained, nearby, window);
+        let (from, to) = around(farthest);
+        let near = self.survivors_in(from, to).filter(|it| it.likelihood.band() >= Band::Likely);
+        let near = near.fold(0, |bits, it| bits | plan.facts(it.rule).map_or(0, |it| it.near));
+        for Combined { index, bit, combination } in plan.combinations_of(facts.category) {
             let within = combination.within as u64;
-            let (from, to) = (scored.span.start.saturating_sub(within), scored.span.end + within);
-            let has_near = !combination.near.is_empty();
-            let neighbour = has_near
+            let (from, to) = around(within);
+            let neighbour = near & bit != 0
                 && self.survivors_in(from, to).any(|other| {
                     plan.facts(other.rule)
                         .is_some_and(|others| combination.near.contains(&others.category))
@@ -269,7 +281,7 @@ impl Settling {
     }
 
     /// Hash of the text around a value on its line, findings blanked and white space folded.
-    fn context_hash(&self, retained: &Retained<'_>, span: Span, line_start: u64) -> u64 {
+    fn context_hash(&mut self, retained: &Retained<'_>, span: Span, line_start: u64) -> u64 {
         let text = retained.text;
         let index = |offset: u64| {
             usize::try_from(offset.saturating_sub(retained.base))
@@ -280,6 +292,12 @@ impl Settling {
         let (end, last) = (index(span.end), index(span.end + LINE_WINDOW));
         let rest = text.get(end..last).unwrap_or_default();
         let to = end + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let hashed = (retained.base + from as u64, retained.base + to as u64);
+        if let Some((first, last, hash)) = self.hashed
+            && (first, last) == hashed
+        {
+            return hash;
+        }
         let mut blanks: Vec<(usize, usize)> = self
             .survivors_in(retained.base + from as u64, retained.base + to as u64)
             .map(|other| (index(other.span.start), index(other.span.end)))
@@ -290,19 +308,7 @@ impl Settling {
         let mut words = Vec::with_capacity(2 * (to - from) + 2);
         let mut at = from;
         for (start, end) in blanks.into_iter().chain([(to, to)]) {
-            let mut in_word = false;
-            for byte in text.get(at..start.max(at)).unwrap_or_default() {
-                let is_space = byte.is_ascii_whitespace();
-                if !is_space {
-                    words.push(*byte);
-                } else if in_word {
-                    words.push(b' ');
-                }
-                in_word = !is_space;
-            }
-            if in_word {
-                words.push(b' ');
-            }
+            fold_spaces(text.get(at..start.max(at)).unwrap_or_default(), &mut words);
             if start < to && end > at {
                 words.push(0);
             }
@@ -311,7 +317,9 @@ impl Settling {
         let mut hash = SipHasher13::new();
         hash.write(&words);
         // 0 is kept for "unknown".
-        hash.finish().max(1)
+        let hash = hash.finish().max(1);
+        self.hashed = Some((hashed.0, hashed.1, hash));
+        hash
     }
 
     /// Forgets findings that are out and that nothing still to come can stand near to.
@@ -331,18 +339,36 @@ impl Settling {
     }
 }
 
+/// Appends a text with each white space folded to one blank, none at its beginning and one at its end.
+fn fold_spaces(text: &[u8], folded: &mut Vec<u8>) {
+    let text = text.strip_prefix(b" ").unwrap_or(text);
+    // Most texts are as they are to be, which is seen in a few looks at sixteen bytes.
+    let is_other = |byte: &u8| (*byte != b' ') & byte.is_ascii_whitespace();
+    let has_other = text.iter().fold(false, |any, byte| any | is_other(byte));
+    let behind = text.get(1..).unwrap_or_default();
+    let pairs = text.iter().zip(behind);
+    let has_two = pairs.fold(false, |any, (one, next)| any | ((*one == b' ') & (*next == b' ')));
+    if !has_other && !has_two && text.first() != Some(&b' ') {
+        folded.extend_from_slice(text);
+        if text.last().is_some_and(|last| *last != b' ') {
+            folded.push(b' ');
+        }
+        return;
+    }
+    for word in text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
+        folded.extend_from_slice(word);
+        folded.push(b' ');
+    }
+}
+
 /// Whether any term that a combination looks for stands near enough to a finding: the text is read once for
 /// all combinations, and most findings have none.
 fn has_terms(
     plan: &Plan,
     retained: &Retained<'_>,
     nearby: &mut Nearby,
-    (span, facts): (Span, &Facts),
+    (span, within): (Span, u64),
 ) -> bool {
-    let all = plan.combinations_of(facts.category);
-    let Some(within) = all.map(|(_, combination)| combination.within as u64).max() else {
-        return false;
-    };
     let last = retained.base + retained.text.len() as u64;
     let from = span.start.saturating_sub(within).max(retained.base);
     let to = (span.end + within).min(last);
@@ -387,6 +413,22 @@ mod tests {
 
     struct Match(&'static str, std::ops::Range<u64>, u32, bool);
 
+    #[test]
+    fn white_space_is_folded() {
+        let plain = |text: &[u8]| -> Vec<u8> {
+            let words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+            words.flat_map(|word| [word, b" "].concat()).collect()
+        };
+        let long = "a b".repeat(40);
+        let texts =
+            ["", " ", "  ", "a", " a", "a ", "a b", "a  b", "  a b", "a b  ", "a\tb", "\t a b\n"];
+        for text in texts.into_iter().chain([long.as_str()]) {
+            let mut folded = Vec::new();
+            fold_spaces(text.as_bytes(), &mut folded);
+            assert_eq!(folded, plain(text.as_bytes()), "{text:?}");
+        }
+    }
+
     /// What is left of matches in a text, as `rule start..end`, and in which order. All that start
     /// below each number of `known` are there when it is reached.
     fn settled(
@@ -420,7 +462,7 @@ mod tests {
                 found.push(format!("{rule} {}..{}", it.span.start, it.span.end));
                 assert_eq!(it.value, &text[it.span.start as usize..it.span.end as usize]);
             };
-            let nearby = &mut Nearby::default();
+            let nearby = &mut Nearby::of_combinations();
             settling.settle(&plan, &retained, &mut positions, &own, nearby, &mut take);
         }
         assert!(settling.is_idle() && settling.first_open(7) == 7);
@@ -548,7 +590,7 @@ mod tests {
         let rules = rules();
         let plan = Plan::new(rules.clone(), Kernel::Portable);
         let (mut settling, mut positions) = (Settling::default(), Positions::new(0));
-        let mut nearby = Nearby::default();
+        let mut nearby = Nearby::of_combinations();
         let text = vec![b'.'; 100_000];
         for start in (0..90_000).step_by(10) {
             settling.add(Scored {
@@ -574,7 +616,7 @@ mod tests {
     #[test]
     fn the_hash_of_a_line_does_not_depend_on_its_findings_or_white_space() {
         let hash = |text: &str, starts: &[u64], line_start| {
-            let settling = Settling {
+            let mut settling = Settling {
                 survivors: starts
                     .iter()
                     .map(|start| Scored {
@@ -589,7 +631,14 @@ mod tests {
                 ..Settling::default()
             };
             let retained = Retained { text: text.as_bytes(), base: 0, known: u64::MAX };
-            settling.context_hash(&retained, Span::new(starts[0], starts[0] + 3), line_start)
+            let mut of = |start: u64| {
+                settling.context_hash(&retained, Span::new(start, start + 3), line_start)
+            };
+            // The last value is asked for when the hash of its line may be at hand, or one of another.
+            let hash = of(starts[0]);
+            of(text.len() as u64);
+            assert_eq!((of(starts[0]), of(starts[starts.len() - 1])), (hash, hash));
+            hash
         };
         let plain = hash("a 123 b 456 c", &[2, 8], 0);
         assert_eq!(hash("a 789 b 012 c", &[2, 8], 0), plain);

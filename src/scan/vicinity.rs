@@ -5,7 +5,8 @@
 //! so most anchors that look like much, and have no word beside them that says so, cost a few bytes.
 //! For views without names, where nothing else can make up for a term.
 
-use super::context::{Terms, may_begin, may_end};
+use super::context::Terms;
+use super::words::{may_begin, may_end};
 use crate::rules::Rule;
 
 /// Bytes of a block.

@@ -11,6 +11,7 @@ const UNSAFE: &[&str] = &[
     "src/scan/sweep/avx2.rs",
     "src/scan/sweep/avx512.rs",
     "src/scan/sweep/hyperscan.rs",
+    "src/scan/sweep/letters.rs",
     "src/scan/sweep/lines.rs",
 ];
 

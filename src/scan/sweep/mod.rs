@@ -17,6 +17,7 @@ mod companions;
 #[cfg(feature = "hyperscan")]
 pub(super) mod hyperscan;
 mod keywords;
+mod letters;
 mod lines;
 mod pairs;
 mod portable;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 pub use keywords::KeywordTable;
 use keywords::StoredTable;
+pub use letters::{BLOCK, kinds};
 pub use lines::{Counted, count};
 use pairs::Pairs;
 use shapes::Shapes;

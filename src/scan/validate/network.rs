@@ -14,6 +14,7 @@ pub(super) fn ip_address(candidate: Candidate<'_>) -> Check {
     let mut on = candidate.after().iter();
     let product = back.next() == Some(&b'/') && back.next().is_some_and(u8::is_ascii_alphanumeric);
     let goes_on = match (on.next(), on.next()) {
+        (Some(b':'), Some(b':')) => true,
         (Some(b'.' | b':'), Some(next)) => {
             next.is_ascii_hexdigit() && !value.contains(&b'.')
                 || next.is_ascii_digit() && candidate.after().first() == Some(&b'.')
@@ -171,9 +172,12 @@ mod tests {
         for address in ["256.1.1.10", "81.2.69", "a::b", "12:34:56", "::", "01.02.03.44"] {
             invalid(Validator::IpAddress, address);
         }
-        for (text, start, end) in
-            [("Chrome/120.0.60.99", 7, 18), ("1.3.6.14.55", 0, 8), ("11.2.33.4-beta", 0, 9)]
-        {
+        for (text, start, end) in [
+            ("Chrome/120.0.60.99", 7, 18),
+            ("1.3.6.14.55", 0, 8),
+            ("11.2.33.4-beta", 0, 9),
+            ("2a02::1::2", 0, 7),
+        ] {
             let candidate = Candidate { text: text.as_bytes(), start, end, limit: text.len() };
             assert_eq!(ip_address(candidate), Check::Invalid, "{text}");
         }
