@@ -408,8 +408,8 @@ mod tests {
                 .map(|position| Pattern::new(position, &sample.rules.rules[position]).unwrap())
                 .collect();
             let classes = Classes::new(&patterns);
-            let builder = Builder { most, ..Builder::new(&patterns, &classes) };
-            sieves.add(kind.index(), builder.build());
+            let builder = Builder::new(&patterns, &classes).with_room(most);
+            sieves.add(kind.index(), builder.build(&[]));
         }
         Sample { sieves, ..sample }
     }

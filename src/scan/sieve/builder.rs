@@ -297,6 +297,12 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// The same with room for so few states.
+    #[cfg(test)]
+    pub fn with_room(self, most: usize) -> Builder<'a> {
+        Builder { most, ..self }
+    }
+
     /// Makes what is likely, and what these texts lead to, as far as there is room.
     pub fn build(mut self, samples: &[&[u8]]) -> Sieve {
         let starts: Vec<Step> =
