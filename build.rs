@@ -36,6 +36,7 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/scan/kinds.rs");
     println!("cargo::rerun-if-changed=src/scan/phrases.rs");
     println!("cargo::rerun-if-changed=src/scan/sieve.rs");
+    println!("cargo::rerun-if-changed=src/scan/sieve");
     println!("cargo::rerun-if-changed=src/scan/sweep");
     println!("cargo::rerun-if-changed=src/scan/words.rs");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());

@@ -6,8 +6,7 @@
 
 use std::sync::OnceLock;
 
-use regex_automata::hybrid::LazyStateID;
-use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::hybrid::dfa::DFA;
 use regex_automata::nfa::thompson::backtrack::{self, BoundedBacktracker};
 use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
@@ -17,6 +16,7 @@ use regex_automata::{Anchored, Input, MatchKind, PatternID};
 use regex_syntax::hir::Hir;
 
 pub use super::heads::RuleBits;
+use super::steps::{Stepper, Steps};
 use crate::rules::{ByteSet, Rule, VALUE_GROUPS};
 
 /// States of a lazy DFA are forgotten past this many bytes a rule and worker.
@@ -25,7 +25,7 @@ const CACHE_BYTES: usize = 512 * 1024;
 /// The automaton of one rule. Shared by all workers; each brings a [`Workspace`].
 #[derive(Debug)]
 pub struct Automaton {
-    dfa: DFA,
+    steps: Stepper,
     first: ByteSet,
     names_value: bool,
     value: OnceLock<Option<ValueMachine>>,
@@ -34,7 +34,7 @@ pub struct Automaton {
 /// What one worker keeps for one rule.
 #[derive(Debug)]
 pub struct Workspace {
-    states: Cache,
+    steps: Steps,
     captures: Option<Box<CaptureRoom>>,
 }
 
@@ -42,7 +42,7 @@ pub struct Workspace {
 /// match there: what it leaves out has no match.
 #[derive(Debug)]
 pub struct Shared {
-    dfa: DFA,
+    steps: Stepper,
     limit: usize,
 }
 
@@ -79,12 +79,12 @@ impl Automaton {
         let names_value = ["(?<value>", "(?P<value>", "(?<value_2>", "(?P<value_2>"]
             .iter()
             .any(|group| rule.pattern.contains(group));
-        Some(Automaton { dfa, first, names_value, value: OnceLock::new() })
+        Some(Automaton { steps: Stepper::new(dfa), first, names_value, value: OnceLock::new() })
     }
 
     /// Room for one worker.
     pub fn workspace(&self) -> Workspace {
-        Workspace { states: self.dfa.create_cache(), captures: None }
+        Workspace { steps: self.steps.steps(), captures: None }
     }
 
     /// Whether a match can begin with this byte.
@@ -106,33 +106,11 @@ impl Automaton {
         start: usize,
         limit: usize,
     ) -> Tried {
-        let cache = &mut workspace.states;
-        let limit = limit.min(text.len());
-        let mut tried = Tried { end: None, read: 0 };
-        let input = Input::new(text).span(start..limit).anchored(Anchored::Yes);
-        let Ok(mut state) = self.dfa.start_state_forward(cache, &input) else { return tried };
-        let Some(window) = text.get(start..limit) else { return tried };
-        for byte in window {
-            let Ok(next) = self.dfa.next_state(cache, state, *byte) else { return tried };
-            state = next;
-            tried.read += 1;
-            if state.is_tagged() {
-                if state.is_match() {
-                    // A lazy DFA says one byte late that it has matched.
-                    tried.end = Some(start + tried.read - 1);
-                } else if state.is_dead() || state.is_quit() {
-                    return tried;
-                }
-            }
-        }
-        let last = match text.get(limit) {
-            Some(byte) => self.dfa.next_state(cache, state, *byte),
-            None => self.dfa.next_eoi_state(cache, state),
-        };
-        if last.is_ok_and(|state| state.is_match()) {
-            tried.end = Some(limit);
-        }
-        tried
+        let mut end = None;
+        let walked = self.steps.walk(&mut workspace.steps, text, (start, limit), |_, length| {
+            end = Some(start + length);
+        });
+        Tried { end, read: walked.read }
     }
 
     /// The span of the group `value` in the match `start..end`; of several, `value`, `value_2` and so
@@ -174,53 +152,21 @@ impl Shared {
             .prefilter(None);
         let dfa = DFA::builder().configure(config).build_from_nfa(nfa).ok()?;
         let limit = rules.iter().map(|rule| rule.max_length).max()?;
-        (rules.len() <= Shared::MAX_RULES).then_some(Shared { dfa, limit })
+        (rules.len() <= Shared::MAX_RULES).then(|| Shared { steps: Stepper::new(dfa), limit })
     }
 
     /// Room for one worker.
-    pub fn workspace(&self) -> Cache {
-        self.dfa.create_cache()
+    pub fn workspace(&self) -> Steps {
+        self.steps.steps()
     }
 
     /// The rules that may have a match which begins at `start`, and the bytes read to tell.
-    pub fn candidates(&self, cache: &mut Cache, text: &[u8], start: usize) -> (RuleBits, usize) {
-        let limit = (start + self.limit).min(text.len());
-        let input = Input::new(text).span(start..limit).anchored(Anchored::Yes);
-        let Ok(mut state) = self.dfa.start_state_forward(cache, &input) else {
-            return (RuleBits::MAX, 0);
-        };
-        let (mut rules, mut read) = (0, 0);
-        for byte in text.get(start..limit).unwrap_or_default() {
-            let Ok(next) = self.dfa.next_state(cache, state, *byte) else {
-                return (RuleBits::MAX, read);
-            };
-            state = next;
-            read += 1;
-            if state.is_tagged() {
-                if state.is_match() {
-                    rules |= self.rules_of(cache, state);
-                } else if state.is_dead() {
-                    return (rules, read);
-                } else if state.is_quit() {
-                    return (RuleBits::MAX, read);
-                }
-            }
-        }
-        let last = match text.get(limit) {
-            Some(byte) => self.dfa.next_state(cache, state, *byte),
-            None => self.dfa.next_eoi_state(cache, state),
-        };
-        match last {
-            Ok(state) if state.is_match() => (rules | self.rules_of(cache, state), read),
-            Ok(_) => (rules, read),
-            Err(_) => (RuleBits::MAX, read),
-        }
-    }
-
-    fn rules_of(&self, cache: &Cache, state: LazyStateID) -> RuleBits {
-        (0..self.dfa.match_len(cache, state))
-            .map(|index| self.dfa.match_pattern(cache, state, index).as_usize())
-            .fold(0, |rules, pattern| rules | 1 << pattern)
+    pub fn candidates(&self, steps: &mut Steps, text: &[u8], start: usize) -> (RuleBits, usize) {
+        let mut rules = 0;
+        let walked = self.steps.walk(steps, text, (start, start + self.limit), |matched, _| {
+            rules |= matched;
+        });
+        (if walked.gave_up { RuleBits::MAX } else { rules }, walked.read)
     }
 }
 

@@ -331,8 +331,8 @@ impl Cursor {
         (sieve, cell): (&Sieve, Option<KnownCell>),
         anchor: usize,
     ) {
-        let mut left = sieve.left(view.text, anchor).peekable();
-        if left.peek().is_none() {
+        let left = sieve.left(view.text, anchor);
+        if left.is_empty() {
             return;
         }
         let is_asked = !self.tracker.has_names() && self.blocks.is_worth_it();

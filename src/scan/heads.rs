@@ -35,6 +35,8 @@ pub struct Heads<const GROUPS: usize> {
     /// By place from the start on, then by class: rules whose matches can hold such a byte there,
     /// or may have ended before.
     places: Vec<Lanes<GROUPS>>,
+    /// By byte: whether any rule can have a match that begins with it.
+    begins: [bool; 256],
     /// Number of classes.
     count: usize,
 }
@@ -85,7 +87,7 @@ impl<const GROUPS: usize> Heads<GROUPS> {
     /// Whether any rule can have a match that begins with a byte.
     #[inline]
     pub fn may_begin_with(&self, byte: u8) -> bool {
-        self.places.get(self.class(byte)) != Some(&[0; GROUPS])
+        held(&self.begins, byte)
     }
 
     fn class(&self, byte: u8) -> usize {
@@ -122,7 +124,11 @@ impl<const GROUPS: usize> ByByte<GROUPS> {
         let mut before = pick(&self.before);
         before.extend(self.before.last());
         let places = self.places.iter().flat_map(|row| pick(row)).collect();
-        Heads { classes, before, places, count: first_of.len() }
+        let mut begins = [false; 256];
+        for (begins, lanes) in begins.iter_mut().zip(self.places.iter().flatten()) {
+            *begins = *lanes != [0; GROUPS];
+        }
+        Heads { classes, before, places, begins, count: first_of.len() }
     }
 
     fn is_alike(&self, one: u8, other: u8) -> bool {

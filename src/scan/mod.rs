@@ -27,6 +27,7 @@ mod score;
 mod settle;
 mod sieve;
 mod starts;
+mod steps;
 pub mod structure;
 pub mod sweep;
 #[cfg(feature = "hyperscan")]

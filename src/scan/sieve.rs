@@ -6,32 +6,22 @@
 //! built and holds what is likely in text: where it ends, the rules that it has not ruled out are
 //! left.
 
-use std::borrow::Cow;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
+mod builder;
 
-use regex_automata::nfa::thompson::{self, NFA, State, WhichCaptures};
-use regex_automata::util::look::Look;
-use regex_automata::util::primitives::StateID;
-use regex_automata::util::syntax;
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
+use self::builder::{Builder, Classes, Pattern};
 use super::kinds::Kinds;
 use super::sweep::AnchorKind;
-use crate::rules::{ByteSet, Lead, Rule, RuleList, Shape, Texts};
+use crate::rules::{Rule, RuleList, Shape};
 
 /// Bytes from the anchor on that are read at most.
 const DEPTH: usize = 24;
 
-/// Bytes before the anchor that are read at most. Of a match that begins farther away it is only known
-/// what it can be at its anchor.
-const MOST_LEAD: usize = 4;
-
 /// Classes of bytes at most; a power of two, so that a row of steps is one line of a cache.
 const CLASSES: usize = 32;
-
-/// States at most: so many, and more for each rule.
-const STATES: (usize, usize) = (512, 60);
 
 /// What marks the end of a walk: the rest is the number of a list of rules.
 const END: u16 = 0x8000;
@@ -39,6 +29,12 @@ const END: u16 = 0x8000;
 /// Shapes that have a sieve. Of the others a rule or two want more bytes than are read here.
 const SHAPES: [Shape; 5] =
     [Shape::Digits, Shape::At, Shape::LettersDigits, Shape::Token, Shape::HexColon];
+
+/// Words of a list: a bit for each rule, so many at most.
+const WORDS: usize = 4;
+
+/// A list of rules as it is stored.
+type Listed = [[u8; 8]; WORDS];
 
 /// Where a walk goes on: the number of a state, or, with [`END`], that of a list.
 type Step = [u8; 2];
@@ -57,8 +53,15 @@ pub struct Sieve {
     next: Cow<'static, [[Step; CLASSES]]>,
     /// By state: the list of the rules that are left where a walk stops there.
     left: Cow<'static, [Step]>,
-    /// Lists of the positions of rules, two bytes each. The first one is empty.
-    lists: Texts,
+    /// Lists of rules, one bit each. The first one is empty.
+    lists: Cow<'static, [Listed]>,
+    /// The positions of the rules, by bit.
+    positions: Cow<'static, [[u8; 2]]>,
+    /// By the two digits from an anchor on, before which no digit stands: the rules whose matches can
+    /// hold them.
+    pairs: Cow<'static, [Listed]>,
+    /// The same by the third digit.
+    thirds: Cow<'static, [Listed]>,
 }
 
 /// A sieve as it stands in the program.
@@ -70,8 +73,10 @@ struct Stored<'a> {
     starts: &'a [u8],
     next: &'a [u8],
     left: &'a [u8],
-    #[serde(borrow)]
-    lists: (&'a [u8], &'a [u8]),
+    lists: &'a [u8],
+    positions: &'a [u8],
+    pairs: &'a [u8],
+    thirds: &'a [u8],
 }
 
 /// The sieves of some kinds of anchors, for the rules that need no name.
@@ -134,7 +139,10 @@ impl Sieves {
             starts: sieve.starts.as_flattened(),
             next: sieve.next.as_flattened().as_flattened(),
             left: sieve.left.as_flattened(),
-            lists: sieve.lists.pack(),
+            lists: sieve.lists.as_flattened().as_flattened(),
+            positions: sieve.positions.as_flattened(),
+            pairs: sieve.pairs.as_flattened().as_flattened(),
+            thirds: sieve.thirds.as_flattened().as_flattened(),
         });
         postcard::to_stdvec(&stored.collect::<Vec<_>>())
     }
@@ -146,6 +154,11 @@ impl Sieves {
             let (steps, rest) = bytes.as_chunks();
             rest.is_empty().then_some(steps)
         }
+        fn lists(bytes: &'static [u8]) -> Option<&'static [Listed]> {
+            let (words, []) = bytes.as_chunks() else { return None };
+            let (lists, []) = words.as_chunks() else { return None };
+            Some(lists)
+        }
         let mut sieves = Sieves::default();
         for stored in postcard::from_bytes::<Vec<Stored<'static>>>(bytes).ok()? {
             let (next, []) = steps(stored.next)?.as_chunks() else { return None };
@@ -155,7 +168,10 @@ impl Sieves {
                 starts: Cow::Borrowed(steps(stored.starts)?),
                 next: Cow::Borrowed(next),
                 left: Cow::Borrowed(steps(stored.left)?),
-                lists: Texts::stored(stored.lists.0, stored.lists.1)?,
+                lists: Cow::Borrowed(lists(stored.lists)?),
+                positions: Cow::Borrowed(steps(stored.positions)?),
+                pairs: Cow::Borrowed(lists(stored.pairs)?),
+                thirds: Cow::Borrowed(lists(stored.thirds)?),
             };
             sieves.add(usize::from(stored.kind), sieve);
         }
@@ -167,22 +183,40 @@ impl Sieve {
     /// The sieve of the rules at these positions; none if a pattern does not compile, or there are too
     /// many.
     pub fn new<'a>(rules: impl Iterator<Item = (usize, &'a Rule)>) -> Option<Sieve> {
-        let patterns: Option<Vec<Pattern>> =
-            rules.map(|(position, rule)| Pattern::new(position, rule)).collect();
-        let patterns = patterns?;
+        let (mut patterns, mut samples) = (Vec::new(), Vec::new());
+        for (position, rule) in rules {
+            patterns.push(Pattern::new(position, rule)?);
+            samples.extend(rule.examples.iter().map(|example| example.text.as_bytes()));
+        }
         let classes = Classes::new(&patterns);
-        Some(Builder::new(&patterns, &classes).build())
+        let has_room = patterns.len() <= WORDS * 64;
+        has_room.then(|| Builder::new(&patterns, &classes).build(&samples))
     }
 
     /// The positions of the rules that may have a match at this anchor, in order.
     #[inline]
-    pub fn left(&self, text: &[u8], anchor: usize) -> impl Iterator<Item = usize> {
-        let positions = match self.walk(text, anchor) {
-            0 => None,
-            list => self.lists.bytes(usize::from(list)),
-        };
-        let (positions, _) = positions.unwrap_or_default().as_chunks();
-        positions.iter().map(|position| usize::from(u16::from_le_bytes(*position)))
+    pub fn left(&self, text: &[u8], anchor: usize) -> Left<'_> {
+        let none = Left { positions: &[], left: [0; WORDS], base: 0 };
+        let Some(ahead) = text.get(anchor..) else { return none };
+        let before = anchor.checked_sub(1).and_then(|before| text.get(before));
+        let list = self.walk(text, anchor);
+        if list == 0 {
+            return none;
+        }
+        let mut left = self.lists.get(usize::from(list)).map_or([0; WORDS], words);
+        if !matches!(before, Some(b'0'..=b'9')) {
+            let digit = |place: usize| {
+                let byte = ahead.get(place).copied().unwrap_or_default();
+                usize::from(byte.wrapping_sub(b'0'))
+            };
+            let (first, second, third) = (digit(0), digit(1), digit(2));
+            let pair = (first < 10 && second < 10).then(|| self.pairs.get(first * 10 + second));
+            let third = (third < 10).then(|| self.thirds.get(third));
+            for held in [pair, third].into_iter().flatten().flatten() {
+                left.iter_mut().zip(words(held)).for_each(|(left, held)| *left &= held);
+            }
+        }
+        Left { positions: &self.positions, left, base: 0 }
     }
 
     /// The number of the list of the rules that are left.
@@ -207,420 +241,53 @@ impl Sieve {
             state = number(row.get(class(*byte) % CLASSES));
         }
         match state & END {
-            0 => number(self.left.get(usize::from(state))),
+            0 => number(self.left.get(usize::from(state))) & !END,
             _ => state ^ END,
         }
     }
 }
 
-/// A rule's pattern.
-struct Pattern {
-    position: u16,
-    nfa: NFA,
-    /// Bytes that must not stand before a match.
-    barred: ByteSet,
-    /// The most bytes before its anchor that a match begins.
-    lead: usize,
+fn words(list: &Listed) -> [u64; WORDS] {
+    list.map(u64::from_le_bytes)
 }
 
-impl Pattern {
-    fn new(position: usize, rule: &Rule) -> Option<Pattern> {
-        let syntax = syntax::Config::new().unicode(false).utf8(false);
-        let config = thompson::Config::new().utf8(false).which_captures(WhichCaptures::None);
-        let mut compiler = thompson::Compiler::new();
-        let nfa = compiler.syntax(syntax).configure(config).build(&rule.pattern).ok()?;
-        let lead = match rule.lead {
-            Lead::Bytes(lead) | Lead::Run(_, lead) => lead,
-        };
-        let barred = rule.boundary.unwrap_or_default();
-        Some(Pattern { position: u16::try_from(position).ok()?, nfa, barred, lead })
-    }
+/// The positions of rules that are left, in order.
+#[derive(Clone, Debug)]
+pub struct Left<'a> {
+    positions: &'a [[u8; 2]],
+    left: [u64; WORDS],
+    /// The rule of the lowest bit of the first word.
+    base: usize,
+}
 
-    /// The states that are reached from some without reading a byte. An assertion holds where
-    /// `holds` says so.
-    fn closure(&self, from: &[StateID], holds: impl Fn(Look) -> bool) -> Vec<StateID> {
-        let (mut open, mut closed) = (from.to_vec(), Vec::new());
-        let mut seen = HashSet::new();
-        while let Some(state) = open.pop() {
-            if !seen.insert(state) {
-                continue;
-            }
-            match self.nfa.state(state) {
-                State::Union { alternates } => open.extend(alternates.iter()),
-                State::BinaryUnion { alt1, alt2 } => open.extend([*alt1, *alt2]),
-                State::Capture { next, .. } => open.push(*next),
-                State::Look { look, next } if holds(*look) => open.push(*next),
-                State::Look { .. } => {}
-                _ => closed.push(state),
-            }
-        }
-        closed
-    }
-
-    /// Where a state goes on with one of these bytes.
-    fn step(&self, state: StateID, bytes: &[u8], mut found: impl FnMut(StateID)) {
-        each_range(self.nfa.state(state), |(first, last), next| {
-            if bytes.iter().any(|byte| (first..=last).contains(byte)) {
-                found(next);
-            }
-        });
+impl Left<'_> {
+    /// Whether no rule is left.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.left == [0; WORDS]
     }
 }
 
-/// Calls `found` with each range of bytes that a state takes, and where it leads.
-fn each_range(state: &State, mut found: impl FnMut((u8, u8), StateID)) {
-    match state {
-        State::ByteRange { trans } => found((trans.start, trans.end), trans.next),
-        State::Sparse(sparse) => {
-            sparse.transitions.iter().for_each(|it| found((it.start, it.end), it.next));
-        }
-        State::Dense(dense) => {
-            for (byte, next) in (0..=255).zip(dense.transitions.iter()) {
-                if *next != StateID::ZERO {
-                    found((byte, byte), *next);
-                }
+impl Iterator for Left<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        while self.left.first() == Some(&0) {
+            let [_, second, third, fourth] = self.left;
+            if second | third | fourth == 0 {
+                return None;
             }
+            self.left = [second, third, fourth, 0];
+            self.base += 64;
         }
-        _ => {}
+        let word = self.left.first_mut()?;
+        let bit = word.trailing_zeros() as usize;
+        *word &= *word - 1;
+        self.positions
+            .get(self.base + bit)
+            .map(|position| usize::from(u16::from_le_bytes(*position)))
     }
-}
-
-/// Whether `\b` takes the byte for one of a word.
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
-}
-
-/// Bytes in classes: those of a class are all of a word, or none is.
-struct Classes {
-    of_byte: [u8; 256],
-    all: Vec<ByteClass>,
-}
-
-struct ByteClass {
-    is_word: bool,
-    /// Some bytes of it: every other is taken wherever one of them is.
-    samples: Vec<u8>,
-    /// Bits by which text that goes on with it is less likely than any.
-    rarity: u32,
-}
-
-impl Classes {
-    fn new(patterns: &[Pattern]) -> Classes {
-        let mut ranges = BTreeSet::new();
-        for state in patterns.iter().flat_map(|pattern| pattern.nfa.states()) {
-            each_range(state, |range, _| {
-                ranges.insert(range);
-            });
-        }
-        let mut alike: BTreeMap<(u8, Vec<bool>), Vec<u8>> = BTreeMap::new();
-        for byte in 0..=255u8 {
-            let taken = ranges.iter().map(|(first, last)| (*first..=*last).contains(&byte));
-            alike.entry((class(byte), taken.collect())).or_default().push(byte);
-        }
-        let (mut of_byte, mut all) = ([0; 256], Vec::<ByteClass>::new());
-        let mut last = None;
-        for ((class, _), bytes) in alike {
-            if last.replace(class) != Some(class) {
-                let is_word = bytes.first().is_some_and(|byte| is_word(*byte));
-                all.push(ByteClass { is_word, samples: Vec::new(), rarity: rarity(&bytes) });
-            }
-            let number = u8::try_from(all.len().saturating_sub(1)).unwrap_or(0);
-            if let Some(class) = all.last_mut() {
-                class.samples.extend(bytes.first());
-            }
-            for byte in bytes {
-                if let Some(class) = of_byte.get_mut(usize::from(byte)) {
-                    *class = number;
-                }
-            }
-        }
-        Classes { of_byte, all }
-    }
-}
-
-const _: () = assert!(FORMS.len() + 7 <= CLASSES);
-
-/// Bytes that are a class each: those that shapes of numbers are told apart by.
-const FORMS: &[u8] = b" -./()+,:*#\t@";
-
-/// Bytes with one number are of one class. Patterns tell more of them apart, but then no two numbers
-/// are alike.
-fn class(byte: u8) -> u8 {
-    let form = (7..).zip(FORMS).find(|(_, form)| **form == byte);
-    match byte {
-        b'0'..=b'9' => 0,
-        b'A'..=b'Z' => 1,
-        b'a'..=b'z' => 2,
-        b'_' => 3,
-        0x80.. => 4,
-        b'\r' | b'\n' => 5,
-        _ => form.map_or(6, |(number, _)| number),
-    }
-}
-
-/// See [`ByteClass::rarity`].
-fn rarity(bytes: &[u8]) -> u32 {
-    match bytes.first() {
-        Some(b'0'..=b'9') => 1,
-        Some(b' ' | b'-' | b'.') => 3,
-        Some(b'/' | b'A'..=b'Z' | b'a'..=b'z') => 4,
-        Some(b',' | b'(' | b')') => 5,
-        _ => 7,
-    }
-}
-
-/// The number of a pattern and a state of its automaton.
-type Spot = (u16, StateID);
-
-/// What a walk knows.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Known {
-    /// Bytes to the anchor.
-    to_go: usize,
-    /// Whether the anchor's first byte was not read: a match holds it.
-    is_first: bool,
-    /// Whether the byte before is one of a word.
-    after_word: bool,
-    /// Where the patterns are that have not matched.
-    spots: Vec<Spot>,
-    /// Those that have.
-    matched: Vec<u16>,
-}
-
-/// What makes a sieve: its states are what a walk can know, the likely ones first.
-struct Builder<'a> {
-    patterns: &'a [Pattern],
-    classes: &'a Classes,
-    lead: usize,
-    numbers: HashMap<Known, u16>,
-    states: Vec<Known>,
-    /// States whose row is to be made, by how likely they are.
-    open: BinaryHeap<(u64, Reverse<u16>)>,
-    most: usize,
-    lists: Vec<Vec<u16>>,
-    list_numbers: HashMap<Vec<u16>, u16>,
-    left: Vec<Step>,
-}
-
-impl<'a> Builder<'a> {
-    fn new(patterns: &'a [Pattern], classes: &'a Classes) -> Builder<'a> {
-        let lead = patterns.iter().map(|pattern| pattern.lead).max();
-        Builder {
-            patterns,
-            classes,
-            lead: Some(lead.unwrap_or(0)).filter(|lead| *lead <= MOST_LEAD).unwrap_or(0),
-            numbers: HashMap::new(),
-            states: Vec::new(),
-            open: BinaryHeap::new(),
-            most: (STATES.0 + STATES.1 * patterns.len()).min(usize::from(END)),
-            lists: vec![Vec::new()],
-            list_numbers: HashMap::from([(Vec::new(), 0)]),
-            left: Vec::new(),
-        }
-    }
-
-    fn build(mut self) -> Sieve {
-        let starts: Vec<Step> =
-            self.begin().into_iter().map(|known| self.step(known, 1 << 60)).collect();
-        let mut next = Vec::new();
-        while let Some((likely, Reverse(number))) = self.open.pop() {
-            let number = usize::from(number);
-            let Some(known) = self.states.get(number).cloned() else { break };
-            let row = self.row(&known, likely);
-            next.resize(self.states.len(), [[0; 2]; CLASSES]);
-            if let Some(slot) = next.get_mut(number) {
-                *slot = row;
-            }
-        }
-        let position = |number: &u16| self.patterns.get(usize::from(*number)).map(|it| it.position);
-        let lists = self.lists.iter().map(|list| -> Vec<u8> {
-            list.iter().filter_map(position).flat_map(u16::to_le_bytes).collect()
-        });
-        Sieve {
-            lead: self.lead,
-            classes: Cow::Owned(self.classes.of_byte),
-            starts: Cow::Owned(starts),
-            next: Cow::Owned(next),
-            lists: lists.collect(),
-            left: Cow::Owned(self.left),
-        }
-    }
-
-    /// What is known where a walk begins, in the order of [`Sieve::starts`].
-    fn begin(&self) -> Vec<Known> {
-        let known = |class: Option<usize>, to_go: usize| {
-            let of_class = class.and_then(|class| self.classes.all.get(class));
-            let mut spots = self.begun(class, to_go);
-            if self.lead == 0 {
-                for (pattern, number) in self.patterns.iter().zip(0..) {
-                    let behind = of_class.map(|class| behind(pattern, class)).unwrap_or_default();
-                    spots.extend(behind.into_iter().map(|state| (number, state)));
-                }
-            }
-            spots.sort_unstable();
-            spots.dedup();
-            let after_word = of_class.is_some_and(|class| class.is_word);
-            Known { to_go, is_first: true, after_word, spots, matched: Vec::new() }
-        };
-        let behind = (0..self.classes.all.len()).map(|class| known(Some(class), self.lead));
-        behind.chain((0..=self.lead).rev().map(|to_go| known(None, to_go))).collect()
-    }
-
-    /// The patterns that may begin so many bytes before the anchor, behind a byte of a class or none.
-    fn begun(&self, class: Option<usize>, to_go: usize) -> Vec<Spot> {
-        let mut spots = Vec::new();
-        for (pattern, number) in self.patterns.iter().zip(0..) {
-            let can_stand = |byte: u8| {
-                let of_byte = self.classes.of_byte.get(usize::from(byte));
-                of_byte.map(|of| usize::from(*of)) == class && !pattern.barred.contains(byte)
-            };
-            if pattern.lead >= to_go && (class.is_none() || (0..=255).any(can_stand)) {
-                spots.push((number, pattern.nfa.start_anchored()));
-            }
-        }
-        spots
-    }
-
-    /// Where a walk that knows this goes on.
-    fn step(&mut self, known: Known, likely: u64) -> Step {
-        if known.spots.is_empty() && known.to_go == 0 {
-            return end(self.list(known.matched));
-        }
-        if let Some(number) = self.numbers.get(&known) {
-            return number.to_le_bytes();
-        }
-        let mut left = known.matched.clone();
-        left.extend(known.spots.iter().map(|(pattern, _)| *pattern));
-        if known.to_go > 0 {
-            // Those that are still to begin.
-            left.extend((0..).zip(self.patterns).map(|(number, _)| number));
-        }
-        left.sort_unstable();
-        left.dedup();
-        let left = self.list(left);
-        match u16::try_from(self.states.len()) {
-            Ok(number) if self.states.len() < self.most => {
-                self.open.push((likely, Reverse(number)));
-                self.numbers.insert(known.clone(), number);
-                self.states.push(known);
-                self.left.push(left.to_le_bytes());
-                number.to_le_bytes()
-            }
-            _ => end(left),
-        }
-    }
-
-    /// The number of a list of patterns; that of all of them where there are too many lists.
-    fn list(&mut self, patterns: Vec<u16>) -> u16 {
-        if let Some(number) = self.list_numbers.get(&patterns) {
-            return *number;
-        }
-        let patterns = match self.lists.len() < usize::from(END) - 1 {
-            true => patterns,
-            false => (0..).zip(self.patterns).map(|(number, _)| number).collect(),
-        };
-        if let Some(number) = self.list_numbers.get(&patterns) {
-            return *number;
-        }
-        let number = u16::try_from(self.lists.len()).unwrap_or(0);
-        self.lists.push(patterns.clone());
-        self.list_numbers.insert(patterns, number);
-        number
-    }
-
-    /// Where a walk goes on from a state, by class of the next byte.
-    fn row(&mut self, known: &Known, likely: u64) -> [Step; CLASSES] {
-        let before = [false, true].map(|next_word| self.before(known, next_word));
-        let mut row = [end(0); CLASSES];
-        let classes = self.classes;
-        for ((number, class), step) in classes.all.iter().enumerate().zip(&mut row) {
-            let [other, word] = &before;
-            let (takers, ended) = if class.is_word { word } else { other };
-            let mut matched = known.matched.clone();
-            if !known.is_first {
-                matched.extend(ended);
-                matched.sort_unstable();
-                matched.dedup();
-            }
-            let mut spots = match known.to_go.checked_sub(1) {
-                Some(to_go) => self.begun(Some(number), to_go),
-                None => Vec::new(),
-            };
-            for (number, state) in takers {
-                if matched.binary_search(number).is_err()
-                    && let Some(pattern) = self.patterns.get(usize::from(*number))
-                {
-                    pattern.step(*state, &class.samples, |next| spots.push((*number, next)));
-                }
-            }
-            spots.sort_unstable();
-            spots.dedup();
-            let known = Known {
-                to_go: known.to_go.saturating_sub(1),
-                is_first: known.to_go > 0,
-                after_word: class.is_word,
-                spots,
-                matched,
-            };
-            *step = self.step(known, likely >> class.rarity);
-        }
-        row
-    }
-
-    /// The spots that take a next byte, which is one of a word or not, and the patterns that have
-    /// matched before it. An assertion other than `\b` and `\B` counts as true.
-    fn before(&self, known: &Known, next_word: bool) -> (Vec<Spot>, Vec<u16>) {
-        let is_border = known.after_word != next_word;
-        let holds = |look| match look {
-            Look::WordAscii => is_border,
-            Look::WordAsciiNegate => !is_border,
-            _ => true,
-        };
-        let (mut takers, mut ended) = (Vec::new(), Vec::new());
-        for spots in known.spots.chunk_by(|(one, _), (other, _)| one == other) {
-            let Some((number, _)) = spots.first().copied() else { continue };
-            let Some(pattern) = self.patterns.get(usize::from(number)) else { continue };
-            let from: Vec<StateID> = spots.iter().map(|(_, state)| *state).collect();
-            for state in pattern.closure(&from, holds) {
-                match pattern.nfa.state(state) {
-                    State::Match { .. } => ended.push(number),
-                    State::Fail => {}
-                    _ => takers.push((number, state)),
-                }
-            }
-        }
-        (takers, ended)
-    }
-}
-
-/// The end of a walk, with the number of its list.
-fn end(list: u16) -> Step {
-    (list | END).to_le_bytes()
-}
-
-/// Where a match that begins before its anchor can be at the anchor, with a byte of a class before
-/// it. All assertions count as true.
-fn behind(pattern: &Pattern, class: &ByteClass) -> Vec<StateID> {
-    let mut reached = vec![pattern.nfa.start_anchored()];
-    let (mut here, mut seen) = (BTreeSet::new(), HashSet::new());
-    for _ in 0..pattern.lead {
-        let mut further = Vec::new();
-        for state in pattern.closure(&reached, |_| true) {
-            pattern.step(state, &class.samples, |next| {
-                here.insert(next);
-            });
-            each_range(pattern.nfa.state(state), |_, next| {
-                if seen.insert(next) {
-                    further.push(next);
-                }
-            });
-        }
-        if further.is_empty() {
-            break;
-        }
-        reached = further;
-    }
-    here.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -637,7 +304,10 @@ mod tests {
 
     const PATTERNS: [(&str, &str); 13] = [
         (r"\b[1-9][0-9]{8}\b", "anchors = { digits = 9 }"),
-        (r"[0-9]{3}-[0-9]{2}-[0-9]{4}", "anchors = { digits = 9 }\nboundary = '[0-9.-]'"),
+        (
+            r"(?:[13][0-9]|6[0-7])[0-9]-[0-9]{2}-[0-9]{4}",
+            "anchors = { digits = 9 }\nboundary = '[0-9.-]'",
+        ),
         (r"\b(?:[0-9]{4}[ -]?){3}[0-9]{1,4}\b", "anchors = { digits = [13, 16] }"),
         (r"\b[A-Z]{0,2}[0-9]{6,9}[A-Z]?\b", "anchors = { digits = [6, 9] }"),
         (r"\(?\b0[0-9]{2}\)?[ -][0-9]{5,8}", "anchors = { digits = [8, 11] }"),
@@ -738,8 +408,8 @@ mod tests {
                 .map(|position| Pattern::new(position, &sample.rules.rules[position]).unwrap())
                 .collect();
             let classes = Classes::new(&patterns);
-            let builder = Builder { most, ..Builder::new(&patterns, &classes) };
-            sieves.add(kind.index(), builder.build());
+            let builder = Builder::new(&patterns, &classes).with_room(most);
+            sieves.add(kind.index(), builder.build(&[]));
         }
         Sample { sieves, ..sample }
     }

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::automaton::{Automaton, Workspace};
+use super::automaton::{Automaton, Tried, Workspace};
 use super::context::GateMemory;
 use crate::model::Span;
 use crate::rules::{Lead, Rule};
@@ -69,6 +69,7 @@ impl Starts {
 }
 
 /// The match of a rule that covers the anchor and starts first, and the bytes read to find it.
+#[inline]
 pub fn find_match(
     rule: &Rule,
     automaton: &Automaton,
@@ -77,32 +78,29 @@ pub fn find_match(
     view: View<'_>,
     anchor: usize,
 ) -> (Option<(usize, usize)>, usize) {
-    let text = view.text;
-    let mut try_at = |start: usize| {
-        let begins = text.get(start).is_some_and(|byte| automaton.can_begin_with(*byte));
-        let before = start.checked_sub(1).and_then(|before| text.get(before));
-        let is_barred = before
-            .is_some_and(|before| rule.boundary.is_some_and(|barred| barred.contains(*before)));
-        if !begins || is_barred {
-            return (None, 0);
-        }
-        let tried = automaton.match_at(workspace, text, start, start + rule.max_length);
-        (tried.end, tried.read)
-    };
-    let lead = match &rule.lead {
-        Lead::Bytes(0) => {
-            let (end, read) = try_at(anchor);
-            return (end.filter(|end| *end > anchor).map(|end| (anchor, end)), read);
-        }
+    let start = match &rule.lead {
+        Lead::Bytes(0) => anchor,
         Lead::Run(set, max) => {
-            let before = text.get(anchor.saturating_sub(*max)..anchor).unwrap_or_default();
-            let start =
-                anchor - before.iter().rev().take_while(|byte| set.contains(**byte)).count();
-            let (end, read) = try_at(start);
-            return (end.filter(|end| *end > anchor).map(|end| (start, end)), read);
+            let before = view.text.get(anchor.saturating_sub(*max)..anchor).unwrap_or_default();
+            anchor - before.iter().rev().take_while(|byte| set.contains(**byte)).count()
         }
-        Lead::Bytes(lead) => *lead,
+        Lead::Bytes(lead) => {
+            return first_match((rule, automaton), workspace, starts, view, anchor, *lead);
+        }
     };
+    let tried = try_at(rule, automaton, workspace, view.text, start);
+    (tried.end.filter(|end| *end > anchor).map(|end| (start, end)), tried.read)
+}
+
+/// The same for a rule whose matches begin anywhere up to `lead` bytes before their anchors.
+fn first_match(
+    (rule, automaton): (&Rule, &Automaton),
+    workspace: &mut Workspace,
+    starts: &mut Starts,
+    view: View<'_>,
+    anchor: usize,
+    lead: usize,
+) -> (Option<(usize, usize)>, usize) {
     let first = anchor.saturating_sub(lead);
     while starts.matches.front().is_some_and(|(start, _)| *start < view.offset(first)) {
         starts.matches.pop_front();
@@ -115,10 +113,10 @@ pub fn find_match(
     }
     let mut total = 0;
     for start in first.max(view.index(starts.tried_to))..=anchor {
-        let (end, read) = try_at(start);
-        total += read;
+        let tried = try_at(rule, automaton, workspace, view.text, start);
+        total += tried.read;
         starts.tried_to = view.offset(start) + 1;
-        if let Some(end) = end {
+        if let Some(end) = tried.end {
             starts.matches.push_back((view.offset(start), end - start));
             if end > anchor {
                 return (Some((start, end)), total);
@@ -126,4 +124,25 @@ pub fn find_match(
         }
     }
     (None, total)
+}
+
+/// The match that begins at a start, unless what stands before it bars that.
+#[inline]
+fn try_at(
+    rule: &Rule,
+    automaton: &Automaton,
+    workspace: &mut Workspace,
+    text: &[u8],
+    start: usize,
+) -> Tried {
+    let begins = text.get(start).is_some_and(|byte| automaton.can_begin_with(*byte));
+    let before = start.checked_sub(1).and_then(|before| text.get(before));
+    let is_barred = || {
+        let boundary = rule.boundary.as_ref();
+        before.is_some_and(|before| boundary.is_some_and(|barred| barred.contains(*before)))
+    };
+    if !begins || is_barred() {
+        return Tried { end: None, read: 0 };
+    }
+    automaton.match_at(workspace, text, start, start + rule.max_length)
 }

@@ -61,12 +61,15 @@ pub struct Blocks {
     /// By the number of a block in the view, as far as there are places: one more than that number,
     /// and the bits of the rules of which a term may begin in it.
     known: Vec<(u64, u64)>,
+    /// The first and the last block that were asked for, with the bits of all that lie between.
+    last: Option<((u64, u64), u64)>,
 }
 
 impl Blocks {
     /// Forgets the text: the next view begins.
     pub fn clear(&mut self) {
         self.known.clear();
+        self.last = None;
     }
 
     /// Whether it is worth making the tables.
@@ -118,8 +121,24 @@ impl Vicinity {
         let first = base + anchor.saturating_sub(self.before) as u64;
         let last = base + (anchor + self.behind).min(text.len()) as u64;
         blocks.known.resize(BLOCKS, (0, 0));
-        let numbers = first / BLOCK..=last.saturating_sub(1) / BLOCK;
-        numbers.fold(0, |bits, number| bits | self.of_block(blocks, text, base, number))
+        let (first, last) = (first / BLOCK, last.saturating_sub(1) / BLOCK);
+        // Anchors close to each other lie among the same blocks.
+        if let Some((asked, bits)) = blocks.last
+            && asked == (first, last)
+        {
+            return bits;
+        }
+        let bits =
+            (first..=last).fold(0, |bits, number| bits | self.of_block(blocks, text, base, number));
+        let is_known = |number: u64| {
+            let slot = usize::try_from(number % BLOCKS as u64).unwrap_or(0);
+            blocks.known.get(slot).is_some_and(|known| known.0 == number + 1)
+        };
+        // Blocks between two that are known are so too.
+        if is_known(first) && is_known(last) {
+            blocks.last = Some(((first, last), bits));
+        }
+        bits
     }
 
     fn of_block(&self, blocks: &mut Blocks, text: &[u8], base: u64, number: u64) -> u64 {

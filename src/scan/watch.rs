@@ -7,13 +7,13 @@
 use std::collections::VecDeque;
 use std::sync::OnceLock;
 
-use regex_automata::hybrid::dfa::Cache;
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 
 use super::automaton::{RuleBits, Shared, syntax_config};
 use super::beside::Beside;
 use super::heads::{Distances, Heads, Lanes, RuleHead};
 use super::kinds::Outline;
+use super::steps::Steps;
 use crate::rules::{DIGIT_SEPARATORS, Rule, RuleSet, Texts};
 
 /// Rules of a group: few enough that those for long numbers stand apart from those for short ones.
@@ -116,7 +116,7 @@ pub struct GroupState {
     is_used: bool,
     /// How often it was asked to narrow down what is left, up to [`FREE_ASKS`].
     asked: u8,
-    states: Option<Box<Cache>>,
+    states: Option<Box<Steps>>,
     /// Starts below this offset were tried, as far back as any anchor to come can reach.
     tried_to: u64,
     /// Those at which rules can match.

@@ -106,72 +106,125 @@ const LONGEST_IBAN: usize = 33;
 pub(super) fn iban(candidate: Candidate<'_>) -> Verdict {
     let mut compact = [0u8; LONGEST_IBAN];
     let mut len = 0;
-    let mut wanted = LONGEST_IBAN;
-    let mut shape = "";
+    let mut found = None;
     let value = candidate.value();
     for (position, byte) in value.iter().enumerate() {
-        match byte {
-            b' ' | b'-' => continue,
-            byte if byte.is_ascii_alphanumeric() => {
-                let Some(place) = compact.get_mut(len) else { return Verdict::Invalid };
-                *place = byte.to_ascii_uppercase();
-                len += 1;
+        if matches!(byte, b' ' | b'-') {
+            continue;
+        }
+        if !byte.is_ascii_alphanumeric() {
+            return Verdict::Invalid;
+        }
+        let Some(place) = compact.get_mut(len) else { return Verdict::Invalid };
+        *place = byte.to_ascii_uppercase();
+        len += 1;
+        match (len, found) {
+            (2, _) => {
+                found = account_of(compact.first_chunk().copied().unwrap_or_default());
+                if found.is_none() {
+                    return Verdict::Invalid;
+                }
             }
-            _ => return Verdict::Invalid,
-        }
-        if len == 2 {
-            let country = compact.first_chunk::<2>().copied().unwrap_or_default();
-            let Some((_, found)) = COUNTRIES.iter().find(|(code, _)| **code == country) else {
-                return Verdict::Invalid;
-            };
-            shape = found;
-            wanted = 4 + runs(found).map(|(length, _)| length).sum::<usize>();
-        }
-        if len == wanted {
-            let next = value.get(position + 1).or(candidate.after().first());
-            let whole = !next.is_some_and(u8::is_ascii_alphanumeric);
-            let compact = compact.get(..len).unwrap_or_default();
-            let valid = whole && has_shape(compact, shape) && mod_97(compact) == 1;
-            return Check::of(valid).ending_at(candidate.start + position + 1);
+            (3 | 4, _) if !byte.is_ascii_digit() => return Verdict::Invalid,
+            (_, Some(account)) if len == account.length => {
+                let next = value.get(position + 1).or(candidate.after().first());
+                let whole = !next.is_some_and(u8::is_ascii_alphanumeric);
+                let compact = compact.get(..len).unwrap_or_default();
+                let valid = whole && mod_97(compact) == 1 && has_shape(compact, account);
+                return Check::of(valid).ending_at(candidate.start + position + 1);
+            }
+            _ => {}
         }
     }
     Verdict::Invalid
 }
 
-/// The runs of a BBAN shape: length and kind.
-fn runs(shape: &str) -> impl Iterator<Item = (usize, char)> {
-    shape.split_inclusive(char::is_alphabetic).filter_map(|run| {
-        let mut chars = run.chars();
-        let kind = chars.next_back()?;
-        Some((chars.as_str().parse().ok()?, kind))
-    })
+/// An entry of [`COUNTRIES`], read.
+#[derive(Clone, Copy)]
+struct Account {
+    /// Letters and digits of the whole IBAN.
+    length: usize,
+    /// Lengths of the runs of the account part, each with its kind; those behind the last one are empty.
+    runs: [(u8, u8); 4],
+}
+
+/// The account part of a country's IBANs, two upper-case letters.
+fn account_of(country: [u8; 2]) -> Option<&'static Account> {
+    static ACCOUNTS: [Account; COUNTRIES.len()] = accounts();
+    static NUMBERS: [[u8; 26]; 26] = numbers();
+    let [first, second] = country.map(|letter| usize::from(letter.wrapping_sub(b'A')));
+    let number = NUMBERS.get(first)?.get(second)?;
+    ACCOUNTS.get(usize::from(number.checked_sub(1)?))
+}
+
+/// The shapes of [`COUNTRIES`], in order.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
+const fn accounts() -> [Account; COUNTRIES.len()] {
+    let mut accounts = [Account { length: 4, runs: [(0, b'n'); 4] }; COUNTRIES.len()];
+    let mut country = 0;
+    while country < COUNTRIES.len() {
+        let (shape, account) = (COUNTRIES[country].1.as_bytes(), &mut accounts[country]);
+        let (mut at, mut run) = (0, 0);
+        while at < shape.len() {
+            if shape[at].is_ascii_digit() {
+                account.runs[run].0 = account.runs[run].0 * 10 + (shape[at] - b'0');
+            } else {
+                account.runs[run].1 = shape[at];
+                account.length += account.runs[run].0 as usize;
+                run += 1;
+            }
+            at += 1;
+        }
+        assert!(account.length <= LONGEST_IBAN);
+        country += 1;
+    }
+    accounts
+}
+
+/// By the letters of a country: where it stands in [`COUNTRIES`], counted from one.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
+const fn numbers() -> [[u8; 26]; 26] {
+    let (mut numbers, mut country) = ([[0; 26]; 26], 0);
+    while country < COUNTRIES.len() {
+        let [first, second] = *COUNTRIES[country].0;
+        numbers[(first - b'A') as usize][(second - b'A') as usize] = country as u8 + 1;
+        country += 1;
+    }
+    numbers
 }
 
 /// Check digits 02 to 98 and an account part of the country's shape.
-fn has_shape(compact: &[u8], shape: &str) -> bool {
+fn has_shape(compact: &[u8], shape: &Account) -> bool {
     let Some((head, mut account)) = compact.split_at_checked(4) else { return false };
     let [_, _, tens @ b'0'..=b'9', ones @ b'0'..=b'9'] = head else { return false };
     let check = (tens - b'0') * 10 + (ones - b'0');
     (2..=98).contains(&check)
-        && runs(shape).all(|(length, kind)| {
-            let Some((run, rest)) = account.split_at_checked(length) else { return false };
+        && shape.runs.iter().all(|(length, kind)| {
+            let Some((run, rest)) = account.split_at_checked(usize::from(*length)) else {
+                return false;
+            };
             account = rest;
             run.iter().all(|byte| match kind {
-                'n' => byte.is_ascii_digit(),
-                'a' => byte.is_ascii_uppercase(),
+                b'n' => byte.is_ascii_digit(),
+                b'a' => byte.is_ascii_uppercase(),
                 _ => byte.is_ascii_digit() || byte.is_ascii_uppercase(),
             })
         })
 }
 
 /// ISO/IEC 7064 MOD 97-10 of the number that the rearranged IBAN spells: letters are 10 to 35.
-fn mod_97(compact: &[u8]) -> u32 {
+fn mod_97(compact: &[u8]) -> u64 {
     let (head, account) = compact.split_at_checked(4).unwrap_or_default();
-    account.iter().chain(head).fold(0, |rest, byte| match byte {
-        b'0'..=b'9' => (rest * 10 + u32::from(byte - b'0')) % 97,
-        b'A'..=b'Z' => (rest * 100 + u32::from(byte - b'A') + 10) % 97,
-        _ => rest,
-    })
+    let rest = account.iter().chain(head).fold(0, |rest: u64, byte| {
+        // As many digits as fit are put to it before it is divided.
+        let rest = if rest < 1 << 56 { rest } else { rest % 97 };
+        match byte {
+            b'0'..=b'9' => rest * 10 + u64::from(byte - b'0'),
+            b'A'..=b'Z' => rest * 100 + u64::from(byte - b'A') + 10,
+            _ => rest,
+        }
+    });
+    rest % 97
 }
 
 /// ISO 9362: four letters of the party, country, two characters of the place, and three of the
@@ -239,16 +292,14 @@ pub(super) fn ca_transit(candidate: Candidate<'_>) -> Check {
 /// 3-7-1, each product mod 10.
 pub(super) fn mx_clabe(candidate: Candidate<'_>) -> Check {
     let Some(digits) = Digits::read(candidate.value(), b" -") else { return Check::Invalid };
-    let all = digits.as_slice();
-    let Some((check, body)) = all.split_last() else { return Check::Invalid };
-    let sum: u32 = body
-        .iter()
-        .zip([3, 7, 1].into_iter().cycle())
-        .map(|(digit, weight)| u32::from(*digit) * weight % 10)
-        .sum();
+    let Some(all) = digits.as_slice().first_chunk::<18>() else { return Check::Invalid };
     let bank = matches!(digits.number(0, 3), 1..=199 | 600..=799 | 900..=999);
-    let valid = all.len() == 18 && bank && !uniform(body);
-    Check::of(valid && (10 - sum % 10) % 10 == u32::from(*check) && stands_alone(&candidate))
+    let sum = all.as_chunks::<3>().0.iter().fold(0, |sum: u32, [first, second, third]| {
+        sum + u32::from(first * 3 + second * 7 + third)
+    });
+    let (_, body) = all.split_last().unwrap_or((&0, &[]));
+    let valid = digits.as_slice().len() == 18 && bank && sum.is_multiple_of(10) && !uniform(body);
+    Check::of(valid && stands_alone(&candidate))
 }
 
 /// CBU (BCRA, Comunicación A 2622): bank and branch with a check digit, account with another.
@@ -359,6 +410,136 @@ mod tests {
             (Validator::UkAccount, "20-00-00 557799"),
         ] {
             invalid(validator, number);
+        }
+    }
+
+    fn plain_iban(candidate: Candidate<'_>) -> Verdict {
+        let mut compact = [0u8; LONGEST_IBAN];
+        let mut len = 0;
+        let mut wanted = LONGEST_IBAN;
+        let mut shape = "";
+        let value = candidate.value();
+        for (position, byte) in value.iter().enumerate() {
+            match byte {
+                b' ' | b'-' => continue,
+                byte if byte.is_ascii_alphanumeric() => {
+                    let Some(place) = compact.get_mut(len) else { return Verdict::Invalid };
+                    *place = byte.to_ascii_uppercase();
+                    len += 1;
+                }
+                _ => return Verdict::Invalid,
+            }
+            if len == 2 {
+                let country = compact.first_chunk::<2>().copied().unwrap_or_default();
+                let Some((_, found)) = COUNTRIES.iter().find(|(code, _)| **code == country) else {
+                    return Verdict::Invalid;
+                };
+                shape = found;
+                wanted = 4 + runs(found).map(|(length, _)| length).sum::<usize>();
+            }
+            if len == wanted {
+                let next = value.get(position + 1).or(candidate.after().first());
+                let whole = !next.is_some_and(u8::is_ascii_alphanumeric);
+                let compact = compact.get(..len).unwrap_or_default();
+                let valid = whole && plain_shape(compact, shape) && plain_mod_97(compact) == 1;
+                return Check::of(valid).ending_at(candidate.start + position + 1);
+            }
+        }
+        Verdict::Invalid
+    }
+
+    /// The runs of a BBAN shape: length and kind.
+    fn runs(shape: &str) -> impl Iterator<Item = (usize, char)> {
+        shape.split_inclusive(char::is_alphabetic).filter_map(|run| {
+            let mut chars = run.chars();
+            let kind = chars.next_back()?;
+            Some((chars.as_str().parse().ok()?, kind))
+        })
+    }
+
+    /// Check digits 02 to 98 and an account part of the country's shape.
+    fn plain_shape(compact: &[u8], shape: &str) -> bool {
+        let Some((head, mut account)) = compact.split_at_checked(4) else { return false };
+        let [_, _, tens @ b'0'..=b'9', ones @ b'0'..=b'9'] = head else { return false };
+        let check = (tens - b'0') * 10 + (ones - b'0');
+        (2..=98).contains(&check)
+            && runs(shape).all(|(length, kind)| {
+                let Some((run, rest)) = account.split_at_checked(length) else { return false };
+                account = rest;
+                run.iter().all(|byte| match kind {
+                    'n' => byte.is_ascii_digit(),
+                    'a' => byte.is_ascii_uppercase(),
+                    _ => byte.is_ascii_digit() || byte.is_ascii_uppercase(),
+                })
+            })
+    }
+
+    /// ISO/IEC 7064 MOD 97-10 of the number that the rearranged IBAN spells: letters are 10 to 35.
+    fn plain_mod_97(compact: &[u8]) -> u32 {
+        let (head, account) = compact.split_at_checked(4).unwrap_or_default();
+        account.iter().chain(head).fold(0, |rest, byte| match byte {
+            b'0'..=b'9' => (rest * 10 + u32::from(byte - b'0')) % 97,
+            b'A'..=b'Z' => (rest * 100 + u32::from(byte - b'A') + 10) % 97,
+            _ => rest,
+        })
+    }
+
+    fn plain_clabe(candidate: Candidate<'_>) -> Check {
+        let Some(digits) = Digits::read(candidate.value(), b" -") else { return Check::Invalid };
+        let all = digits.as_slice();
+        let Some((check, body)) = all.split_last() else { return Check::Invalid };
+        let sum: u32 = body
+            .iter()
+            .zip([3, 7, 1].into_iter().cycle())
+            .map(|(digit, weight)| u32::from(*digit) * weight % 10)
+            .sum();
+        let bank = matches!(digits.number(0, 3), 1..=199 | 600..=799 | 900..=999);
+        let valid = all.len() == 18 && bank && !uniform(body);
+        Check::of(valid && (10 - sum % 10) % 10 == u32::from(*check) && stands_alone(&candidate))
+    }
+
+    fn agree(text: &str, end: usize) {
+        let candidate = Candidate { text: text.as_bytes(), start: 0, end, limit: text.len() };
+        assert_eq!(iban(candidate), plain_iban(candidate), "{text}");
+        assert_eq!(mx_clabe(candidate), plain_clabe(candidate), "{text}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_account_is_one_where_all_that_makes_one_holds(
+            country in 0..COUNTRIES.len() + 3, parts in "([0-9]{3,4}[ -]?){3,7}[0-9]",
+            letters in "[A-Za-z]{0,4}", after in "( ?[A-Z0-9]{0,3}[ .]?){0,3}",
+        ) {
+            let country = COUNTRIES.get(country).map_or("Q1", |(country, _)| {
+                std::str::from_utf8(*country).unwrap()
+            });
+            for check in 0..100 {
+                let value = format!("{country}{check:02}{letters}{parts}");
+                agree(&format!("{value}{after}"), value.len());
+                let value = format!("{parts}{:02}", check);
+                agree(&format!("{value}{after}"), value.len());
+            }
+        }
+
+        #[test]
+        fn an_account_of_each_shape_is_one(country in 0..COUNTRIES.len(), seed in 0..u64::MAX) {
+            let (code, shape) = COUNTRIES[country];
+            let mut seed = seed;
+            let mut account = String::new();
+            for (length, kind) in runs(shape) {
+                for _ in 0..length {
+                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    let number = u32::try_from(seed >> 33).unwrap();
+                    let letter = char::from(b'A' + u8::try_from(number % 26).unwrap());
+                    let digit = char::from(b'0' + u8::try_from(number % 10).unwrap());
+                    let is_letter = kind == 'a' || kind == 'c' && number & 32 == 0;
+                    account.push(if is_letter { letter } else { digit });
+                }
+            }
+            for check in 0..100 {
+                let value = format!("{}{check:02}{account}", std::str::from_utf8(code).unwrap());
+                agree(&value, value.len());
+            }
         }
     }
 }

@@ -206,13 +206,19 @@ pub(super) fn card_like(candidate: Candidate<'_>) -> Check {
 
 /// Whether groups of four digits go on beside the value: a dump or a table of numbers.
 fn in_row_of_groups(candidate: &Candidate<'_>) -> bool {
-    let group = |bytes: &mut dyn Iterator<Item = &u8>| {
-        matches!(bytes.next(), Some(b' '))
-            && bytes.take(4).filter(|b| b.is_ascii_digit()).count() == 4
+    let group = |bytes: &[u8]| {
+        bytes.split_first().is_some_and(|(first, digits)| {
+            *first == b' ' && digits.len() == 4 && digits.iter().all(u8::is_ascii_digit)
+        })
     };
-    let mut on = candidate.after().iter();
-    let behind = group(&mut on.by_ref().take(5)) && group(&mut on.by_ref().take(5));
-    let before = group(&mut candidate.before().iter().rev().take(5));
+    let behind = candidate.after().first_chunk::<10>().is_some_and(|bytes| {
+        let (one, other) = bytes.split_at(5);
+        group(one) && group(other)
+    });
+    let before = candidate.before().last_chunk::<5>().is_some_and(|bytes| {
+        let (digits, space) = bytes.split_at(4);
+        space == b" " && digits.iter().all(u8::is_ascii_digit)
+    });
     behind || before
 }
 
@@ -407,26 +413,42 @@ pub(super) fn track2(value: &[u8]) -> Check {
 fn number(value: &[u8]) -> Check {
     let Some(digits) = Digits::read(value, b" -.") else { return Check::Invalid };
     let all = digits.as_slice();
-    let issued = ISSUERS.iter().any(|(leading, low, high, lengths)| {
-        let prefix = digits.number(0, *leading as usize);
-        lengths.contains(&all.len()) && (*low..=*high).contains(&prefix)
-    });
-    let uniform = all.split_last().is_some_and(|(_, body)| uniform(body));
-    Check::of(issued && luhn(all) && !uniform).published_if(is_test(&digits))
+    // A wrong check digit is what most numbers have.
+    let is_one = all.len() >= 12
+        && luhn(all)
+        && !all.split_last().is_some_and(|(_, body)| uniform(body))
+        && is_issued(&digits);
+    Check::of(is_one).published_if(is_one && is_test(&digits))
+}
+
+/// Whether an issuer has numbers of this length that begin so.
+fn is_issued(digits: &Digits) -> bool {
+    let length = digits.as_slice().len();
+    let first = digits.number(0, 6);
+    let prefixes = [first / 100_000, first / 10_000, first / 1_000, first / 100, first / 10, first];
+    ISSUERS.iter().any(|(leading, low, high, lengths)| {
+        let prefix = prefixes.get(*leading as usize - 1);
+        lengths.contains(&length) && prefix.is_some_and(|prefix| (*low..=*high).contains(prefix))
+    })
 }
 
 /// Whether it is a test number, or shaped like one: nine digits in a row are equal or count up.
 fn is_test(digits: &Digits) -> bool {
     let all = digits.as_slice();
     let whole = digits.number(0, all.len());
-    let runs_on = |step: u8| {
-        all.windows(9)
-            .any(|run| run.windows(2).all(|pair| matches!(pair, [a, b] if a + step == *b)))
-    };
-    TEST_NUMBERS.contains(&whole)
-        || (all.len() == 16 && whole / 10u64.pow(10) == 400_000)
-        || runs_on(0)
-        || runs_on(1)
+    whole / 10u64.pow(10) == 400_000 && all.len() == 16
+        || runs_on(all)
+        || TEST_NUMBERS.contains(&whole)
+}
+
+/// Whether nine digits in a row are equal, or each is one more than that before it.
+fn runs_on(all: &[u8]) -> bool {
+    let (mut equal, mut counting) = (0, 0);
+    all.iter().zip(all.iter().skip(1)).any(|(one, next)| {
+        equal = if one == next { equal + 1 } else { 0 };
+        counting = if one + 1 == *next { counting + 1 } else { 0 };
+        equal == 8 || counting == 8
+    })
 }
 
 /// Four digits of year and month and three of service code; the month exists.
@@ -460,6 +482,69 @@ mod tests {
         invalid(Validator::PaymentCard, "4539148803436468");
         invalid(Validator::PaymentCard, "7992739871300000");
         invalid(Validator::PaymentCard, "378282246310005 0");
+    }
+
+    fn plain_row_of_groups(candidate: &Candidate<'_>) -> bool {
+        let group = |bytes: &mut dyn Iterator<Item = &u8>| {
+            matches!(bytes.next(), Some(b' '))
+                && bytes.take(4).filter(|b| b.is_ascii_digit()).count() == 4
+        };
+        let mut on = candidate.after().iter();
+        let behind = group(&mut on.by_ref().take(5)) && group(&mut on.by_ref().take(5));
+        let before = group(&mut candidate.before().iter().rev().take(5));
+        behind || before
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn groups_go_on_on_either_side(before in "[1 ]{0,6}", after in "( 1111|1|x| )?[1 ]{0,9}") {
+            let text = format!("{before}4539 1488{after}");
+            let (start, end) = (before.len(), before.len() + 9);
+            for limit in end..=text.len() {
+                let candidate = Candidate { text: text.as_bytes(), start, end, limit };
+                let plain = plain_row_of_groups(&candidate);
+                proptest::prop_assert_eq!(in_row_of_groups(&candidate), plain, "{}", text);
+            }
+        }
+    }
+
+    /// As the table of issuers says, one by one.
+    fn plain_number(value: &[u8]) -> Check {
+        let Some(digits) = Digits::read(value, b" -.") else { return Check::Invalid };
+        let all = digits.as_slice();
+        let issued = ISSUERS.iter().any(|(leading, low, high, lengths)| {
+            let prefix = digits.number(0, *leading as usize);
+            lengths.contains(&all.len()) && (*low..=*high).contains(&prefix)
+        });
+        let uniform = all.split_last().is_some_and(|(_, body)| uniform(body));
+        let runs_on = |step: u8| {
+            all.windows(9)
+                .any(|run| run.windows(2).all(|pair| matches!(pair, [a, b] if a + step == *b)))
+        };
+        let whole = digits.number(0, all.len());
+        let is_test = TEST_NUMBERS.contains(&whole)
+            || (all.len() == 16 && whole / 10u64.pow(10) == 400_000)
+            || runs_on(0)
+            || runs_on(1);
+        Check::of(issued && luhn(all) && !uniform).published_if(is_test)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_number_is_one_where_all_that_makes_one_holds(
+            head in "[2-9][0-9]{0,5}", run in "1{0,9}|0{8,9}|1?23456789|[0-9]{0,9}",
+            tail in "[0-9]{0,6}", sign in "[ .x-]?",
+        ) {
+            let body = format!("{head}{sign}{run}{tail}");
+            for last in 0..10 {
+                let number = format!("{body}{last}");
+                proptest::prop_assert_eq!(number_of(&number), plain_number(number.as_bytes()));
+            }
+        }
+    }
+
+    fn number_of(value: &str) -> Check {
+        number(value.as_bytes())
     }
 
     #[test]

@@ -13,13 +13,15 @@ pub(super) struct Digits {
 impl Digits {
     /// The digits of `value`; none if another byte than a digit or one of `separators` is in it,
     /// or if there are too many.
+    #[inline]
     pub fn read(value: &[u8], separators: &[u8]) -> Option<Digits> {
         let mut digits = Digits { buffer: [0; MOST], len: 0 };
         for byte in value {
-            if byte.is_ascii_digit() {
-                *digits.buffer.get_mut(digits.len)? = byte - b'0';
+            let digit = byte.wrapping_sub(b'0');
+            if digit < 10 {
+                *digits.buffer.get_mut(digits.len)? = digit;
                 digits.len += 1;
-            } else if !separators.contains(byte) {
+            } else if !separators.iter().any(|separator| separator == byte) {
                 return None;
             }
         }
@@ -54,15 +56,12 @@ pub(super) fn base_36(sign: u8) -> Option<u32> {
 
 /// Luhn check (ISO/IEC 7812-1 Annex B) over digits, the check digit last.
 pub(super) fn luhn(digits: &[u8]) -> bool {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(place, digit)| match (place % 2, u32::from(*digit)) {
-            (0, digit) => digit,
-            (_, digit) => digit * 2 / 10 + digit * 2 % 10,
-        })
-        .sum();
+    let twice = |digit: u8| if digit > 4 { digit * 2 - 9 } else { digit * 2 };
+    let sum = digits.rchunks(2).fold(0, |sum: u32, pair| match *pair {
+        [first, second] => sum + u32::from(twice(first) + second),
+        [only] => sum + u32::from(only),
+        _ => sum,
+    });
     sum.is_multiple_of(10)
 }
 
@@ -108,7 +107,7 @@ pub(super) fn palindrome(digits: &[u8]) -> bool {
 
 /// Whether all digits are the same.
 pub(super) fn uniform(digits: &[u8]) -> bool {
-    digits.windows(2).all(|pair| matches!(pair, [a, b] if a == b))
+    digits.split_first().is_none_or(|(first, rest)| rest.iter().all(|digit| digit == first))
 }
 
 #[cfg(test)]
@@ -125,6 +124,22 @@ mod tests {
         assert!(luhn(&digits("79927398713")));
         assert!(!luhn(&digits("79927398710")));
         assert!(!luhn(&digits("4992739871")));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn luhn_adds_the_digits_of_every_second_one_doubled(number in "[0-9]{0,24}") {
+            let sum: u32 = digits(&number)
+                .iter()
+                .rev()
+                .enumerate()
+                .map(|(place, digit)| match (place % 2, u32::from(*digit)) {
+                    (0, digit) => digit,
+                    (_, digit) => digit * 2 / 10 + digit * 2 % 10,
+                })
+                .sum();
+            proptest::prop_assert_eq!(luhn(&digits(&number)), sum.is_multiple_of(10));
+        }
     }
 
     #[test]

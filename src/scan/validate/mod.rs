@@ -333,8 +333,10 @@ fn stands_alone(candidate: &Candidate<'_>) -> bool {
         Some(near) => near.is_ascii_alphanumeric() || *near == b'_',
         None => false,
     };
-    let (mut back, mut on) = (candidate.before().iter().rev(), candidate.after().iter());
-    !joined(back.next(), back.next()) && !joined(on.next(), on.next())
+    let Candidate { text, start, end, limit } = *candidate;
+    let before = |back: usize| start.checked_sub(back).and_then(|at| text.get(at));
+    let behind = |on: usize| text.get(end + on).filter(|_| end + on < limit);
+    !joined(before(1), before(2)) && !joined(behind(0), behind(1))
 }
 
 #[cfg(test)]
@@ -358,6 +360,23 @@ pub(super) mod tests {
 
     pub fn invalid(validator: Validator, value: &str) {
         assert_eq!(run(validator, value), Verdict::Invalid, "{value}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_value_stands_alone_where_what_is_seen_around_it_does_not_join(
+            text in "[1a_. -]{0,9}", start in 0..12_usize, end in 0..12_usize, limit in 0..12_usize
+        ) {
+            let candidate = Candidate { text: text.as_bytes(), start, end, limit };
+            let joins = |near: Option<&u8>, next: Option<&u8>| match near {
+                Some(b'-' | b'.') => next.is_some_and(u8::is_ascii_digit),
+                Some(near) => near.is_ascii_alphanumeric() || *near == b'_',
+                None => false,
+            };
+            let (mut back, mut on) = (candidate.before().iter().rev(), candidate.after().iter());
+            let alone = !joins(back.next(), back.next()) && !joins(on.next(), on.next());
+            proptest::prop_assert_eq!(stands_alone(&candidate), alone);
+        }
     }
 
     #[test]

@@ -9,15 +9,15 @@ use super::{Candidate, Check};
 /// digits (public resolvers, or rather version numbers) are published. A number that goes on, or
 /// that a product name and `/` precede, is no address.
 pub(super) fn ip_address(candidate: Candidate<'_>) -> Check {
-    let Ok(text) = std::str::from_utf8(candidate.value()) else { return Check::Invalid };
+    let value = candidate.value();
     let mut back = candidate.before().iter().rev();
     let mut on = candidate.after().iter();
     let product = back.next() == Some(&b'/') && back.next().is_some_and(u8::is_ascii_alphanumeric);
     let goes_on = match (on.next(), on.next()) {
-        (Some(b':'), Some(b':')) if !text.contains('.') => true,
-        (Some(b':'), _) if text.ends_with(':') => true,
+        (Some(b':'), Some(b':')) if !value.contains(&b'.') => true,
+        (Some(b':'), _) if value.ends_with(b":") => true,
         (Some(b'.' | b':'), Some(next)) => {
-            next.is_ascii_hexdigit() && !text.contains('.')
+            next.is_ascii_hexdigit() && !value.contains(&b'.')
                 || next.is_ascii_digit() && candidate.after().first() == Some(&b'.')
         }
         (Some(b'-'), Some(next)) => next.is_ascii_alphabetic(),
@@ -28,9 +28,13 @@ pub(super) fn ip_address(candidate: Candidate<'_>) -> Check {
     if goes_on || product {
         return Check::Invalid;
     }
-    if let Ok(address) = text.parse::<Ipv4Addr>() {
-        return Check::Valid.published_if(reserved_v4(address));
+    if let Some(octets) = octets(value) {
+        return Check::Valid.published_if(reserved_v4(Ipv4Addr::from(octets)));
     }
+    if !may_be_v6(value) {
+        return Check::Invalid;
+    }
+    let Ok(text) = std::str::from_utf8(value) else { return Check::Invalid };
     let Ok(address) = text.parse::<Ipv6Addr>() else { return Check::Invalid };
     let [first, second, ..] = address.segments();
     let documentation = first == 0x2001 && second == 0x0db8 || first == 0x3fff && second < 0x1000;
@@ -39,6 +43,44 @@ pub(super) fn ip_address(candidate: Candidate<'_>) -> Check {
     let assigned = (0x2000..=0x3fff).contains(&first) || full;
     let special = matches!(first, 0xfc00..=0xfdff | 0xfe80..=0xfebf) || address.is_loopback();
     Check::of(assigned || special).published_if(documentation || special)
+}
+
+/// The octets of an IPv4 address: four numbers up to 255 without leading zeros, and points between
+/// them (RFC 6943 section 3.1.1, the strict form).
+fn octets(value: &[u8]) -> Option<[u8; 4]> {
+    let mut octets = [0; 4];
+    let mut rest = value;
+    for (place, octet) in octets.iter_mut().enumerate() {
+        if place > 0 {
+            rest = rest.strip_prefix(b".")?;
+        }
+        let (mut number, mut length) = (0u16, 0);
+        while let Some((byte @ b'0'..=b'9', behind)) = rest.split_first() {
+            number = number * 10 + u16::from(byte - b'0');
+            length += 1;
+            rest = behind;
+            if length == 3 {
+                break;
+            }
+        }
+        let begins_with_zero = length == 2 && number < 10 || length == 3 && number < 100;
+        if length == 0 || begins_with_zero {
+            return None;
+        }
+        *octet = u8::try_from(number).ok()?;
+    }
+    rest.is_empty().then_some(octets)
+}
+
+/// Whether a value has as many colons as an IPv6 address, or two in a row: times of day do not.
+fn may_be_v6(value: &[u8]) -> bool {
+    let (mut colons, mut before) = (0, 0);
+    value.iter().any(|byte| {
+        let is_gap = *byte == b':' && before == b':';
+        colons += usize::from(*byte == b':');
+        before = *byte;
+        is_gap || colons >= 6
+    })
 }
 
 fn reserved_v4(address: Ipv4Addr) -> bool {
@@ -162,6 +204,55 @@ mod tests {
             ["01:00:5e:00:00:fb", "ff:ff:ff:ff:ff:ff", "3c:22-fb:4a:91:0e", "3c:22:fb:4a:91"]
         {
             invalid(Validator::Mac, address);
+        }
+    }
+
+    /// As the standard library reads addresses.
+    fn plain_address(candidate: Candidate<'_>) -> Check {
+        let Ok(text) = std::str::from_utf8(candidate.value()) else { return Check::Invalid };
+        let mut back = candidate.before().iter().rev();
+        let mut on = candidate.after().iter();
+        let product =
+            back.next() == Some(&b'/') && back.next().is_some_and(u8::is_ascii_alphanumeric);
+        let goes_on = match (on.next(), on.next()) {
+            (Some(b'.' | b':'), Some(next)) => {
+                next.is_ascii_hexdigit() && !text.contains('.')
+                    || next.is_ascii_digit() && candidate.after().first() == Some(&b'.')
+            }
+            (Some(b'-'), Some(next)) => next.is_ascii_alphabetic(),
+            (Some(b'+'), Some(next)) => next.is_ascii_alphanumeric(),
+            (Some(next), _) => next.is_ascii_alphanumeric() || *next == b'_',
+            _ => false,
+        };
+        if goes_on || product {
+            return Check::Invalid;
+        }
+        if let Ok(address) = text.parse::<Ipv4Addr>() {
+            return Check::Valid.published_if(reserved_v4(address));
+        }
+        let Ok(address) = text.parse::<Ipv6Addr>() else { return Check::Invalid };
+        let [first, second, ..] = address.segments();
+        let documentation =
+            first == 0x2001 && second == 0x0db8 || first == 0x3fff && second < 0x1000;
+        // Written in full, with eight groups, it is nothing else, whatever is assigned.
+        let full = text.split(':').filter(|group| group.len() >= 3).count() >= 5;
+        let assigned = (0x2000..=0x3fff).contains(&first) || full;
+        let special = matches!(first, 0xfc00..=0xfdff | 0xfe80..=0xfebf) || address.is_loopback();
+        Check::of(assigned || special).published_if(documentation || special)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_address_is_what_the_standard_library_reads(
+            value in "([0-9]{1,4}\\.){2,4}[0-9]{0,3}|([12]?[0-9]?[0-9]\\.){3}[12]?[0-9]?[0-9]|\
+                (2001|fe80|[0-9a-f]{0,4})(::?[0-9a-f]{0,4}){2,7}((::?|\\.)1\\.2\\.3\\.4)?|\
+                [0-2][0-9](:[0-5][0-9]){2}",
+            before in "[/a]{0,2}", after in "[.:a1_+-]{0,2}",
+        ) {
+            let text = format!("{before}{value}{after}");
+            let (start, end) = (before.len(), before.len() + value.len());
+            let candidate = Candidate { text: text.as_bytes(), start, end, limit: text.len() };
+            proptest::prop_assert_eq!(ip_address(candidate), plain_address(candidate), "{}", text);
         }
     }
 }

@@ -14,19 +14,20 @@ const SEPARATORS: &[u8] = b" -./()\xc2\xa0";
 /// where the plan is not known here. With a leading zero: a national number of one of the plans that
 /// dial one. Else a North American number. Numbers that a regulator reserved for fiction are published.
 pub(super) fn phone(candidate: Candidate<'_>) -> Check {
-    dialled(candidate, |all| match all {
-        [0, rest @ ..] => PLANS.iter().any(|plan| plan.trunk && plan.has(rest) || plan.has(all)),
-        [1, national @ ..] if national.len() == 10 => north_american(national),
-        national => north_american(national),
-    })
+    dialled(candidate, with_trunk)
 }
 
 /// As `phone`, and a number of any plan as it is dialled at home.
 pub(super) fn national_phone(candidate: Candidate<'_>) -> Check {
     let at_home = |plan: &Plan, all: &[u8]| (!plan.trunk || plan.bare) && plan.has(all);
-    match phone(candidate) {
-        Check::Invalid => dialled(candidate, |all| PLANS.iter().any(|plan| at_home(plan, all))),
-        check => check,
+    dialled(candidate, |all| with_trunk(all) || PLANS.iter().any(|plan| at_home(plan, all)))
+}
+
+fn with_trunk(all: &[u8]) -> bool {
+    match all {
+        [0, rest @ ..] => PLANS.iter().any(|plan| plan.trunk && plan.has(rest) || plan.has(all)),
+        [1, national @ ..] if national.len() == 10 => north_american(national),
+        national => north_american(national),
     }
 }
 
@@ -39,6 +40,9 @@ fn is_rest(candidate: &Candidate<'_>) -> bool {
 }
 
 fn dialled(candidate: Candidate<'_>, at_home: impl Fn(&[u8]) -> bool) -> Check {
+    if is_rest(&candidate) {
+        return Check::Invalid;
+    }
     let value = without_extension(candidate.value());
     let plus = value.starts_with(b"+");
     let Some(digits) = Digits::read(value.strip_prefix(b"+").unwrap_or(value), SEPARATORS) else {
@@ -46,12 +50,7 @@ fn dialled(candidate: Candidate<'_>, at_home: impl Fn(&[u8]) -> bool) -> Check {
     };
     let all = digits.as_slice();
     let decimal = !plus && value.len() == all.len() + 1 && value.contains(&b'.');
-    if uniform(all)
-        || decimal
-        || !alone(&candidate)
-        || is_rest(&candidate)
-        || !plus && date(candidate) == Check::Valid
-    {
+    if uniform(all) || decimal || !alone(&candidate) {
         return Check::Invalid;
     }
     let abroad = all.strip_prefix(&[0, 0]).or(all.strip_prefix(&[0, 1, 1]));
@@ -60,6 +59,7 @@ fn dialled(candidate: Candidate<'_>, at_home: impl Fn(&[u8]) -> bool) -> Check {
         (false, Some(abroad)) => international(abroad),
         (false, None) => at_home(all),
     };
+    let valid = valid && (plus || date(candidate) != Check::Valid);
     Check::of(valid).published_if(reserved_for_fiction(all))
 }
 
@@ -150,9 +150,9 @@ impl Plan {
     /// Whether the plan has a number with these digits, without country code and trunk prefix.
     fn has(&self, national: &[u8]) -> bool {
         self.ranges.iter().any(|(start, least, most)| {
-            let begins = start.len() <= national.len()
-                && start.bytes().zip(national).all(|(byte, digit)| byte == b'0' + digit);
-            begins && (usize::from(*least)..=usize::from(*most)).contains(&national.len())
+            (usize::from(*least)..=usize::from(*most)).contains(&national.len())
+                && start.len() <= national.len()
+                && start.bytes().zip(national).all(|(byte, digit)| byte == b'0' + digit)
         })
     }
 }

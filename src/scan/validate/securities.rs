@@ -115,6 +115,9 @@ pub(super) fn lei(candidate: Candidate<'_>) -> Check {
 const CREDITOR_LENGTHS: &[(&[u8; 2], usize)] =
     &[(b"AT", 18), (b"BE", 17), (b"DE", 18), (b"ES", 16), (b"FR", 13), (b"IT", 23), (b"NL", 19)];
 
+/// The longest creditor identifier, in letters and digits.
+const LONGEST_CREDITOR: usize = 35;
+
 /// The creditor identifier that the Bundesbank prints on sample forms.
 const SAMPLE_CREDITOR: &[u8] = b"DE98ZZZ09999999999";
 
@@ -123,59 +126,72 @@ const SAMPLE_CREDITOR: &[u8] = b"DE98ZZZ09999999999";
 /// ends with the longest part that holds.
 pub(super) fn sepa_creditor_id(candidate: Candidate<'_>) -> Verdict {
     let value = candidate.value();
-    for length in (12..=value.len()).rev() {
-        let next = value.get(length).or(candidate.after().first());
-        let part = value.get(..length).unwrap_or_default();
-        if next.is_some_and(u8::is_ascii_alphanumeric) || part.ends_with(b" ") {
+    let mut compact = [0u8; LONGEST_CREDITOR];
+    let (mut len, mut national, mut has_digit) = (0, 0, false);
+    let (mut wanted, mut longest) = (None, LONGEST_CREDITOR);
+    let mut found = Verdict::Invalid;
+    for (length, byte) in (1..).zip(value) {
+        if *byte == b' ' {
             continue;
         }
-        let cut = Candidate { end: candidate.start + length, ..candidate };
-        let check = creditor_id(part);
-        if check != Check::Invalid && stands_alone(&cut) {
-            return check.ending_at(cut.end);
+        let (Some(place), Some(number)) = (compact.get_mut(len), base_36(*byte)) else { break };
+        if len == longest {
+            break;
         }
-    }
-    Verdict::Invalid
-}
-
-fn creditor_id(value: &[u8]) -> Check {
-    let mut compact = [0u8; 35];
-    let mut len = 0;
-    for byte in value.iter().filter(|byte| **byte != b' ') {
-        let Some(place) = compact.get_mut(len) else { return Check::Invalid };
         *place = *byte;
         len += 1;
-    }
-    let compact = compact.get(..len).unwrap_or_default();
-    let (Some(head), Some(business), Some(national)) =
-        (compact.get(..4), compact.get(4..7), compact.get(7..))
-    else {
-        return Check::Invalid;
-    };
-    let country = head.get(..2).unwrap_or_default();
-    let length = CREDITOR_LENGTHS.iter().find(|(known, _)| *known == country);
-    let shaped = is_code(compact)
-        && is_country(country)
-        && head.get(2..).is_some_and(|check| check.iter().all(u8::is_ascii_digit))
-        && business.iter().all(u8::is_ascii_alphanumeric)
-        && national.iter().any(u8::is_ascii_digit)
-        && length.map_or((12..=35).contains(&len), |(_, length)| {
+        match len {
+            2 => {
+                let country = compact.first_chunk().copied().unwrap_or_default();
+                if !is_country(&country) {
+                    break;
+                }
+                wanted = CREDITOR_LENGTHS.iter().find(|(known, _)| **known == country);
+                longest = wanted.map_or(LONGEST_CREDITOR, |(_, length)| length + 3);
+            }
+            3 | 4 if !byte.is_ascii_digit() => break,
+            8.. => {
+                has_digit |= byte.is_ascii_digit();
+                national = put_97(national, number);
+            }
+            _ => {}
+        }
+        let fits = wanted.map_or(len >= 12, |(country, length)| {
             // Belgium has identifiers with ten and with thirteen characters behind the code.
-            *length == len || (country == b"BE" && len == 20)
+            *length == len || (*country == b"BE" && len == 20)
         });
-    Check::of(shaped && mod_97(national.iter().chain(head)) == 1)
-        .published_if(compact == SAMPLE_CREDITOR)
+        if length < 12 || !fits || !has_digit {
+            continue;
+        }
+        let next = value.get(length).or(candidate.after().first());
+        if next.is_some_and(u8::is_ascii_alphanumeric) {
+            continue;
+        }
+        let head = compact.iter().take(4).filter_map(|byte| base_36(*byte));
+        let cut = Candidate { end: candidate.start + length, ..candidate };
+        if head.fold(national, put_97) % 97 == 1 && stands_alone(&cut) {
+            let is_sample = compact.get(..len) == Some(SAMPLE_CREDITOR);
+            found = Check::Valid.published_if(is_sample).ending_at(cut.end);
+        }
+    }
+    found
 }
 
 /// ISO/IEC 7064 MOD 97-10 of the number that digits and letters spell in base 36.
-fn mod_97<'a>(code: impl Iterator<Item = &'a u8>) -> u32 {
-    code.filter_map(|byte| base_36(*byte)).fold(0, |rest, value| {
-        (if value < 10 { rest * 10 + value } else { rest * 100 + value }) % 97
-    })
+fn mod_97<'a>(code: impl Iterator<Item = &'a u8>) -> u64 {
+    code.filter_map(|byte| base_36(*byte)).fold(0, put_97) % 97
+}
+
+/// A number with the rest to 97 of that to which the digits of a value are put: it is divided once
+/// no more digits fit.
+fn put_97(number: u64, value: u32) -> u64 {
+    let number = if number < 1 << 56 { number } else { number % 97 };
+    (if value < 10 { number * 10 } else { number * 100 }) + u64::from(value)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::rules::Validator;
     use crate::scan::validate::tests::{invalid, published, valid};
 
@@ -231,5 +247,70 @@ mod tests {
         invalid(Validator::SepaCreditorId, "DE99ZZZ09999999999");
         invalid(Validator::SepaCreditorId, "DE98ZZZ0999999999");
         invalid(Validator::SepaCreditorId, "ZZ98ZZZ09999999999");
+    }
+
+    /// Each part that can be one by itself, the longest first.
+    fn plain_creditor_id(candidate: Candidate<'_>) -> Verdict {
+        let value = candidate.value();
+        for length in (12..=value.len()).rev() {
+            let next = value.get(length).or(candidate.after().first());
+            let part = value.get(..length).unwrap_or_default();
+            if next.is_some_and(u8::is_ascii_alphanumeric) || part.ends_with(b" ") {
+                continue;
+            }
+            let cut = Candidate { end: candidate.start + length, ..candidate };
+            let check = creditor_id(part);
+            if check != Check::Invalid && stands_alone(&cut) {
+                return check.ending_at(cut.end);
+            }
+        }
+        Verdict::Invalid
+    }
+
+    fn creditor_id(value: &[u8]) -> Check {
+        let mut compact = [0u8; 35];
+        let mut len = 0;
+        for byte in value.iter().filter(|byte| **byte != b' ') {
+            let Some(place) = compact.get_mut(len) else { return Check::Invalid };
+            *place = *byte;
+            len += 1;
+        }
+        let compact = compact.get(..len).unwrap_or_default();
+        let (Some(head), Some(business), Some(national)) =
+            (compact.get(..4), compact.get(4..7), compact.get(7..))
+        else {
+            return Check::Invalid;
+        };
+        let country = head.get(..2).unwrap_or_default();
+        let length = CREDITOR_LENGTHS.iter().find(|(known, _)| *known == country);
+        let shaped = is_code(compact)
+            && is_country(country)
+            && head.get(2..).is_some_and(|check| check.iter().all(u8::is_ascii_digit))
+            && business.iter().all(u8::is_ascii_alphanumeric)
+            && national.iter().any(u8::is_ascii_digit)
+            && length.map_or((12..=35).contains(&len), |(_, length)| {
+                // Belgium has identifiers with ten and with thirteen characters behind the code.
+                *length == len || (country == b"BE" && len == 20)
+            });
+        Check::of(shaped && mod_97(national.iter().chain(head)) == 1)
+            .published_if(compact == SAMPLE_CREDITOR)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_creditor_identifier_is_the_longest_part_that_is_one(
+            country in "(DE|BE|FR|GB|ZZ|D1)", business in " ?(ZZZ|A1B|zZZ)", gap in "[ -]?",
+            national in " ?[0-9]{4,6} ?[0-9A]{0,7}( [A-Z0-9]{2,4}){0,4}[ x.]?",
+            after in "[A1 .-]{0,2}",
+        ) {
+            for check in 0..100 {
+                let value = format!("{country}{check:02}{business}{gap}{national}");
+                let text = format!("{value}{after}");
+                let (end, limit) = (value.len(), text.len());
+                let candidate = Candidate { text: text.as_bytes(), start: 0, end, limit };
+                let plain = plain_creditor_id(candidate);
+                proptest::prop_assert_eq!(sepa_creditor_id(candidate), plain, "{}", text);
+            }
+        }
     }
 }

@@ -13,12 +13,12 @@ pub(super) const LATEST_BIRTH: u64 = 2035;
 /// Digits that stand alone, separated by some of `separators`. Groups parted by spaces do not go on
 /// before or behind them.
 pub(super) fn number(candidate: &Candidate<'_>, separators: &[u8]) -> Option<Digits> {
-    Digits::read(candidate.value(), separators).filter(|_| whole(candidate))
+    if whole(candidate) { Digits::read(candidate.value(), separators) } else { None }
 }
 
 /// Whether a value stands alone and, where it is grouped by spaces, its groups do not go on.
 pub(super) fn whole(candidate: &Candidate<'_>) -> bool {
-    stands_alone(candidate) && !(candidate.value().contains(&b' ') && goes_on(candidate))
+    stands_alone(candidate) && !(goes_on(candidate) && candidate.value().contains(&b' '))
 }
 
 /// The letters, in upper case, and digits of a value of exactly `N` of them.

@@ -32,7 +32,7 @@ use super::{Candidate, Check, stands_alone};
 
 /// Digits that stand alone, separated by spaces, dashes or dots.
 pub(super) fn digits(candidate: &Candidate<'_>) -> Option<Digits> {
-    Digits::read(candidate.value(), b" -.").filter(|_| stands_alone(candidate))
+    if stands_alone(candidate) { Digits::read(candidate.value(), b" -.") } else { None }
 }
 
 /// Whether the groups of digits go on before or behind the value: part of a longer number.

@@ -1,0 +1,371 @@
+//! The steps of a lazy automaton, kept in one flat table as they are taken.
+//!
+//! A start in a text comes in; where matches of which patterns end, and how many bytes were read to
+//! know, goes out. The answers are those of the automaton that is asked for a step the first time.
+
+use std::collections::HashMap;
+
+use regex_automata::hybrid::LazyStateID;
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::{Anchored, Input};
+
+use super::heads::RuleBits;
+
+/// Marks of an entry of the table: the state has matched, nothing follows, the step was not taken
+/// yet.
+const MATCH: u32 = 1 << 31;
+const DEAD: u32 = 1 << 30;
+const UNKNOWN: u32 = 1 << 29;
+
+/// Which row an entry leads to; with [`UNKNOWN`], the one that it stands in.
+const ROW: u32 = UNKNOWN - 1;
+
+/// Entries from here on have a mark.
+const MARKED: u32 = UNKNOWN;
+
+/// What stands before a start: nothing, a line feed, a carriage return, a byte of a word, another.
+/// Assertions tell no more apart.
+const KINDS: usize = 5;
+
+/// By the byte before a start: which of [`KINDS`] it is.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
+const KIND: [u8; 256] = {
+    let mut kinds = [4; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() || byte == b'_' {
+            kinds[byte as usize] = 3;
+        }
+        byte += 1;
+    }
+    kinds[b'\n' as usize] = 1;
+    kinds[b'\r' as usize] = 2;
+    kinds
+};
+
+/// An automaton that reads from a start on. Shared by all workers; each brings its [`Steps`].
+#[derive(Debug)]
+pub struct Stepper {
+    dfa: DFA,
+    classes: [u8; 256],
+    /// Entries of a row: one a class of bytes, and one for the end of the text.
+    stride: usize,
+}
+
+/// The steps that one worker has taken.
+#[derive(Debug)]
+pub struct Steps {
+    cache: Cache,
+    /// How often the automaton had forgotten its states when the table was begun.
+    clears: usize,
+    /// By row and class.
+    table: Vec<u32>,
+    states: Vec<State>,
+    rows: HashMap<LazyStateID, u32>,
+    /// The rows of the states to start in, by what stands before.
+    starts: [u32; KINDS],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    id: LazyStateID,
+    /// Patterns that have matched, one bit each.
+    matched: RuleBits,
+}
+
+/// How a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Walked {
+    /// Bytes that were read.
+    pub read: usize,
+    /// Whether the automaton gave up.
+    pub gave_up: bool,
+}
+
+impl Stepper {
+    /// The steps of this automaton, of at most [`RuleBits::BITS`] patterns.
+    pub fn new(dfa: DFA) -> Stepper {
+        let mut classes = [0; 256];
+        for (byte, class) in (0..=255).zip(&mut classes) {
+            *class = dfa.byte_classes().get(byte);
+        }
+        let stride = dfa.byte_classes().alphabet_len();
+        Stepper { dfa, classes, stride }
+    }
+
+    /// Room for one worker.
+    pub fn steps(&self) -> Steps {
+        Steps {
+            cache: self.dfa.create_cache(),
+            clears: 0,
+            table: Vec::new(),
+            states: Vec::new(),
+            rows: HashMap::new(),
+            starts: [UNKNOWN; KINDS],
+        }
+    }
+
+    /// Reads from `start` up to `limit`, or to where nothing can follow. `matched` is told the patterns
+    /// of a match, one bit each, and the bytes up to its end. Bytes before `start` and the byte at
+    /// `limit` are seen by `\b`, `^` and `$` only.
+    #[inline]
+    pub fn walk(
+        &self,
+        steps: &mut Steps,
+        text: &[u8],
+        (start, limit): (usize, usize),
+        mut matched: impl FnMut(RuleBits, usize),
+    ) -> Walked {
+        let limit = limit.min(text.len());
+        let gave_up = |read| Walked { read, gave_up: true };
+        let Some(window) = text.get(start..limit) else { return gave_up(0) };
+        let Some(mut row) = self.begin(steps, text, start) else { return gave_up(0) };
+        let mut read = 0;
+        while let Some(rest @ [_, ..]) = window.get(read..) {
+            let mut next;
+            let from = read;
+            // A lazy automaton says one byte late that it has matched.
+            (read, next) = run(steps, &self.classes, row, rest, |entry, taken| {
+                matched(steps.matched(entry, self.stride), from + taken);
+            });
+            read += from;
+            let Some(byte) = window.get(read) else {
+                row = next;
+                break;
+            };
+            if next & UNKNOWN != 0 {
+                let class = class(&self.classes, *byte);
+                match self.step(steps, next & ROW, class, Some(*byte)) {
+                    Some(step) => next = step,
+                    None => return gave_up(read),
+                }
+                if next & MATCH != 0 {
+                    matched(steps.matched(next, self.stride), read);
+                }
+            }
+            if next & DEAD != 0 {
+                return Walked { read: read + 1, gave_up: false };
+            }
+            row = next & ROW;
+            read += 1;
+        }
+        let (byte, class) = match text.get(limit) {
+            Some(byte) => (Some(*byte), class(&self.classes, *byte)),
+            None => (None, self.stride - 1),
+        };
+        let mut last = steps.at(row, class);
+        if last & UNKNOWN != 0 {
+            match self.step(steps, row, class, byte) {
+                Some(step) => last = step,
+                None => return gave_up(window.len()),
+            }
+        }
+        if last & MATCH != 0 {
+            matched(steps.matched(last, self.stride), window.len());
+        }
+        Walked { read: window.len(), gave_up: false }
+    }
+
+    /// The row of the state to start in.
+    #[inline]
+    fn begin(&self, steps: &mut Steps, text: &[u8], start: usize) -> Option<u32> {
+        let before = start.checked_sub(1).and_then(|before| text.get(before));
+        let kind = before.map_or(0, |before| class(&KIND, *before));
+        match steps.starts.get(kind) {
+            Some(row) if *row != UNKNOWN => Some(*row),
+            _ => self.first(steps, text, start, kind),
+        }
+    }
+
+    #[cold]
+    fn first(&self, steps: &mut Steps, text: &[u8], start: usize, kind: usize) -> Option<u32> {
+        let input = Input::new(text).range(start..).anchored(Anchored::Yes);
+        let id = self.dfa.start_state_forward(&mut steps.cache, &input).ok()?;
+        let row = steps.add(&self.dfa, id, self.stride);
+        if row & UNKNOWN != 0 {
+            return None;
+        }
+        let row = row & ROW;
+        if let Some(slot) = steps.starts.get_mut(kind) {
+            *slot = row;
+        }
+        Some(row)
+    }
+
+    /// Takes a step for the first time. No byte stands for the end of the text.
+    #[cold]
+    fn step(&self, steps: &mut Steps, row: u32, class: usize, byte: Option<u8>) -> Option<u32> {
+        let id = steps.states.get(row as usize / self.stride)?.id;
+        let next = match byte {
+            Some(byte) => self.dfa.next_state(&mut steps.cache, id, byte),
+            None => self.dfa.next_eoi_state(&mut steps.cache, id),
+        };
+        let next = next.ok()?;
+        let clears = steps.clears;
+        let to = steps.add(&self.dfa, next, self.stride);
+        // Else the row that the step leads from is forgotten.
+        if steps.clears == clears
+            && let Some(slot) = steps.table.get_mut(row as usize + class)
+        {
+            *slot = to;
+        }
+        (!next.is_quit() && to & UNKNOWN == 0).then_some(to)
+    }
+}
+
+#[inline]
+fn class(classes: &[u8; 256], byte: u8) -> usize {
+    classes.get(usize::from(byte)).map_or(0, |class| usize::from(*class))
+}
+
+/// Takes the steps that were taken before, up to one that leads nowhere: how many, and its entry.
+/// `matched` is told those to a state that has matched.
+#[inline]
+fn run(
+    steps: &Steps,
+    classes: &[u8; 256],
+    mut row: u32,
+    bytes: &[u8],
+    mut matched: impl FnMut(u32, usize),
+) -> (usize, u32) {
+    let table = steps.table.as_slice();
+    let mut taken = 0;
+    for byte in bytes {
+        row = table.get(row as usize + class(classes, *byte)).copied().unwrap_or(DEAD);
+        if row >= MARKED {
+            if row & (DEAD | UNKNOWN) != 0 {
+                break;
+            }
+            matched(row, taken);
+            row &= ROW;
+        }
+        taken += 1;
+    }
+    (taken, row)
+}
+
+impl Steps {
+    #[inline]
+    fn at(&self, row: u32, class: usize) -> u32 {
+        self.table.get(row as usize + class).copied().unwrap_or(UNKNOWN)
+    }
+
+    fn matched(&self, entry: u32, stride: usize) -> RuleBits {
+        let row = (entry & ROW) as usize;
+        self.states.get(row / stride).map_or(0, |state| state.matched)
+    }
+
+    /// The entry that leads to a state. Where the automaton has forgotten its states, so does the
+    /// table: it never has more of them.
+    fn add(&mut self, dfa: &DFA, id: LazyStateID, stride: usize) -> u32 {
+        if self.cache.clear_count() != self.clears {
+            self.clears = self.cache.clear_count();
+            self.table.clear();
+            self.states.clear();
+            self.rows.clear();
+            self.starts = [UNKNOWN; KINDS];
+        }
+        let mark = match (id.is_match(), id.is_dead()) {
+            (true, _) => MATCH,
+            (false, true) => DEAD,
+            (false, false) => 0,
+        };
+        if let Some(row) = self.rows.get(&id) {
+            return row | mark;
+        }
+        let row = u32::try_from(self.table.len()).unwrap_or(MARKED);
+        if row + stride as u32 > MARKED {
+            return UNKNOWN;
+        }
+        let patterns = if id.is_match() { dfa.match_len(&self.cache, id) } else { 0 };
+        let matched = (0..patterns)
+            .map(|index| dfa.match_pattern(&self.cache, id, index).as_usize())
+            .fold(0, |matched, pattern| matched | 1 << pattern);
+        self.table.resize(self.table.len() + stride, UNKNOWN | row);
+        self.states.push(State { id, matched });
+        self.rows.insert(id, row);
+        row | mark
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use regex_automata::MatchKind;
+
+    use super::*;
+    use crate::scan::automaton::syntax_config;
+
+    const PATTERNS: [&str; 4] = [
+        r"\b[a-c]{1,9}(?:1[0-9]{0,7}|x)\b",
+        "(?m:^)[ab1 ]{2,6}(?m:$)",
+        "(?s:.){3,12}?1",
+        r"[^a]+\B",
+    ];
+
+    /// An automaton of all patterns that forgets its states past so many bytes.
+    fn automaton(kind: MatchKind, room: usize) -> DFA {
+        let config = DFA::config()
+            .match_kind(kind)
+            .cache_capacity(room)
+            .skip_cache_capacity_check(true)
+            .prefilter(None);
+        DFA::builder().syntax(syntax_config()).configure(config).build_many(&PATTERNS).unwrap()
+    }
+
+    /// The patterns that match up to each end, asked of the automaton itself, and the bytes read.
+    fn plain(
+        dfa: &DFA,
+        text: &[u8],
+        start: usize,
+        limit: usize,
+    ) -> (Vec<(RuleBits, usize)>, usize) {
+        let (mut cache, mut found) = (dfa.create_cache(), Vec::new());
+        let input = Input::new(text).span(start..limit).anchored(Anchored::Yes);
+        let mut state = dfa.start_state_forward(&mut cache, &input).unwrap();
+        for at in start..=limit {
+            state = match text.get(at) {
+                Some(byte) => dfa.next_state(&mut cache, state, *byte).unwrap(),
+                None => dfa.next_eoi_state(&mut cache, state).unwrap(),
+            };
+            if state.is_match() {
+                let patterns = (0..dfa.match_len(&cache, state))
+                    .map(|index| dfa.match_pattern(&cache, state, index).as_usize());
+                found.push((patterns.fold(0, |bits, pattern| bits | 1 << pattern), at - start));
+            }
+            if state.is_dead() && at < limit {
+                return (found, at - start + 1);
+            }
+        }
+        (found, limit - start)
+    }
+
+    proptest! {
+        #[test]
+        fn steps_are_those_of_the_automaton(
+            texts in proptest::collection::vec("[abc1x \\n\r-]{0,24}", 1..6), all in any::<bool>(),
+        ) {
+            let kind = if all { MatchKind::All } else { MatchKind::LeftmostFirst };
+            let whole = automaton(kind, 1 << 20);
+            // Of the others one forgets all the time.
+            for room in [1 << 20, 4_000, 0] {
+                let stepper = Stepper::new(automaton(kind, room));
+                let mut steps = stepper.steps();
+                for text in texts.iter().map(String::as_bytes) {
+                    for start in 0..=text.len() {
+                        for limit in [text.len(), start + (text.len() - start) / 2] {
+                            let mut found = Vec::new();
+                            let walked =
+                                stepper.walk(&mut steps, text, (start, limit), |bits, length| {
+                                    found.push((bits, length));
+                                });
+                            let wanted = plain(&whole, text, start, limit);
+                            prop_assert_eq!((found, walked.read), wanted);
+                            prop_assert!(!walked.gave_up);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
