@@ -15,7 +15,7 @@ use super::{CLASSES, DEPTH, END, Listed, Sieve, Step, WORDS};
 use crate::rules::{ByteSet, Lead, Rule};
 
 /// States at most: so many, and more for each rule.
-const STATES: (usize, usize) = (512, 60);
+const STATES: (usize, usize) = (4096, 240);
 
 /// States that are made first of all, since any text is likely to lead to them.
 const LIKELY: usize = 1024;
