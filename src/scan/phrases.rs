@@ -136,7 +136,7 @@ impl Entry {
 struct Held(Cow<'static, [[u8; 8]]>);
 
 impl Held {
-    /// That of these hashes, about so many different ones: a power of two.
+    /// That of these hashes; a power of two says how many different ones there are, about.
     fn of(count: usize, hashes: &[Hash]) -> Held {
         let mut held = Held(Cow::Owned(vec![[0; 8]; count / SHARED]));
         hashes.iter().for_each(|hash| held.add(*hash));
@@ -225,22 +225,11 @@ impl Phrases {
             asked.push(hash.with(rest, entry.level.min(1)));
             filed.push((hash.with(rest, entry.level), entry));
         }
-        let count = |hashes: &mut dyn Iterator<Item = Hash>| {
-            let mut different: Vec<usize> = hashes.map(Hash::number).collect();
-            different.sort_unstable();
-            different.dedup();
-            different.len().next_power_of_two().max(64)
-        };
-        let size = count(&mut filed.iter().map(|(hash, _)| *hash));
-        let held = Held::of(count(&mut asked.iter().copied()), &asked);
-        let chosen = Held::of(count(&mut of_chosen.iter().copied()), &of_chosen);
-        let slot_of = |hash: &Hash| hash.number() & (size - 1);
-        filed.sort_by_key(|(hash, entry)| (slot_of(hash), entry.phrase));
-        let mut firsts = vec![[0; 4]; size + 1];
-        for (slot, first) in firsts.iter_mut().enumerate() {
-            let before = filed.partition_point(|(hash, _)| slot_of(hash) < slot);
-            *first = u32::try_from(before).unwrap_or(u32::MAX).to_le_bytes();
-        }
+        // About every other phrase is filed by bytes of its own.
+        let half = |hashes: &[Hash]| (hashes.len() / 2).next_power_of_two().max(64);
+        let (held, chosen) =
+            (Held::of(half(&asked), &asked), Held::of(half(&of_chosen), &of_chosen));
+        let (firsts, entries) = by_slot(&filed, phrases.len().next_power_of_two().max(64));
         Phrases {
             terms: phrases.iter().map(|(_, term)| term.to_le_bytes()).collect(),
             others: Others::new(phrases.iter().filter_map(|(phrase, _)| phrase.first().copied())),
@@ -248,7 +237,7 @@ impl Phrases {
             held,
             chosen,
             firsts: Cow::Owned(firsts),
-            entries: filed.iter().map(|(_, entry)| entry.to_bytes()).collect(),
+            entries: Cow::Owned(entries),
             few: Cow::Owned(few),
             whole: Cow::Owned(whole),
         }
@@ -393,6 +382,34 @@ impl Phrases {
             }
         }
     }
+}
+
+/// Entries by so many slots of their hashes, those of one in order, and the place of the first one of
+/// each; last, how many there are.
+fn by_slot(filed: &[(Hash, Entry)], slots: usize) -> (Vec<[u8; 4]>, Vec<[u8; ENTRY]>) {
+    let slot_of = |hash: &Hash| hash.number() & (slots - 1);
+    let mut next = vec![0_u32; slots + 1];
+    for (hash, _) in filed {
+        if let Some(count) = next.get_mut(slot_of(hash) + 1) {
+            *count += 1;
+        }
+    }
+    let mut all = 0;
+    for count in &mut next {
+        all += *count;
+        *count = all;
+    }
+    let firsts = next.iter().map(|first| first.to_le_bytes()).collect();
+    let mut entries = vec![[0; ENTRY]; filed.len()];
+    for (hash, entry) in filed {
+        if let Some(place) = next.get_mut(slot_of(hash)) {
+            if let Some(slot) = entries.get_mut(*place as usize) {
+                *slot = entry.to_bytes();
+            }
+            *place += 1;
+        }
+    }
+    (firsts, entries)
 }
 
 /// Four bytes from a place on, those behind the text 0, without what tells the cases of a letter apart.
