@@ -513,7 +513,11 @@ mod tests {
         let wide: Vec<String> = (0..200).map(|column| format!("column {column}")).collect();
         let wide = format!("{}\n{}\n", wide.join(","), "1,".repeat(199));
         let deep = format!("{}1{}", "{\"a key of some length\":[".repeat(60), "]}".repeat(60));
+        let (open, close) = ("{\"a key of some length\":[".repeat(58), "]}".repeat(58));
+        // Long paths with different keys at their ends, one after the other.
+        let ends = format!("{open}{{\"x y\":[1,2],\"ssn\":[3,[4]],\"x y\":5}}{close}");
         for (structure, text) in [
+            (Structure::Json, ends.as_str()),
             (TABLE, "ssn,,#3,a b\n1,2,3,4,5\n\"1,\",2\n"),
             (TABLE, &wide),
             (

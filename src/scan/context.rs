@@ -93,18 +93,15 @@ impl Terms {
         let phrases = &self.phrases;
         let whole = |head: &[u8; words::HEAD]| phrases.whole(head);
         places.clear();
-        match sought {
-            Sought::All => words::each(text, (from, to), phrases.others(), whole, |word| {
-                if phrases.may_begin(text, &word) {
-                    places.push((word.start, word.length));
-                }
-            }),
-            Sought::Combined => words::each(text, (from, to), phrases.others(), whole, |word| {
-                if phrases.may_begin_chosen(&word) {
-                    places.push((word.start, word.length));
-                }
-            }),
-        }
+        words::each(text, (from, to), phrases.others(), whole, |word| {
+            let may_begin = match sought {
+                Sought::All => phrases.may_begin(text, &word),
+                Sought::Combined => phrases.may_begin_chosen(&word),
+            };
+            if may_begin {
+                places.push((word.start, word.length));
+            }
+        });
         for (start, length) in places {
             phrases.at(text, *start, *length, |term, length| {
                 if is_whole_word(text, *start, *start + length) {

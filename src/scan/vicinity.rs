@@ -6,7 +6,7 @@
 //! For views without names, where nothing else can make up for a term.
 
 use super::context::Terms;
-use super::words::{may_begin, may_end};
+use super::words::{self, may_begin, may_end};
 use crate::rules::Rule;
 
 /// Bytes of a block.
@@ -163,7 +163,7 @@ impl Vicinity {
         let mut before = start.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(0);
         let part = text.get(start..end).unwrap_or_default();
         let mut begins = match part.first_chunk() {
-            Some(block) if !self.has_signs => words(before, block),
+            Some(block) if !self.has_signs => words::begins(before, block),
             _ => part.iter().zip(0..u64::BITS).fold(0, |begins, (byte, at)| {
                 let is_begin = may_begin(before, *byte);
                 before = *byte;
@@ -240,28 +240,6 @@ impl Vicinity {
             *bits |= bit;
         }
     }
-}
-
-/// Where in a block that stands behind a byte a word may begin, or a byte beyond ASCII stands, one bit
-/// a byte: what [`may_begin`] says, but for signs.
-fn words(before: u8, block: &[u8; BLOCK as usize]) -> u64 {
-    let mut shifted = [before; BLOCK as usize];
-    let (_, behind) = shifted.split_at_mut(1);
-    behind.copy_from_slice(block.split_at(BLOCK as usize - 1).0);
-    let mut begins = [0u8; BLOCK as usize];
-    for ((begins, before), byte) in begins.iter_mut().zip(&shifted).zip(block) {
-        let is_letter = |byte: u8| (byte | 0x20).wrapping_sub(b'a') < 26;
-        let is_of_word = |byte: u8| is_letter(byte) | (byte.wrapping_sub(b'0') < 10);
-        let is_hump = (before.wrapping_sub(b'a') < 26) & (byte.wrapping_sub(b'A') < 26);
-        let begins_word = is_of_word(*byte) & (!is_of_word(*before) | is_hump);
-        *begins = u8::from(begins_word | (*byte >= 0x80));
-    }
-    let (eights, _) = begins.as_chunks::<8>();
-    eights.iter().zip(0..).fold(0, |all, (eight, number)| {
-        // The product brings the lowest bits of eight bytes together in the highest byte.
-        let bits = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        all | bits << (8 * number)
-    })
 }
 
 /// The first bytes of a text, without what tells the cases of a letter apart.

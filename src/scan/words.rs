@@ -78,6 +78,14 @@ impl Others {
     }
 }
 
+/// Where in a block that stands behind a byte a word may begin, or a byte beyond ASCII stands, one bit a
+/// byte: what [`may_begin`] says, but for signs.
+pub fn begins(before: u8, bytes: &[u8; BLOCK]) -> u64 {
+    let block = Block::of_whole(bytes, &Others { ascii: Some([b'a'; 4]) });
+    let kind = kind_of(before);
+    block.begins(u64::from(kind != 0), u64::from(kind == 1)) | block.other
+}
+
 /// Bytes of [`Word::head`].
 pub const HEAD: usize = 16;
 
@@ -127,9 +135,9 @@ pub fn each(
         // What is behind the last block is asked for only where a word goes on there.
         let goes_on = left > BLOCK || all >> 63 != 0;
         next = if goes_on { block(begin + BLOCK) } else { Block::default() };
-        let capitals = this.upper & (this.lower << 1 | is_lower);
-        let capitals_next = next.upper & (next.lower << 1 | this.lower >> 63);
-        let mut starts = all & !(all << 1 | joins) | capitals | this.other;
+        let capitals = this.capitals(is_lower);
+        let capitals_next = next.capitals(this.lower >> 63);
+        let mut starts = this.begins(joins, is_lower) | this.other;
         if left < BLOCK {
             starts &= (1 << left) - 1;
         }
@@ -195,6 +203,18 @@ impl Block {
         Block { lower: maps.lower, upper: maps.upper, digit: maps.digit, other: other & neither }
     }
 
+    /// Where words of letters and digits begin. The two bits say of the byte before whether it is of a
+    /// word, and whether it is a small letter.
+    fn begins(self, joins: u64, is_lower: u64) -> u64 {
+        let all = self.all();
+        all & !(all << 1 | joins) | self.capitals(is_lower)
+    }
+
+    /// Capital letters behind small ones.
+    fn capitals(self, is_lower: u64) -> u64 {
+        self.upper & (self.lower << 1 | is_lower)
+    }
+
     /// Letters and digits.
     fn all(self) -> u64 {
         self.lower | self.upper | self.digit
@@ -226,6 +246,13 @@ mod tests {
             found.extend(borders.map(|border| (start, border)));
         }
         found
+    }
+
+    #[test]
+    fn the_bytes_of_a_word_are_not_shown() {
+        let mut shown = String::new();
+        each(b"canary7", (0, 7), &Others::default(), |_| 0, |word| shown += &format!("{word:?}"));
+        assert_eq!(shown, "Word { start: 0, length: 7, .. }");
     }
 
     proptest! {
