@@ -21,7 +21,9 @@ mod scan {
     pub mod kinds;
     pub mod phrases;
     pub mod sieve;
+    mod steps;
     pub mod sweep;
+    pub mod transitions;
     mod words;
 }
 
@@ -37,7 +39,10 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/scan/phrases.rs");
     println!("cargo::rerun-if-changed=src/scan/sieve.rs");
     println!("cargo::rerun-if-changed=src/scan/sieve");
+    println!("cargo::rerun-if-changed=src/scan/steps.rs");
     println!("cargo::rerun-if-changed=src/scan/sweep");
+    println!("cargo::rerun-if-changed=src/scan/transitions");
+    println!("cargo::rerun-if-changed=src/scan/transitions.rs");
     println!("cargo::rerun-if-changed=src/scan/words.rs");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
@@ -78,6 +83,7 @@ fn main() -> io::Result<()> {
         ("sieves", scan::sieve::Sieves::new(&compiled.rules, &kinds).pack()),
         ("sweep", scan::sweep::Sweep::pack(&keywords)),
         ("terms", phrases.pack()),
+        ("transitions", scan::transitions::builder::pack(&compiled.rules)),
     ];
     for (name, bytes) in tables {
         fs::write(out.join(format!("builtin_{name}.bin")), bytes.map_err(io::Error::other)?)?;

@@ -16,25 +16,32 @@ use regex_automata::{Anchored, Input, MatchKind, PatternID};
 use regex_syntax::hir::Hir;
 
 pub use super::heads::RuleBits;
-use super::steps::{Stepper, Steps};
+pub use super::steps::syntax_config;
+use super::steps::{Left, Stepper, Steps};
+use super::transitions::{Transitions, Walk};
 use crate::rules::{ByteSet, Rule, VALUE_GROUPS};
 
 /// States of a lazy DFA are forgotten past this many bytes a rule and worker.
 const CACHE_BYTES: usize = 512 * 1024;
 
+/// What `transitions::builder` makes of the patterns of the rules that ship with the program.
+const BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_transitions.bin"));
+
 /// The automaton of one rule. Shared by all workers; each brings a [`Workspace`].
 #[derive(Debug)]
 pub struct Automaton {
-    steps: Stepper,
+    table: Option<Transitions>,
+    /// Made when there is no table, or one that was left.
+    steps: OnceLock<Option<Stepper>>,
     first: ByteSet,
     names_value: bool,
     value: OnceLock<Option<ValueMachine>>,
 }
 
 /// What one worker keeps for one rule.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Workspace {
-    steps: Steps,
+    steps: Option<Box<Steps>>,
     captures: Option<Box<CaptureRoom>>,
 }
 
@@ -55,36 +62,33 @@ pub struct Tried {
     pub read: usize,
 }
 
-/// Byte regexes without Unicode mode: what a pattern means does not depend on the encoding.
-pub fn syntax_config() -> syntax::Config {
-    syntax::Config::new().unicode(false).utf8(false)
-}
-
 impl Automaton {
     /// The automaton of a rule; none if the pattern does not compile, which a checked rule set
     /// rules out.
     pub fn new(rule: &Rule) -> Option<Automaton> {
-        let hir = syntax::parse_with(&rule.pattern, &syntax_config()).ok()?;
-        let nfa = compile(&hir, WhichCaptures::None)?;
-        let dfa = DFA::builder()
-            .configure(
-                DFA::config()
-                    .cache_capacity(CACHE_BYTES)
-                    .skip_cache_capacity_check(true)
-                    .prefilter(None),
-            )
-            .build_from_nfa(nfa)
-            .ok()?;
-        let first = first_bytes(&hir);
+        Automaton::with_table(rule, Transitions::stored(BUILT_IN, &rule.pattern))
+    }
+
+    /// That of a rule, with this table of it.
+    pub fn with_table(rule: &Rule, table: Option<Transitions>) -> Option<Automaton> {
+        let (steps, first) = match &table {
+            Some(table) => (OnceLock::new(), table.first()),
+            None => {
+                let stepper = Stepper::of_pattern(&rule.pattern, CACHE_BYTES)?;
+                let hir = syntax::parse_with(&rule.pattern, &syntax_config()).ok()?;
+                (OnceLock::from(Some(stepper)), first_bytes(&hir))
+            }
+        };
         let names_value = ["(?<value>", "(?P<value>", "(?<value_2>", "(?P<value_2>"]
             .iter()
             .any(|group| rule.pattern.contains(group));
-        Some(Automaton { steps: Stepper::new(dfa), first, names_value, value: OnceLock::new() })
+        Some(Automaton { table, steps, first, names_value, value: OnceLock::new() })
     }
 
-    /// Room for one worker.
-    pub fn workspace(&self) -> Workspace {
-        Workspace { steps: self.steps.steps(), captures: None }
+    /// Whether its table was made when the program was built.
+    #[cfg(test)]
+    pub fn has_table(&self) -> bool {
+        self.table.is_some()
     }
 
     /// Whether a match can begin with this byte.
@@ -97,19 +101,46 @@ impl Automaton {
         self.names_value
     }
 
-    /// The match that begins at `start` and ends at `limit` or before. Bytes before `start` and the
-    /// byte at `limit` are seen by `\b`, `^` and `$` only.
+    /// The match of the rule that begins at `start` and ends at `limit` or before. Bytes before `start`
+    /// and the byte at `limit` are seen by `\b`, `^` and `$` only.
+    #[inline]
     pub fn match_at(
         &self,
         workspace: &mut Workspace,
+        rule: &Rule,
         text: &[u8],
         start: usize,
         limit: usize,
     ) -> Tried {
-        let mut end = None;
-        let walked = self.steps.walk(&mut workspace.steps, text, (start, limit), |_, length| {
-            end = Some(start + length);
-        });
+        let walk = self.table.as_ref().map(|table| table.walk(text, start, limit));
+        match walk {
+            Some(Walk { end, read, left: None }) => Tried { end, read },
+            Some(Walk { end, left: Some(left), .. }) => {
+                self.search(workspace, rule, text, (start, limit), Some((left, end)))
+            }
+            None => self.search(workspace, rule, text, (start, limit), None),
+        }
+    }
+
+    /// The same by the lazy automaton, which may take up a walk of the table.
+    #[inline(never)]
+    fn search(
+        &self,
+        workspace: &mut Workspace,
+        rule: &Rule,
+        text: &[u8],
+        (start, limit): (usize, usize),
+        left: Option<(Left, Option<usize>)>,
+    ) -> Tried {
+        let stepper = self.steps.get_or_init(|| Stepper::of_pattern(&rule.pattern, CACHE_BYTES));
+        let Some(stepper) = stepper else { return Tried { end: None, read: 0 } };
+        let steps = workspace.steps.get_or_insert_with(|| Box::new(stepper.steps()));
+        let mut end = left.and_then(|(_, end)| end);
+        let matched = |_, length| end = Some(start + length);
+        let walked = match left {
+            Some((left, _)) => stepper.take_up(steps, text, (start, limit), left, matched),
+            None => stepper.walk(steps, text, (start, limit), matched),
+        };
         Tried { end, read: walked.read }
     }
 
@@ -243,8 +274,14 @@ mod tests {
         let more = format!("max_length = {max_length}\nanchors = {{ keywords = [\"key\"] }}");
         let rules = sample::rules(&[("sec.a", pattern, &more)], "");
         let automaton = Automaton::new(&rules.rules[0]).unwrap();
-        let mut workspace = automaton.workspace();
-        automaton.match_at(&mut workspace, text.as_bytes(), start, start + max_length)
+        let mut workspace = Workspace::default();
+        automaton.match_at(
+            &mut workspace,
+            &rules.rules[0],
+            text.as_bytes(),
+            start,
+            start + max_length,
+        )
     }
 
     #[test]
@@ -285,10 +322,10 @@ mod tests {
             let anchors = "anchors = { keywords = [\"key\"] }";
             let rules = sample::rules(&[("sec.a", pattern, anchors)], "");
             let automaton = Automaton::new(&rules.rules[0]).unwrap();
-            let mut workspace = automaton.workspace();
+            let (mut workspace, rule) = (Workspace::default(), &rules.rules[0]);
             let text = text.as_bytes();
-            let end = automaton.match_at(&mut workspace, text, 0, text.len()).end.unwrap();
-            automaton.value_of(&mut workspace, &rules.rules[0], text, 0, end)
+            let end = automaton.match_at(&mut workspace, rule, text, 0, text.len()).end.unwrap();
+            automaton.value_of(&mut workspace, rule, text, 0, end)
         };
         assert_eq!(value("key=(?<value>[a-z]{1,9});", "key=abc;def"), (4, 7));
         assert_eq!(value("key=[a-z]{1,9}", "key=abc;"), (0, 7));

@@ -554,7 +554,7 @@ mod tests {
     use super::*;
     use crate::rules::{Anchors, RuleSet};
     use crate::scan::Plan;
-    use crate::scan::automaton::Automaton;
+    use crate::scan::automaton::{Automaton, Workspace};
     use crate::scan::sample;
     use crate::scan::sweep::{Kernel, Scratch, Sweep};
 
@@ -626,13 +626,14 @@ mod tests {
         /// Whether a match of a rule begins within its lead and covers the anchor.
         fn matches(&self, position: usize, text: &[u8], anchor: usize) -> bool {
             let rule = &self.rules.rules[position];
-            let automaton = self.automata[position].get_or_init(|| Automaton::new(rule).unwrap());
-            let mut space = automaton.workspace();
+            let automaton =
+                self.automata[position].get_or_init(|| Automaton::with_table(rule, None).unwrap());
+            let mut space = Workspace::default();
             (anchor.saturating_sub(rule.lead.max())..=anchor).any(|start| {
                 let is_barred = start > 0
                     && rule.boundary.is_some_and(|barred| barred.contains(text[start - 1]));
                 let limit = start + rule.max_length;
-                let tried = automaton.match_at(&mut space, text, start, limit);
+                let tried = automaton.match_at(&mut space, rule, text, start, limit);
                 !is_barred && tried.end.is_some_and(|end| end > anchor)
             })
         }

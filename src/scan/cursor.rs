@@ -47,7 +47,7 @@ pub struct Cursor {
     openings: Openings,
     tracker: Tracker,
     positions: Positions,
-    workspaces: Vec<Option<Box<Workspace>>>,
+    workspaces: Vec<Workspace>,
     /// By group of rules.
     groups: Vec<Option<Box<GroupState>>>,
     /// By rule, for rules whose matches begin before their anchors.
@@ -103,7 +103,7 @@ impl Cursor {
             openings: Openings::default(),
             tracker,
             positions,
-            workspaces: (0..rules).map(|_| None).collect(),
+            workspaces: (0..rules).map(|_| Workspace::default()).collect(),
             groups: (0..plan.groups()).map(|_| None).collect(),
             starts: vec![Starts::default(); rules],
             tried: Vec::new(),
@@ -463,8 +463,7 @@ impl Cursor {
             return;
         }
         let Some(automaton) = plan.automaton(position) else { return };
-        let Some(slot) = self.workspaces.get_mut(position) else { return };
-        let workspace = slot.get_or_insert_with(|| Box::new(automaton.workspace()));
+        let Some(workspace) = self.workspaces.get_mut(position) else { return };
         let Some(starts) = self.starts.get_mut(position) else { return };
         if !starts.is_tried {
             starts.is_tried = true;
@@ -506,7 +505,7 @@ impl Cursor {
         let (start, verdict) = match whole {
             Some(verdict) => (match_start, verdict),
             None => {
-                let Some(Some(workspace)) = self.workspaces.get_mut(position) else { return };
+                let Some(workspace) = self.workspaces.get_mut(position) else { return };
                 let (start, end) =
                     automaton.value_of(workspace, rule, view.text, match_start, match_end);
                 (start, check(start, end))

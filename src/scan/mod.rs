@@ -30,6 +30,7 @@ mod starts;
 mod steps;
 pub mod structure;
 pub mod sweep;
+mod transitions;
 #[cfg(feature = "hyperscan")]
 mod translate;
 mod unless;
@@ -39,10 +40,10 @@ mod watch;
 mod words;
 mod work;
 
-pub use automaton::syntax_config;
 pub use cursor::{Cursor, Progress};
 pub use plan::Plan;
 pub use position::Positions;
+pub use steps::syntax_config;
 pub use work::{RuleWork, SharedWork, Work};
 
 use crate::model::{CategoryIndex, Evidence, Likelihood, Place, RuleIndex, Span};

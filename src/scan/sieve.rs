@@ -347,7 +347,7 @@ mod tests {
 
         fn automaton(&self, position: usize) -> &Automaton {
             self.automata[position]
-                .get_or_init(|| Automaton::new(&self.rules.rules[position]).unwrap())
+                .get_or_init(|| Automaton::with_table(&self.rules.rules[position], None).unwrap())
         }
 
         fn matches(
@@ -362,7 +362,7 @@ mod tests {
                 let is_barred = start > 0
                     && rule.boundary.is_some_and(|barred| barred.contains(text[start - 1]));
                 let limit = start + rule.max_length;
-                let tried = self.automaton(position).match_at(space, text, start, limit);
+                let tried = self.automaton(position).match_at(space, rule, text, start, limit);
                 !is_barred && tried.end.is_some_and(|end| end > anchor)
             })
         }
@@ -380,7 +380,7 @@ mod tests {
                 let unnamed = positions.iter().filter(|at| !self.rules.rules[**at].needs_name());
                 (all, left) = (all + unnamed.clone().count(), left + found.len());
                 for position in unnamed.filter(|at| only.is_none_or(|only| only == **at)) {
-                    let mut space = self.automaton(*position).workspace();
+                    let mut space = Workspace::default();
                     if !found.contains(position)
                         && self.matches(*position, &mut space, text, anchor.at)
                     {

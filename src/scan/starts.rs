@@ -144,5 +144,5 @@ fn try_at(
     if !begins || is_barred() {
         return Tried { end: None, read: 0 };
     }
-    automaton.match_at(workspace, text, start, start + rule.max_length)
+    automaton.match_at(workspace, rule, text, start, start + rule.max_length)
 }

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
 use super::heads::RuleBits;
@@ -25,11 +27,11 @@ const MARKED: u32 = UNKNOWN;
 
 /// What stands before a start: nothing, a line feed, a carriage return, a byte of a word, another.
 /// Assertions tell no more apart.
-const KINDS: usize = 5;
+pub const KINDS: usize = 5;
 
 /// By the byte before a start: which of [`KINDS`] it is.
 #[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
-const KIND: [u8; 256] = {
+pub const KIND: [u8; 256] = {
     let mut kinds = [4; 256];
     let mut byte = 0u8;
     while byte < 128 {
@@ -64,6 +66,8 @@ pub struct Steps {
     rows: HashMap<LazyStateID, u32>,
     /// The rows of the states to start in, by what stands before.
     starts: [u32; KINDS],
+    /// By state of another table, the row of the same one here.
+    taken_up: HashMap<u32, u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +75,15 @@ struct State {
     id: LazyStateID,
     /// Patterns that have matched, one bit each.
     matched: RuleBits,
+}
+
+/// A place in a walk that another table has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// What the other table calls the state there.
+    pub state: u32,
+    /// Bytes that led to it.
+    pub read: usize,
 }
 
 /// How a walk ended.
@@ -82,7 +95,23 @@ pub struct Walked {
     pub gave_up: bool,
 }
 
+/// Byte regexes without Unicode mode: what a pattern means does not depend on the encoding.
+pub fn syntax_config() -> syntax::Config {
+    syntax::Config::new().unicode(false).utf8(false)
+}
+
 impl Stepper {
+    /// The steps of the automaton of one pattern, which says where the leftmost-first match ends, and
+    /// forgets its states past so many bytes; none if the pattern does not compile.
+    pub fn of_pattern(pattern: &str, room: usize) -> Option<Stepper> {
+        let config = thompson::Config::new().utf8(false).which_captures(WhichCaptures::None);
+        let mut compiler = thompson::Compiler::new();
+        let nfa = compiler.syntax(syntax_config()).configure(config).build(pattern).ok()?;
+        let config =
+            DFA::config().cache_capacity(room).skip_cache_capacity_check(true).prefilter(None);
+        Some(Stepper::new(DFA::builder().configure(config).build_from_nfa(nfa).ok()?))
+    }
+
     /// The steps of this automaton, of at most [`RuleBits::BITS`] patterns.
     pub fn new(dfa: DFA) -> Stepper {
         let mut classes = [0; 256];
@@ -102,6 +131,7 @@ impl Stepper {
             states: Vec::new(),
             rows: HashMap::new(),
             starts: [UNKNOWN; KINDS],
+            taken_up: HashMap::new(),
         }
     }
 
@@ -114,13 +144,60 @@ impl Stepper {
         steps: &mut Steps,
         text: &[u8],
         (start, limit): (usize, usize),
+        matched: impl FnMut(RuleBits, usize),
+    ) -> Walked {
+        match self.begin(steps, text, start) {
+            Some(row) => self.go_on(steps, text, (start, limit), (row, 0), matched),
+            None => Walked { read: 0, gave_up: true },
+        }
+    }
+
+    /// Takes up a walk of a table of the same automaton, where it was left. How its bytes led there is
+    /// found once for each state.
+    pub fn take_up(
+        &self,
+        steps: &mut Steps,
+        text: &[u8],
+        (start, limit): (usize, usize),
+        left: Left,
+        matched: impl FnMut(RuleBits, usize),
+    ) -> Walked {
+        let known = steps.taken_up.get(&left.state).copied();
+        match known.or_else(|| self.follow(steps, text, start, left)) {
+            Some(row) => self.go_on(steps, text, (start, limit), (row, left.read), matched),
+            None => Walked { read: left.read, gave_up: true },
+        }
+    }
+
+    /// The row of the state that a walk was left in.
+    #[cold]
+    fn follow(&self, steps: &mut Steps, text: &[u8], start: usize, left: Left) -> Option<u32> {
+        let mut row = self.begin(steps, text, start)?;
+        for byte in text.get(start..start + left.read)? {
+            let class = class(&self.classes, *byte);
+            let mut next = steps.at(row, class);
+            if next & UNKNOWN != 0 {
+                next = self.step(steps, row, class, Some(*byte))?;
+            }
+            row = next & ROW;
+        }
+        steps.taken_up.insert(left.state, row);
+        Some(row)
+    }
+
+    /// Reads on from a state, behind so many bytes.
+    #[inline]
+    fn go_on(
+        &self,
+        steps: &mut Steps,
+        text: &[u8],
+        (start, limit): (usize, usize),
+        (mut row, mut read): (u32, usize),
         mut matched: impl FnMut(RuleBits, usize),
     ) -> Walked {
         let limit = limit.min(text.len());
         let gave_up = |read| Walked { read, gave_up: true };
         let Some(window) = text.get(start..limit) else { return gave_up(0) };
-        let Some(mut row) = self.begin(steps, text, start) else { return gave_up(0) };
-        let mut read = 0;
         while let Some(rest @ [_, ..]) = window.get(read..) {
             let mut next;
             let from = read;
@@ -213,6 +290,84 @@ impl Stepper {
     }
 }
 
+/// Steps of an automaton from all its starts on, breadth first.
+#[allow(dead_code, reason = "it is for the build script")]
+#[derive(Debug)]
+pub struct Explored {
+    /// By byte: its class.
+    pub classes: [u8; 256],
+    /// Entries of a row: one a class of bytes, and one for the end of the text.
+    stride: usize,
+    /// The numbers of the states to start in, by what stands before.
+    pub starts: [usize; KINDS],
+    table: Vec<u32>,
+    matched: Vec<bool>,
+    /// States of which all steps are taken, the first ones.
+    rows: usize,
+}
+
+#[allow(dead_code, reason = "it is for the build script")]
+impl Stepper {
+    /// All steps, or about as many as that, those from the starts among them; none if the automaton gave up or forgot a state.
+    pub fn explored(&self, most: usize) -> Option<Explored> {
+        let mut steps = self.steps();
+        let mut starts = [0; KINDS];
+        let before: [&[u8]; KINDS] = [b"", b"\n", b"\r", b"a", b" "];
+        for (kind, (start, before)) in starts.iter_mut().zip(before).enumerate() {
+            *start = self.first(&mut steps, before, before.len(), kind)? as usize / self.stride;
+        }
+        let mut bytes = vec![None; self.stride];
+        for (byte, class) in (0..=255).zip(self.classes) {
+            *bytes.get_mut(usize::from(class))? = Some(byte);
+        }
+        let (mut rows, mut taken) = (0, 0);
+        let least = starts.iter().max().map_or(0, |start| start + 1);
+        while let Some(state) = steps.states.get(rows).copied()
+            && (rows < least || taken < most)
+        {
+            // None leads from the dead state.
+            for (class, byte) in bytes.iter().enumerate().filter(|_| !state.id.is_dead()) {
+                self.step(&mut steps, (rows * self.stride) as u32, class, *byte)?;
+                taken += 1;
+            }
+            rows += 1;
+        }
+        let matched = steps.states.iter().map(|state| state.matched != 0).collect();
+        let is_kept = steps.cache.clear_count() == 0;
+        let Stepper { classes, stride, .. } = *self;
+        is_kept.then_some(Explored { classes, stride, starts, table: steps.table, matched, rows })
+    }
+}
+
+#[allow(dead_code, reason = "it is for the build script")]
+impl Explored {
+    /// States of which all steps are taken.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether these are all states.
+    pub fn is_whole(&self) -> bool {
+        self.rows == self.matched.len()
+    }
+
+    /// Whether a state says that a match has ended.
+    pub fn has_matched(&self, row: usize) -> bool {
+        self.matched.get(row).copied().unwrap_or(false)
+    }
+
+    /// Where the steps from a state lead, by class, the end of the text last; none where nothing
+    /// follows.
+    pub fn row(&self, row: usize) -> impl Iterator<Item = Option<usize>> {
+        let row = row * self.stride;
+        let entries = self.table.get(row..row + self.stride).unwrap_or_default();
+        let is_dead = |entry: u32| entry & (DEAD | UNKNOWN) != 0;
+        entries
+            .iter()
+            .map(move |entry| (!is_dead(*entry)).then_some((entry & ROW) as usize / self.stride))
+    }
+}
+
 #[inline]
 fn class(classes: &[u8; 256], byte: u8) -> usize {
     classes.get(usize::from(byte)).map_or(0, |class| usize::from(*class))
@@ -263,6 +418,7 @@ impl Steps {
             self.table.clear();
             self.states.clear();
             self.rows.clear();
+            self.taken_up.clear();
             self.starts = [UNKNOWN; KINDS];
         }
         let mark = match (id.is_match(), id.is_dead()) {
@@ -294,7 +450,6 @@ mod tests {
     use regex_automata::MatchKind;
 
     use super::*;
-    use crate::scan::automaton::syntax_config;
 
     const PATTERNS: [&str; 4] = [
         r"\b[a-c]{1,9}(?:1[0-9]{0,7}|x)\b",

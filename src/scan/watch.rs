@@ -28,8 +28,8 @@ const WORTH_SHARING: usize = 2;
 const WORTH_MAKING: usize = 3;
 
 /// So often a worker tries all rules that are left: to make the automaton that they share takes as long
-/// as many tries, and a small payload has few.
-const FREE_ASKS: u8 = 8;
+/// as a thousand tries by the tables in the program, and a small payload has few.
+const FREE_ASKS: u16 = if cfg!(test) { 8 } else { 1_000 };
 
 /// A rule whose matches begin farther before their anchor is tried by itself: it walks back to its
 /// one start, which costs less than to try all of them.
@@ -114,8 +114,10 @@ struct Tests {
 #[derive(Debug)]
 pub struct GroupState {
     is_used: bool,
-    /// How often it was asked to narrow down what is left, up to [`FREE_ASKS`].
-    asked: u8,
+    /// How often it was asked what the shared automaton says, up to [`FREE_ASKS`].
+    asked: u16,
+    /// Of starts below this offset the shared automaton was not asked.
+    known_from: u64,
     states: Option<Box<Steps>>,
     /// Starts below this offset were tried, as far back as any anchor to come can reach.
     tried_to: u64,
@@ -135,6 +137,7 @@ impl GroupState {
     pub fn restart(&mut self) {
         self.is_used = false;
         self.tried_to = 0;
+        self.known_from = 0;
         self.matches.clear();
         self.read = 0;
     }
@@ -271,6 +274,7 @@ impl Group {
         GroupState {
             is_used: false,
             asked: 0,
+            known_from: 0,
             states: None,
             tried_to: 0,
             matches: VecDeque::new(),
@@ -311,17 +315,18 @@ impl Group {
         // Without an automaton each rule is tried by itself.
         let Some(tests) = tests else { return of };
         let Some((heads, distances)) = &tests.heads else {
-            return match self.shared(tests, rules) {
-                Some(shared) if self.lead == 0 => of & state.run(shared, text, anchor),
-                _ => of,
-            };
+            let is_asked = self.lead == 0 && state.is_asked_often(base + anchor as u64);
+            let shared = if is_asked { self.shared(tests, rules) } else { None };
+            return shared.map_or(of, |shared| of & state.run(shared, text, anchor));
         };
         if !self.is_shared && self.lead > MOST_STARTS {
             return of;
         }
         state.forget_before(base + anchor.saturating_sub(self.lead) as u64);
-        let shared = |left: RuleBits| {
-            let is_worth_it = left.count_ones() as usize >= WORTH_SHARING;
+        let shared = |state: &mut GroupState, left: RuleBits, start: usize| {
+            let is_worth_it = left.count_ones() as usize >= WORTH_SHARING
+                && state.is_asked_often(base + anchor as u64)
+                && base + start as u64 >= state.known_from;
             if is_worth_it { self.shared(tests, rules) } else { None }
         };
         let mut all = 0;
@@ -334,7 +339,7 @@ impl Group {
             {
                 let [left] = heads.left(text, start, [RuleBits::MAX]);
                 if left != 0 {
-                    let left = match shared(left) {
+                    let left = match shared(state, left, start) {
                         Some(shared) => left & state.run(shared, text, start),
                         None => left,
                     };
@@ -352,7 +357,7 @@ impl Group {
                 near ^= 1 << distance;
                 let Some(start) = anchor.checked_sub(distance) else { continue };
                 let [left] = heads.left(text, start, [distances.reached(distance)]);
-                all |= match shared(left) {
+                all |= match shared(state, left, start) {
                     Some(shared) => left & state.known(shared, text, base, start),
                     None => left,
                 };
@@ -376,8 +381,7 @@ impl Group {
         anchor: usize,
         left: RuleBits,
     ) -> RuleBits {
-        if state.asked < FREE_ASKS {
-            state.asked += 1;
+        if !state.is_asked_often(0) {
             return left;
         }
         match self.tests.get_or_init(|| self.build(rules)) {
@@ -442,6 +446,16 @@ fn automaton_of(rules: &[&Rule]) -> Option<NFA> {
 }
 
 impl GroupState {
+    /// Whether the shared automaton is to be asked at an anchor: from some number of asks on.
+    fn is_asked_often(&mut self, anchor: u64) -> bool {
+        let is_free = self.asked < FREE_ASKS;
+        if is_free {
+            self.asked += 1;
+            self.known_from = anchor + 1;
+        }
+        !is_free
+    }
+
     /// The rules of a shared automaton that may have a match which begins at `start`.
     fn run(&mut self, shared: &Shared, text: &[u8], start: usize) -> RuleBits {
         let states = self.states.get_or_insert_with(|| Box::new(shared.workspace()));
@@ -501,7 +515,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::scan::automaton::Automaton;
+    use crate::scan::automaton::{Automaton, Workspace};
     use crate::scan::sample;
 
     /// Patterns of numbers, with how many digits a match holds.
@@ -694,8 +708,8 @@ mod tests {
             let watch = watch(&rules);
             let mut states: Vec<GroupState> = groups(&watch).iter().map(|group| group.state()).collect();
             let automata: Vec<Automaton> =
-                rules.rules.iter().map(|rule| Automaton::new(rule).unwrap()).collect();
-            let mut spaces: Vec<_> = automata.iter().map(Automaton::workspace).collect();
+                rules.rules.iter().map(|rule| Automaton::with_table(rule, None).unwrap()).collect();
+            let mut spaces: Vec<_> = automata.iter().map(|_| Workspace::default()).collect();
             let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
             let anchors = (0..text.len()).filter(|at| is_digit(*at) && (*at == 0 || !is_digit(at - 1)));
             for anchor in anchors {
@@ -710,7 +724,7 @@ mod tests {
                             && rule.boundary.is_some_and(|set| set.contains(text[start - 1]));
                         let space = &mut spaces[position];
                         let end = automata[position]
-                            .match_at(space, &text, start, start + rule.max_length)
+                            .match_at(space, rule, &text, start, start + rule.max_length)
                             .end;
                         !barred && end.is_some_and(|end| end > anchor)
                     });
