@@ -26,21 +26,27 @@ pub(super) fn scan<R>(
 ) -> (Classified, R) {
     let join = Mutex::new(scanner.joining(splitter.format()));
     let (segments, queue) = crossbeam_channel::bounded::<Segment>(1);
+    let (done, rooms) = crossbeam_channel::unbounded();
     let read = std::thread::scope(|scope| {
         let join = &join;
         let workers: Vec<_> = (0..threads.get())
             .map(|_| {
-                let queue = queue.clone();
+                let (queue, done) = (queue.clone(), done.clone());
                 scope.spawn(move || {
+                    let joined = || join.lock().unwrap_or_else(PoisonError::into_inner);
                     for segment in &queue {
-                        let part = scanner.scan_segment(segment);
-                        join.lock().unwrap_or_else(PoisonError::into_inner).take(part);
+                        let room = joined().room(&segment);
+                        let part = scanner.scan_segment(&segment, room);
+                        joined().take(part);
+                        // Nobody is left to take it behind the last segment.
+                        let _ = done.send(segment.into_room());
                     }
                 })
             })
             .collect();
         drop(queue);
         let read = read(&mut |bytes| {
+            rooms.try_iter().for_each(|room| splitter.reuse(room));
             for segment in splitter.push(bytes) {
                 // It cannot fail while the workers run, and they run until this end is dropped.
                 let _ = segments.send(segment);

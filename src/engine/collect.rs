@@ -56,9 +56,12 @@ impl Collector {
         }
     }
 
-    /// For a part of a payload: what fills a column is known when the parts are joined.
-    pub(super) fn of_part(inner: &Inner) -> Collector {
-        Collector { is_part: true, ..Collector::new(inner) }
+    /// For a part of a payload, of which at most so many findings are kept: what fills a column is
+    /// known when the parts are joined.
+    pub(super) fn of_part(inner: &Inner, room: usize) -> Collector {
+        let whole = Collector::new(inner);
+        let max_findings = room.min(whole.max_findings);
+        Collector { is_part: true, max_findings, ..whole }
     }
 
     pub(super) fn merge_volume(&mut self, other: Volume) {

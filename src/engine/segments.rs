@@ -21,6 +21,8 @@ pub struct Splitter {
     segment: u64,
     /// Bytes from `base` on: the last segment's end with its surroundings, and what came since.
     text: Vec<u8>,
+    /// Room for such bytes that nobody needs any more.
+    spare: Vec<Vec<u8>>,
     base: u64,
     next: u64,
     tracker: Tracker,
@@ -38,6 +40,13 @@ pub struct Segment {
     tracker: Tracker,
     positions: Positions,
     is_last: bool,
+}
+
+impl Segment {
+    /// The room of its bytes, for another one: see [`Splitter::reuse`].
+    pub fn into_room(self) -> Vec<u8> {
+        self.text
+    }
 }
 
 /// Bytes of the payload are held, and are not shown.
@@ -84,6 +93,7 @@ impl Scanner {
             reach: self.inner.plan.reach(),
             segment: segment.max(1) as u64,
             text: Vec::new(),
+            spare: Vec::new(),
             base: start,
             next: start,
             tracker: Tracker::new(format.structure, start),
@@ -93,13 +103,14 @@ impl Scanner {
         })
     }
 
-    /// Scans one segment.
-    pub fn scan_segment(&self, segment: Segment) -> Part {
+    /// Scans one segment. Of its findings so many are built as [`Join::room`] says, and the others are
+    /// counted.
+    pub fn scan_segment(&self, segment: &Segment, room: usize) -> Part {
         let Segment { text, base, own, tracker, positions, is_last } = segment;
         let start = own.start;
-        let mut cursor = self.cursor_for(tracker, positions, base, own);
-        let mut collector = Collector::of_part(&self.inner);
-        cursor.advance(&self.inner.plan, &text, base, is_last, &mut collector);
+        let mut cursor = self.cursor_for(tracker.clone(), positions.clone(), *base, own.clone());
+        let mut collector = Collector::of_part(&self.inner, room);
+        cursor.advance(&self.inner.plan, text, *base, *is_last, &mut collector);
         self.rest(cursor);
         let Collector { label, findings, truncated, volume, .. } = collector;
         Part { start, label, findings, truncated, volume }
@@ -129,6 +140,12 @@ pub struct Join {
 }
 
 impl Join {
+    /// How many findings of a segment the answer can hold, by what is known of those before it.
+    pub fn room(&self, segment: &Segment) -> usize {
+        let before = self.kept.range(..segment.own.start).map(|(_, findings)| findings.len());
+        self.whole.max_findings.saturating_sub(before.sum())
+    }
+
     /// Takes a part.
     pub fn take(&mut self, part: Part) {
         self.whole.label.merge(part.label);
@@ -164,12 +181,27 @@ impl Splitter {
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Segment> {
         let skipped = self.skip.min(bytes.len());
         self.skip -= skipped;
-        self.text.extend_from_slice(bytes.get(skipped..).unwrap_or_default());
+        let mut rest = bytes.get(skipped..).unwrap_or_default();
         let mut complete = Vec::new();
-        while self.next + self.segment + self.reach < self.end() {
-            complete.push(self.cut(self.next + self.segment, false));
+        loop {
+            // No more than completes a segment: what it does not need is moved to another room.
+            let enough = self.next + self.segment + self.reach + 1;
+            let missing = usize::try_from(enough.saturating_sub(self.end())).unwrap_or(usize::MAX);
+            let (now, later) = rest.split_at(missing.min(rest.len()));
+            self.text.extend_from_slice(now);
+            rest = later;
+            if self.end() >= enough {
+                complete.push(self.cut(self.next + self.segment, false));
+            } else if rest.is_empty() {
+                return complete;
+            }
         }
-        complete
+    }
+
+    /// Takes the room of a segment that is done.
+    pub fn reuse(&mut self, mut room: Vec<u8>) {
+        room.clear();
+        self.spare.push(room);
     }
 
     /// Ends the payload; gives the last segment.
@@ -188,31 +220,25 @@ impl Splitter {
         let index = |offset: u64, base: u64| {
             usize::try_from(offset.saturating_sub(base)).unwrap_or(usize::MAX)
         };
-        let last = if is_last { self.end() } else { to + self.reach };
-        let text = self.text.get(..index(last, self.base)).unwrap_or(&self.text).to_vec();
+        let (base, tracker, positions) = (self.base, self.tracker.clone(), self.positions.clone());
+        let last = index(if is_last { self.end() } else { to + self.reach }, base);
         let own = self.next..if is_last { u64::MAX } else { to };
-        let segment = Segment {
-            text,
-            base: self.base,
-            own,
-            tracker: self.tracker.clone(),
-            positions: self.positions.clone(),
-            is_last,
-        };
         self.next = to;
-        let keep = to.saturating_sub(self.reach).max(self.base);
-        self.positions.advance(&self.text, self.base, keep);
+        let keep = to.saturating_sub(self.reach).max(base);
+        self.positions.advance(&self.text, base, keep);
         // A character that is cut here stays whole with the next segment.
-        let keep = keep.min(self.positions.needs_from()).max(self.base);
-        if let Some(passed) = self.text.get(..index(keep, self.base)) {
-            for piece in passed.chunks(FOLLOWED) {
-                self.tracker.advance(piece);
-                self.tracker.forget_below(self.tracker.offset());
-            }
-            self.text.drain(..index(keep, self.base));
-            self.base = keep;
+        let keep = keep.min(self.positions.needs_from()).max(base);
+        let (passed, kept) = self.text.split_at_checked(index(keep, base)).unwrap_or_default();
+        for piece in passed.chunks(FOLLOWED) {
+            self.tracker.advance(piece);
+            self.tracker.forget_below(self.tracker.offset());
         }
-        segment
+        let mut behind = self.spare.pop().unwrap_or_default();
+        behind.extend_from_slice(kept);
+        self.base = keep;
+        let mut text = std::mem::replace(&mut self.text, behind);
+        text.truncate(last);
+        Segment { text, base, own, tracker, positions, is_last }
     }
 }
 
@@ -235,7 +261,7 @@ mod tests {
             segments.extend(splitter.push(piece));
         }
         segments.push(splitter.finish());
-        let parts = segments.into_iter().rev().map(|segment| scanner.scan_segment(segment));
+        let parts = segments.iter().rev().map(|segment| scanner.scan_segment(segment, usize::MAX));
         scanner.join(format, parts.collect(), Coverage::complete())
     }
 
@@ -338,8 +364,11 @@ mod tests {
             // Neither first to last nor the other way round.
             let middle = segments.len() / 2;
             segments.rotate_left(middle);
-            for segment in segments {
-                join.take(scanner.scan_segment(segment));
+            for segment in &segments {
+                let room = join.room(segment);
+                let part = scanner.scan_segment(segment, room);
+                assert!(part.findings.len() <= room);
+                join.take(part);
                 assert!(join.kept.values().map(Vec::len).sum::<usize>() <= cap);
             }
             assert_eq!(join.finish(Coverage::complete()), whole);

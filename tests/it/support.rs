@@ -45,6 +45,7 @@ pub fn segmented(scanner: &Scanner, payload: &[u8], size: usize) -> Option<Class
         segments.extend(splitter.push(piece));
     }
     segments.push(splitter.finish());
-    let parts = segments.into_iter().rev().map(|segment| scanner.scan_segment(segment)).collect();
+    let parts = segments.iter().rev().map(|segment| scanner.scan_segment(segment, usize::MAX));
+    let parts = parts.collect();
     Some(scanner.join(format, parts, Coverage::complete()))
 }
