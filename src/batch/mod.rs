@@ -25,6 +25,7 @@ mod roots;
 mod segments;
 mod walk;
 
+use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -229,7 +230,16 @@ impl Run<'_, '_> {
         let stopping = || self.is_stopping();
         let mut reader =
             Reader::new(self.plan, self.scanner, self.progress, &stopping, &self.large);
-        for (number, item) in jobs {
+        let mut ahead = VecDeque::new();
+        // Numbers are taken in order: the least one that is out is always being worked on.
+        while let Some((number, item)) = ahead.pop_front().or_else(|| jobs.recv().ok()) {
+            while reader.is_waiting()
+                && ahead.len() < read::AHEAD
+                && let Ok(job) = jobs.try_recv()
+            {
+                read::announce(&job.1);
+                ahead.push_back(job);
+            }
             if self.is_stopping() {
                 self.cut_short.store(true, Relaxed);
                 self.order.put(number, 0, None);

@@ -1,14 +1,15 @@
 //! One file, read by position into a reused buffer and scanned.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use rustix::fs::{FileType, Mode};
+use rustix::fs::{Advice, FileType, Mode, fadvise};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use sha2::{Digest, Sha256};
 
 use crate::decode::SNIFF_BYTES;
@@ -28,6 +29,15 @@ const WHOLE_BYTES: usize = 1 << 20;
 /// Bytes of one read of a larger file.
 const PIECE_BYTES: usize = 256 << 10;
 
+/// Files that are announced before the one that is read, where reads wait for the disk.
+pub(super) const AHEAD: usize = 32;
+
+/// A part of the smallest page that the kernel keeps of a file.
+const PAGE_BYTES: usize = 4096;
+
+/// For so many files after one whose bytes were not in memory.
+const WAITING: u32 = 256;
+
 /// Reads and scans files, one after the other.
 pub(super) struct Reader<'a> {
     plan: &'a Plan<'a>,
@@ -42,6 +52,8 @@ pub(super) struct Reader<'a> {
     /// When the file at hand was opened.
     begun: Instant,
     interrupted: bool,
+    /// For how many files more those that follow are announced.
+    waiting: u32,
 }
 
 /// What reading a file gave.
@@ -90,7 +102,14 @@ impl<'a> Reader<'a> {
             size: 0,
             begun: Instant::now(),
             interrupted: false,
+            waiting: 0,
         }
+    }
+
+    /// Whether it is worth announcing files, since reads wait for the disk.
+    pub(super) fn is_waiting(&self) -> bool {
+        // In tests always, so that they have it.
+        self.waiting > 0 || cfg!(test)
     }
 
     /// Whether the last file was cut short because the run is to end.
@@ -191,10 +210,21 @@ impl<'a> Reader<'a> {
     }
 
     fn read_whole(&mut self, file: &File, size: usize) -> Reading {
+        self.waiting = self.waiting.saturating_sub(1);
         let mut filled = 0;
         let mut flaw = None;
         let wanted = size + 1;
-        while let Some(space) = self.buffer.get_mut(filled..wanted).filter(|s| !s.is_empty()) {
+        if let Some(space) = self.buffer.get_mut(..wanted) {
+            match read_at_once(file, space) {
+                Some(read) => filled = read,
+                None => self.waiting = WAITING,
+            }
+        }
+        // All of it, and the end: a byte more could only stand in a page that was not there.
+        let is_read = filled == size && !size.is_multiple_of(PAGE_BYTES);
+        while let Some(space) =
+            self.buffer.get_mut(filled..wanted).filter(|space| !is_read && !space.is_empty())
+        {
             let space_bytes = space.len();
             match read_at(file, space, filled as u64) {
                 Ok(0) => break,
@@ -362,6 +392,27 @@ impl Item<'_> {
             }
             _ => std::fs::metadata(&self.root.path).map_or(0, |metadata| metadata.len()),
         }
+    }
+}
+
+/// Reads from the beginning what can be had without waiting for the disk; none where that is nothing,
+/// although the file may hold something.
+fn read_at_once(file: &File, space: &mut [u8]) -> Option<usize> {
+    let mut space = [IoSliceMut::new(space)];
+    match preadv2(file, &mut space, 0, ReadWriteFlags::NOWAIT) {
+        Err(Errno::AGAIN) => None,
+        // Not every file system can tell; what fails is told by the read that follows.
+        other => Some(other.unwrap_or(0)),
+    }
+}
+
+/// Has the kernel read the beginning of a file that will be scanned soon. What fails here fails again,
+/// and is told, when the file is scanned.
+pub(super) fn announce(item: &Item<'_>) {
+    if let Ok(Opened::File(file, size)) = open(item) {
+        let length = size.min(WHOLE_BYTES as u64);
+        // Advice alone: a file system that has no use for it reads as before.
+        let _ = fadvise(&file, 0, length.try_into().ok(), Advice::WillNeed);
     }
 }
 
