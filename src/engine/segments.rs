@@ -43,8 +43,9 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// The room of its bytes, for another one: see [`Splitter::reuse`].
-    pub fn into_room(self) -> Vec<u8> {
+    /// The room of its bytes, without them, for another one: see [`Splitter::reuse`].
+    pub fn into_room(mut self) -> Vec<u8> {
+        self.text.clear();
         self.text
     }
 }
@@ -265,6 +266,27 @@ mod tests {
         scanner.join(format, parts.collect(), Coverage::complete())
     }
 
+    /// The same, scanned as soon as they are cut, with what is known of those before them and in the
+    /// rooms of those that are done.
+    fn in_order(scanner: &Scanner, payload: &[u8], segment: usize) -> Classified {
+        let mut splitter = scanner.split(&payload[..payload.len().min(4096)], segment).unwrap();
+        let mut join = scanner.joining(splitter.format());
+        let mut take = |segment: &Segment| {
+            let room = join.room(segment);
+            join.take(scanner.scan_segment(segment, room));
+        };
+        for piece in payload.chunks(911) {
+            for segment in splitter.push(piece) {
+                take(&segment);
+                let room = segment.into_room();
+                assert!(room.is_empty() && room.capacity() > 0);
+                splitter.reuse(room);
+            }
+        }
+        take(&splitter.finish());
+        join.finish(Coverage::complete())
+    }
+
     fn small(max_findings: usize) -> Scanner {
         let number = ("nat.a", r"\b[0-9]{9}\b", "context = { terms = [\"name\"] }");
         let rules = sample::rules(&[number], "");
@@ -277,6 +299,7 @@ mod tests {
         let whole = scanner.scan(payload);
         for segment in [777, 5000, 1 << 20] {
             assert_eq!(segmented(&scanner, payload, segment), whole, "segments of {segment}");
+            assert_eq!(in_order(&scanner, payload, segment), whole, "segments of {segment}");
         }
         whole
     }
@@ -408,6 +431,8 @@ mod tests {
             for segment in [50, 777, 5000, 1 << 20] {
                 let parts = segmented(&scanner, payload.as_bytes(), segment);
                 assert_eq!(parts, whole, "segments of {segment}, {max_findings} findings");
+                let parts = in_order(&scanner, payload.as_bytes(), segment);
+                assert_eq!(parts, whole, "in order, of {segment}, {max_findings} findings");
             }
             let raised = whole.findings.iter().filter(|it| it.evidence.rests_on.is_some()).count();
             assert_eq!(raised == 0, max_findings < 7, "{max_findings}");

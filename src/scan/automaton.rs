@@ -1,8 +1,9 @@
 //! A rule's pattern as an anchored automaton that reads a bounded window.
 //!
 //! A text position and a window come in; the end of the leftmost-first match that begins exactly
-//! there comes out, or none. The automaton is a lazy DFA: it is built when the rule's first anchor
-//! is seen, and each byte of the window is read at most once a try.
+//! there comes out, or none. Each byte of the window is read at most once a try. The automata of the
+//! rules of the program stand in it as tables; a lazy DFA is made for other rules, and where a walk
+//! leaves a table.
 
 use std::sync::OnceLock;
 

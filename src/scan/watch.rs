@@ -683,10 +683,15 @@ mod tests {
         let watch = watch(&rules);
         let [group] = groups(&watch)[..] else { panic!("the two are in one group") };
         // Both numbers of the text reach its first byte.
-        let (mut states, text) = ([group.state()], b"A1 12345678");
-        for (anchor, open) in [(1, vec![0]), (3, vec![0, 1])] {
-            let left = left(&watch, &mut states, &rules, (text, anchor), |it| open.contains(&it));
-            assert_eq!(left, open, "{anchor}");
+        let text = b"A1 12345678";
+        // With no free ask left, with the last one at the first number, and with free ones behind it.
+        for asked in [FREE_ASKS, FREE_ASKS - 1, 0] {
+            let mut states = [GroupState { asked, ..group.state() }];
+            for (anchor, open) in [(1, vec![0]), (3, vec![0, 1])] {
+                let is_open = |it| open.contains(&it);
+                let left = left(&watch, &mut states, &rules, (text, anchor), is_open);
+                assert_eq!(left, open, "{anchor} behind {asked} asks");
+            }
         }
     }
 
@@ -703,10 +708,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_rule_that_is_left_out_has_no_match(text in text(), closed in any::<[u64; 8]>()) {
+        fn a_rule_that_is_left_out_has_no_match(
+            text in text(), closed in any::<[u64; 8]>(), asked in 0..=FREE_ASKS,
+        ) {
             let rules = rules();
             let watch = watch(&rules);
-            let mut states: Vec<GroupState> = groups(&watch).iter().map(|group| group.state()).collect();
+            let state = |group: &&Group| GroupState { asked, ..group.state() };
+            let mut states: Vec<GroupState> = groups(&watch).iter().map(state).collect();
+            states.iter_mut().for_each(GroupState::restart);
             let automata: Vec<Automaton> =
                 rules.rules.iter().map(|rule| Automaton::with_table(rule, None).unwrap()).collect();
             let mut spaces: Vec<_> = automata.iter().map(|_| Workspace::default()).collect();

@@ -1,6 +1,6 @@
 //! Makes the tables of [`Transitions`](super::Transitions) when the program is built.
 //!
-//! Every step of a pattern's automaton is taken. States that say the same of every text become one, and
+//! Every step of a pattern's automaton is taken. States with the same steps become one, and
 //! so do bytes that no state tells apart. An automaton of too many states keeps those near the start,
 //! each for itself: the lazy automaton has to know in which state a walk stands that it takes up.
 
@@ -109,7 +109,8 @@ impl Table {
         Table { starts: explored.starts, states }
     }
 
-    /// All states, of which those are one that say the same of every text.
+    /// All states, of which those are one whose steps are the same. Of states that lead to each other in
+    /// turns, some that say the same stay apart.
     fn merged(explored: &Explored) -> Table {
         let count = explored.rows();
         let mut states: Vec<Row> = (0..count).map(|number| row(explored, number, count)).collect();
