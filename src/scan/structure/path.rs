@@ -1,6 +1,7 @@
 //! Paths of keys and indices, shared by all values below them.
 
-use std::sync::Arc;
+use std::fmt::Write as _;
+use std::sync::{Arc, OnceLock};
 
 /// Longest path in bytes. Of a longer one the outermost steps are left out: `$..visits[3].note`.
 const MAX_PATH: usize = 1024;
@@ -19,31 +20,59 @@ pub(super) enum Step {
 #[derive(Clone)]
 pub(super) struct Node {
     outer: Option<(Arc<Node>, Step)>,
+    /// The path to it, written when it is first asked for; none where it is too long to be whole.
+    path: OnceLock<Option<Box<str>>>,
 }
 
 impl Node {
     pub(super) fn root() -> Node {
-        Node { outer: None }
+        Node { outer: None, path: OnceLock::new() }
     }
 
     pub(super) fn below(outer: Arc<Node>, step: Step) -> Node {
-        Node { outer: Some((outer, step)) }
+        Node { outer: Some((outer, step)), path: OnceLock::new() }
     }
 
     /// The path to a value in this container, or with no step to the container, and the nearest
     /// key on it, empty where there is none.
     pub(super) fn path(&self, last: Option<&Step>) -> (Arc<str>, Arc<str>) {
-        let mut steps = last.into_iter().chain(self.steps());
         let key = last.into_iter().chain(self.steps()).find_map(|step| match step {
             Step::Key(key) => Some(key.clone()),
             Step::Index(_) => None,
         });
+        let mut path = String::new();
+        let is_whole = self.whole_path().is_some_and(|outer| {
+            path.push_str(outer);
+            if let Some(step) = last {
+                step.write(&mut path);
+            }
+            path.len() <= MAX_PATH + "$".len()
+        });
+        if !is_whole {
+            path = self.cut_path(last).0;
+        }
+        (path.into(), key.unwrap_or_default())
+    }
+
+    /// The path to this container; none where it is too long to be whole.
+    fn whole_path(&self) -> Option<&str> {
+        let path = self.path.get_or_init(|| match self.cut_path(None) {
+            (path, true) => Some(path.into()),
+            (_, false) => None,
+        });
+        path.as_deref()
+    }
+
+    /// As much of the path as there is room for, and whether that is all of it.
+    fn cut_path(&self, last: Option<&Step>) -> (String, bool) {
+        let mut steps = last.into_iter().chain(self.steps());
         let (mut parts, mut length) = (Vec::new(), 0);
-        let whole = loop {
+        let is_whole = loop {
             let Some(step) = steps.next() else {
                 break true;
             };
-            let part = step.written();
+            let mut part = String::new();
+            step.write(&mut part);
             length += part.len();
             if length > MAX_PATH && !parts.is_empty() {
                 break false;
@@ -51,13 +80,13 @@ impl Node {
             parts.push(part);
         };
         let mut path = String::from("$");
-        if !whole {
+        if !is_whole {
             let dots =
                 if parts.last().is_some_and(|part| part.starts_with('.')) { "." } else { ".." };
             path.push_str(dots);
         }
         path.extend(parts.into_iter().rev());
-        (path.into(), key.unwrap_or_default())
+        (path, is_whole)
     }
 
     /// Writes the keys on the path, the nearest first, each so that no two paths with other keys are
@@ -94,12 +123,18 @@ impl Node {
 }
 
 impl Step {
-    fn written(&self) -> String {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    fn write(&self, path: &mut String) {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         match self {
-            Step::Index(index) => format!("[{index}]"),
-            Step::Key(key) if !key.is_empty() && key.chars().all(is_plain) => format!(".{key}"),
-            Step::Key(key) => key_step(key),
+            Step::Index(index) => {
+                // A write to a text does not fail.
+                let _ = write!(path, "[{index}]");
+            }
+            Step::Key(key) if !key.is_empty() && key.bytes().all(is_plain) => {
+                path.push('.');
+                path.push_str(key);
+            }
+            Step::Key(key) => path.push_str(&key_step(key)),
         }
     }
 }
@@ -156,5 +191,12 @@ mod tests {
         assert!(path.starts_with("$..[0].kkk") && path.ends_with("k[0].ssn"));
         let node = (0..10).fold(Node::root(), |node, _| below(node, key(&"k".repeat(199))));
         assert!(node.path(None).0.starts_with("$..kkk"));
+        // Whole up to the last byte that there is room for, also behind a path that was written down.
+        let node = below(Node::root(), key(&"k".repeat(MAX_PATH - 5)));
+        for _ in 0..2 {
+            assert!(node.path(Some(&key("abc"))).0.starts_with("$.kkk"));
+            assert_eq!(&*node.path(Some(&key("abcd"))).0, "$..abcd");
+            assert_eq!(node.path(None).0.len(), 1 + MAX_PATH - 4);
+        }
     }
 }
