@@ -30,9 +30,11 @@ struct State<T> {
     weight: usize,
     closed: bool,
     abandoned: bool,
-    /// Whether the taker sleeps, and how many wait for room: waking nobody costs a system call.
+    /// Whether the taker sleeps and was not woken yet, and how many wait for room: waking nobody
+    /// costs a system call.
     taker_sleeps: bool,
-    waiting_for_room: usize,
+    reserving: usize,
+    putting: usize,
 }
 
 /// Results that are worth waking the taker for; fewer are left to gather for [`GATHER`].
@@ -51,7 +53,8 @@ impl<T> Order<T> {
             closed: false,
             abandoned: false,
             taker_sleeps: false,
-            waiting_for_room: 0,
+            reserving: 0,
+            putting: 0,
         };
         Order {
             state: Mutex::new(state),
@@ -65,8 +68,9 @@ impl<T> Order<T> {
     /// The next number, as soon as the window has room; none once the results are abandoned.
     pub(super) fn reserve(&self) -> Option<u64> {
         let mut state = self.lock();
+        // A whole window of numbers is out: whoever waits is woken when a part of it has come back.
         while state.reserved - state.next >= self.ahead && !state.abandoned {
-            state = self.wait_for_room(state);
+            state = self.wait_for_room(state, |state| &mut state.reserving);
         }
         let number = state.reserved;
         state.reserved += 1;
@@ -77,11 +81,14 @@ impl<T> Order<T> {
     pub(super) fn put(&self, number: u64, weight: usize, result: Option<T>) {
         let mut state = self.lock();
         while state.next != number && state.weight + weight > self.weight && !state.abandoned {
-            state = self.wait_for_room(state);
+            state = self.wait_for_room(state, |state| &mut state.putting);
         }
         state.weight += weight;
         state.waiting.insert(number, (weight, result));
         if state.taker_sleeps && (state.closed || state.waiting.len() >= WORTH_WAKING) {
+            state.taker_sleeps = false;
+            // Who is woken takes the lock at once.
+            drop(state);
             self.ready.notify_one();
         }
     }
@@ -113,7 +120,10 @@ impl<T> Order<T> {
                 results.extend(result);
             }
             if state.next > from {
-                if state.waiting_for_room > 0 {
+                let is_roomy = state.reserved - state.next <= self.ahead - self.ahead / 4;
+                let is_awaited = state.putting > 0 || state.reserving > 0 && is_roomy;
+                drop(state);
+                if is_awaited {
                     self.room.notify_all();
                 }
                 return Some(results);
@@ -131,12 +141,13 @@ impl<T> Order<T> {
     fn wait_for_room<'a>(
         &'a self,
         mut state: MutexGuard<'a, State<T>>,
+        waiting: fn(&mut State<T>) -> &mut usize,
     ) -> MutexGuard<'a, State<T>> {
         // What waits may be what stands in the way.
         self.ready.notify_one();
-        state.waiting_for_room += 1;
+        *waiting(&mut state) += 1;
         let mut state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
-        state.waiting_for_room -= 1;
+        *waiting(&mut state) -= 1;
         state
     }
 
