@@ -499,12 +499,13 @@ mod tests {
     #[test]
     fn files_that_shrink_or_grow_are_read_as_far_as_they_go() {
         let large = 2 * WHOLE_BYTES;
-        for (content, size) in [(10, 20), (0, 5), (large, large + 1)] {
+        for (content, size) in [(10, 20), (0, 5), (4096, 4097), (4095, 4096), (large, large + 1)] {
             let reading = read(&vec![b'x'; content], size as u64, false);
             assert!(matches!(reading.flaw, Some(Flaw::Shrank)), "{content} of {size}");
             assert_eq!((reading.bytes, reading.digest), (content as u64, None));
         }
-        for (content, size) in [(20, 10), (1, 0), (large + 1, large)] {
+        // Of 4,096 bytes a read that waits for nothing has not met the end.
+        for (content, size) in [(20, 10), (1, 0), (4097, 4096), (8193, 8191), (large + 1, large)] {
             let reading = read(&vec![b'x'; content], size as u64, false);
             assert!(matches!(reading.flaw, Some(Flaw::Grew)), "{content} of {size}");
             assert_eq!((reading.bytes, reading.digest), (size as u64, None));
@@ -529,6 +530,8 @@ mod tests {
             assert_eq!((report.outcome, report.bytes), (Outcome::Partial, size as u64));
             assert_eq!(report.problem.as_deref(), Some("interrupted"));
             assert_eq!(report.label.unwrap().coverage, Coverage::partial(Reason::Error));
+            // A file that is announced need not be one.
+            ["gone", "link", "large"].iter().for_each(|name| announce(&item(name)));
             let gone = reader.report(&item("gone"));
             assert_eq!(gone.outcome, Outcome::Failed);
             assert_eq!(gone.problem.as_deref(), Some("vanished before it could be opened"));
