@@ -39,6 +39,7 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/scan/phrases.rs");
     println!("cargo::rerun-if-changed=src/scan/sieve.rs");
     println!("cargo::rerun-if-changed=src/scan/sieve");
+    println!("cargo::rerun-if-changed=src/scan/steps");
     println!("cargo::rerun-if-changed=src/scan/steps.rs");
     println!("cargo::rerun-if-changed=src/scan/sweep");
     println!("cargo::rerun-if-changed=src/scan/transitions");

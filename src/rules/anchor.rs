@@ -145,6 +145,24 @@ impl ByteSet {
         self.0.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1)
     }
 
+    /// One bit a byte value, the lowest first.
+    pub fn bits(&self) -> [u8; 32] {
+        let mut bits = [0; 32];
+        for (to, word) in bits.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *to = word.to_le_bytes();
+        }
+        bits
+    }
+
+    /// The set of which [`ByteSet::bits`] are these.
+    pub fn of_bits(bits: &[u8; 32]) -> ByteSet {
+        let mut set = ByteSet::EMPTY;
+        for (word, bits) in set.0.iter_mut().zip(bits.as_chunks().0) {
+            *word = u64::from_le_bytes(*bits);
+        }
+        set
+    }
+
     /// Whether every byte of this set is in `other`.
     pub fn is_subset(&self, other: &ByteSet) -> bool {
         self.0.iter().zip(other.0).all(|(ours, theirs)| ours & !theirs == 0)
@@ -182,5 +200,8 @@ mod tests {
         more.add(&both);
         assert_eq!(more.iter().count(), 254);
         assert!(more.contains(b'a') && !more.contains(0));
+        let bits = set.bits();
+        assert_eq!((bits[0], bits[12], bits[31]), (1, 1 << 1, 1 << 7));
+        assert!(ByteSet::of_bits(&bits) == set);
     }
 }

@@ -7,18 +7,16 @@
 
 use std::sync::OnceLock;
 
-use regex_automata::hybrid::dfa::DFA;
+use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::nfa::thompson::backtrack::{self, BoundedBacktracker};
 use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
-use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 use regex_automata::util::captures::Captures;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind, PatternID};
 use regex_syntax::hir::Hir;
 
 pub use super::heads::RuleBits;
-pub use super::steps::syntax_config;
-use super::steps::{Left, Stepper, Steps};
+use super::steps::{Left, Stepper, Steps, compile, syntax_config};
 use super::transitions::{Transitions, Walk};
 use crate::rules::{ByteSet, Rule, VALUE_GROUPS};
 
@@ -175,16 +173,12 @@ impl Shared {
     /// The most rules of one automaton.
     pub const MAX_RULES: usize = RuleBits::BITS as usize;
 
-    /// An automaton of these rules, at most [`Shared::MAX_RULES`], from that of their patterns.
-    pub fn new(nfa: NFA, rules: &[&Rule]) -> Option<Shared> {
-        let config = DFA::config()
-            .match_kind(MatchKind::All)
-            .cache_capacity(CACHE_BYTES)
-            .skip_cache_capacity_check(true)
-            .prefilter(None);
-        let dfa = DFA::builder().configure(config).build_from_nfa(nfa).ok()?;
+    /// An automaton of these rules, at most [`Shared::MAX_RULES`].
+    pub fn new(rules: &[&Rule]) -> Option<Shared> {
+        let patterns: Vec<&str> = rules.iter().map(|rule| rule.pattern.as_str()).collect();
+        let steps = Stepper::of_patterns(&patterns, MatchKind::All, CACHE_BYTES)?;
         let limit = rules.iter().map(|rule| rule.max_length).max()?;
-        (rules.len() <= Shared::MAX_RULES).then(|| Shared { steps: Stepper::new(dfa), limit })
+        (rules.len() <= Shared::MAX_RULES).then_some(Shared { steps, limit })
     }
 
     /// Room for one worker.
@@ -222,8 +216,7 @@ struct CaptureRoom {
 
 impl ValueMachine {
     fn new(rule: &Rule) -> Option<ValueMachine> {
-        let hir = syntax::parse_with(&rule.pattern, &syntax_config()).ok()?;
-        let nfa = compile(&hir, WhichCaptures::All)?;
+        let nfa = compile(&[&rule.pattern], WhichCaptures::All)?;
         let groups = VALUE_GROUPS.iter();
         let groups = groups.filter_map(|name| nfa.group_info().to_index(PatternID::ZERO, name));
         let groups = groups.collect();
@@ -243,12 +236,6 @@ impl ValueMachine {
             self.long.search(cache, input, captures);
         }
     }
-}
-
-/// The automaton of a pattern.
-fn compile(pattern: &Hir, captures: WhichCaptures) -> Option<NFA> {
-    let config = thompson::Config::new().utf8(false).which_captures(captures);
-    thompson::Compiler::new().configure(config).build_from_hir(pattern).ok()
 }
 
 /// Bytes that a match can begin with; all, where that is not plain to see.

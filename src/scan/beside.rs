@@ -12,13 +12,13 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use regex_automata::nfa::thompson::{self, NFA, State, WhichCaptures};
+use regex_automata::nfa::thompson::{NFA, State, WhichCaptures};
 use regex_automata::util::look::Look;
 use regex_automata::util::primitives::StateID;
-use regex_automata::util::syntax;
 use serde::{Deserialize, Serialize};
 
 use super::kinds::Kinds;
+use super::steps::compile;
 use super::sweep::{AnchorKind, SHAPE_KINDS};
 use crate::rules::{ByteSet, Rule, RuleList};
 
@@ -94,7 +94,7 @@ impl Beside {
                 *row = sets.row(keyword, &any);
             }
         }
-        Beside { sets: sets.all.iter().map(bits).collect(), ..all }
+        Beside { sets: sets.all.iter().map(ByteSet::bits).collect(), ..all }
     }
 
     /// What [`Beside::stored`] takes.
@@ -206,17 +206,6 @@ fn is_of(byte: u8, run: u8) -> bool {
 /// Whether `\b` takes the byte for one of a word.
 const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
-}
-
-/// One bit a byte.
-fn bits(set: &ByteSet) -> [u8; 32] {
-    let mut bits = [0; 32];
-    for byte in set.iter() {
-        if let Some(bits) = bits.get_mut(usize::from(byte >> 3)) {
-            *bits |= 1 << (byte & 7);
-        }
-    }
-    bits
 }
 
 /// Sets of bytes, each once. The first one holds all.
@@ -335,10 +324,7 @@ struct Steps {
 
 impl Pattern {
     fn new(rule: &Rule) -> Option<Pattern> {
-        let syntax = syntax::Config::new().unicode(false).utf8(false);
-        let config = thompson::Config::new().utf8(false).which_captures(WhichCaptures::None);
-        let mut compiler = thompson::Compiler::new();
-        let nfa = compiler.syntax(syntax).configure(config).build(&rule.pattern).ok()?;
+        let nfa = compile(&[&rule.pattern], WhichCaptures::None)?;
         let mut pattern = Pattern {
             ways: nfa.states().iter().map(ways).collect(),
             entered: Vec::new(),

@@ -4,12 +4,12 @@
 //! Each place from the start on is looked at by itself, so that the answer is a maybe. Most starts
 //! cost a few look-ups, whatever the number of rules.
 
-use regex_automata::nfa::thompson::{self, NFA, State, WhichCaptures};
+use regex_automata::nfa::thompson::{NFA, State, WhichCaptures};
 use regex_automata::util::look::Look;
 use regex_automata::util::primitives::StateID;
-use regex_automata::util::syntax;
 use serde::{Deserialize, Serialize};
 
+use super::steps::compile;
 use crate::rules::{Anchors, ByteSet, Rule};
 
 /// Bytes from its start on of which a table says what a match can hold there.
@@ -191,10 +191,7 @@ pub struct RuleHead {
 impl RuleHead {
     /// That of a rule; none if the pattern does not compile, which a checked rule set rules out.
     pub fn new(rule: &Rule) -> Option<RuleHead> {
-        let syntax = syntax::Config::new().unicode(false).utf8(false);
-        let config = thompson::Config::new().utf8(false).which_captures(WhichCaptures::None);
-        let mut compiler = thompson::Compiler::new();
-        let nfa = compiler.syntax(syntax).configure(config).build(&rule.pattern).ok()?;
+        let nfa = compile(&[&rule.pattern], WhichCaptures::None)?;
         let (mut walk, mut places) = (Walk::new(&nfa), [ByteSet::EMPTY; HEAD]);
         let begins = [false, true].map(|word| walk.heads(nfa.start_anchored(), word, &mut places));
         Some(RuleHead { begins, barred: rule.boundary.unwrap_or_default(), places })

@@ -3,13 +3,16 @@
 //! A start in a text comes in; where matches of which patterns end, and how many bytes were read to
 //! know, goes out. The answers are those of the automaton that is asked for a step the first time.
 
+#[allow(dead_code, reason = "it is for the build script")]
+pub mod explored;
+
 use std::collections::HashMap;
 
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
-use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input};
+use regex_automata::{Anchored, Input, MatchKind};
 
 use super::heads::RuleBits;
 
@@ -100,20 +103,33 @@ pub fn syntax_config() -> syntax::Config {
     syntax::Config::new().unicode(false).utf8(false)
 }
 
+/// The automaton of these patterns, before its states are made; none if one of them does not compile.
+pub fn compile(patterns: &[&str], captures: WhichCaptures) -> Option<NFA> {
+    let config = thompson::Config::new().utf8(false).which_captures(captures);
+    let mut compiler = thompson::Compiler::new();
+    compiler.syntax(syntax_config()).configure(config).build_many(patterns).ok()
+}
+
 impl Stepper {
-    /// The steps of the automaton of one pattern, which says where the leftmost-first match ends, and
-    /// forgets its states past so many bytes; none if the pattern does not compile.
-    pub fn of_pattern(pattern: &str, room: usize) -> Option<Stepper> {
-        let config = thompson::Config::new().utf8(false).which_captures(WhichCaptures::None);
-        let mut compiler = thompson::Compiler::new();
-        let nfa = compiler.syntax(syntax_config()).configure(config).build(pattern).ok()?;
-        let config =
-            DFA::config().cache_capacity(room).skip_cache_capacity_check(true).prefilter(None);
+    /// The steps of one automaton of these patterns, at most [`RuleBits::BITS`], which forgets its states
+    /// past so many bytes; none if one of them does not compile.
+    pub fn of_patterns(patterns: &[&str], kind: MatchKind, room: usize) -> Option<Stepper> {
+        let nfa = compile(patterns, WhichCaptures::None)?;
+        let config = DFA::config()
+            .match_kind(kind)
+            .cache_capacity(room)
+            .skip_cache_capacity_check(true)
+            .prefilter(None);
         Some(Stepper::new(DFA::builder().configure(config).build_from_nfa(nfa).ok()?))
     }
 
+    /// That of one pattern, which says where its leftmost-first match ends.
+    pub fn of_pattern(pattern: &str, room: usize) -> Option<Stepper> {
+        Stepper::of_patterns(&[pattern], MatchKind::LeftmostFirst, room)
+    }
+
     /// The steps of this automaton, of at most [`RuleBits::BITS`] patterns.
-    pub fn new(dfa: DFA) -> Stepper {
+    fn new(dfa: DFA) -> Stepper {
         let mut classes = [0; 256];
         for (byte, class) in (0..=255).zip(&mut classes) {
             *class = dfa.byte_classes().get(byte);
@@ -290,84 +306,6 @@ impl Stepper {
     }
 }
 
-/// Steps of an automaton from all its starts on, breadth first.
-#[allow(dead_code, reason = "it is for the build script")]
-#[derive(Debug)]
-pub struct Explored {
-    /// By byte: its class.
-    pub classes: [u8; 256],
-    /// Entries of a row: one a class of bytes, and one for the end of the text.
-    stride: usize,
-    /// The numbers of the states to start in, by what stands before.
-    pub starts: [usize; KINDS],
-    table: Vec<u32>,
-    matched: Vec<bool>,
-    /// States of which all steps are taken, the first ones.
-    rows: usize,
-}
-
-#[allow(dead_code, reason = "it is for the build script")]
-impl Stepper {
-    /// All steps, or about as many as that, those from the starts among them; none if the automaton gave up or forgot a state.
-    pub fn explored(&self, most: usize) -> Option<Explored> {
-        let mut steps = self.steps();
-        let mut starts = [0; KINDS];
-        let before: [&[u8]; KINDS] = [b"", b"\n", b"\r", b"a", b" "];
-        for (kind, (start, before)) in starts.iter_mut().zip(before).enumerate() {
-            *start = self.first(&mut steps, before, before.len(), kind)? as usize / self.stride;
-        }
-        let mut bytes = vec![None; self.stride];
-        for (byte, class) in (0..=255).zip(self.classes) {
-            *bytes.get_mut(usize::from(class))? = Some(byte);
-        }
-        let (mut rows, mut taken) = (0, 0);
-        let least = starts.iter().max().map_or(0, |start| start + 1);
-        while let Some(state) = steps.states.get(rows).copied()
-            && (rows < least || taken < most)
-        {
-            // None leads from the dead state.
-            for (class, byte) in bytes.iter().enumerate().filter(|_| !state.id.is_dead()) {
-                self.step(&mut steps, (rows * self.stride) as u32, class, *byte)?;
-                taken += 1;
-            }
-            rows += 1;
-        }
-        let matched = steps.states.iter().map(|state| state.matched != 0).collect();
-        let is_kept = steps.cache.clear_count() == 0;
-        let Stepper { classes, stride, .. } = *self;
-        is_kept.then_some(Explored { classes, stride, starts, table: steps.table, matched, rows })
-    }
-}
-
-#[allow(dead_code, reason = "it is for the build script")]
-impl Explored {
-    /// States of which all steps are taken.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Whether these are all states.
-    pub fn is_whole(&self) -> bool {
-        self.rows == self.matched.len()
-    }
-
-    /// Whether a state says that a match has ended.
-    pub fn has_matched(&self, row: usize) -> bool {
-        self.matched.get(row).copied().unwrap_or(false)
-    }
-
-    /// Where the steps from a state lead, by class, the end of the text last; none where nothing
-    /// follows.
-    pub fn row(&self, row: usize) -> impl Iterator<Item = Option<usize>> {
-        let row = row * self.stride;
-        let entries = self.table.get(row..row + self.stride).unwrap_or_default();
-        let is_dead = |entry: u32| entry & (DEAD | UNKNOWN) != 0;
-        entries
-            .iter()
-            .map(move |entry| (!is_dead(*entry)).then_some((entry & ROW) as usize / self.stride))
-    }
-}
-
 #[inline]
 fn class(classes: &[u8; 256], byte: u8) -> usize {
     classes.get(usize::from(byte)).map_or(0, |class| usize::from(*class))
@@ -447,7 +385,6 @@ impl Steps {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use regex_automata::MatchKind;
 
     use super::*;
 

@@ -110,11 +110,8 @@ impl Transitions {
             Some(map) => Rows::OneMap(maps.get(map as usize)?, table.as_chunks().0),
             None => Rows::ManyMaps(maps, table.as_chunks().0),
         };
-        let holds = |byte: u8| {
-            first.get(usize::from(byte >> 3)).is_some_and(|bits| bits >> (byte & 7) & 1 == 1)
-        };
-        let first = (0..=255).filter(|byte| holds(*byte)).collect();
-        Some(Transitions { starts: starts.map(u32::from_le_bytes), first, rows })
+        let starts = starts.map(u32::from_le_bytes);
+        Some(Transitions { starts, first: ByteSet::of_bits(first), rows })
     }
 
     /// Bytes that a match can begin with.

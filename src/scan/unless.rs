@@ -10,7 +10,7 @@ use aho_corasick::AhoCorasick;
 use regex_automata::Input;
 use regex_automata::meta::Regex;
 
-use super::automaton::syntax_config;
+use super::steps::syntax_config;
 use crate::rules::{LINE_REACH, Rule, Unless};
 
 /// States of the automata of one list are forgotten past this many bytes a worker.

@@ -7,9 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::OnceLock;
 
-use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
-
-use super::automaton::{RuleBits, Shared, syntax_config};
+use super::automaton::{RuleBits, Shared};
 use super::beside::Beside;
 use super::heads::{Distances, Heads, Lanes, RuleHead};
 use super::kinds::Outline;
@@ -419,7 +417,7 @@ impl Group {
     fn shared<'a>(&self, tests: &'a Tests, rules: &RuleSet) -> Option<&'a Shared> {
         let build = || {
             let rules = self.rules_of(rules).filter(|_| self.is_shared)?;
-            Shared::new(automaton_of(&rules)?, &rules)
+            Shared::new(&rules)
         };
         tests.shared.get_or_init(build).as_ref()
     }
@@ -433,16 +431,6 @@ fn head_of(rules: &RuleSet, position: usize) -> Option<RuleHead> {
     let stored = || RuleHead::stored(Texts::stored_whole(BUILT_IN)?.bytes(position)?);
     let stored = rules.rules.is_built_in().then(stored).flatten();
     stored.or_else(|| RuleHead::new(rules.rules.get(position)?))
-}
-
-/// One automaton of the patterns of these rules.
-fn automaton_of(rules: &[&Rule]) -> Option<NFA> {
-    let patterns: Vec<&str> = rules.iter().map(|rule| rule.pattern.as_str()).collect();
-    thompson::Compiler::new()
-        .syntax(syntax_config())
-        .configure(thompson::Config::new().utf8(false).which_captures(WhichCaptures::None))
-        .build_many(&patterns)
-        .ok()
 }
 
 impl GroupState {

@@ -6,13 +6,13 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 
-use regex_automata::nfa::thompson::{self, NFA, State, WhichCaptures};
+use regex_automata::nfa::thompson::{NFA, State, WhichCaptures};
 use regex_automata::util::look::Look;
 use regex_automata::util::primitives::StateID;
-use regex_automata::util::syntax;
 
 use super::{CLASSES, DEPTH, END, Listed, Sieve, Step, WORDS};
 use crate::rules::{ByteSet, Lead, Rule};
+use crate::scan::steps::compile;
 
 /// States at most: so many, and more for each rule.
 const STATES: (usize, usize) = (4096, 240);
@@ -43,10 +43,7 @@ pub struct Pattern {
 impl Pattern {
     /// That of the rule at a position.
     pub fn new(position: usize, rule: &Rule) -> Option<Pattern> {
-        let syntax = syntax::Config::new().unicode(false).utf8(false);
-        let config = thompson::Config::new().utf8(false).which_captures(WhichCaptures::None);
-        let mut compiler = thompson::Compiler::new();
-        let nfa = compiler.syntax(syntax).configure(config).build(&rule.pattern).ok()?;
+        let nfa = compile(&[&rule.pattern], WhichCaptures::None)?;
         let lead = match rule.lead {
             Lead::Bytes(lead) | Lead::Run(_, lead) => lead,
         };

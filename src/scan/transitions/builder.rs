@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{DEAD, Key, MATCH, Map, NARROW, ROW_BITS, Stored, UNKNOWN, WIDE, key};
-use crate::rules::RuleList;
-use crate::scan::steps::{Explored, KINDS, Stepper};
+use crate::rules::{ByteSet, RuleList};
+use crate::scan::steps::explored::Explored;
+use crate::scan::steps::{KINDS, Stepper};
 
 /// How many steps of an automaton are taken to see whether that is all of it.
 const STEPS: usize = 250_000;
@@ -187,7 +188,7 @@ impl Table {
         if place > 1 << ROW_BITS.min(bits) {
             return None;
         }
-        let mut bytes = self.first(classes).to_vec();
+        let mut bytes = self.first(classes).bits().to_vec();
         bytes.extend(one_map.to_le_bytes());
         for start in self.starts {
             bytes.extend(states.get(start)?.to_le_bytes());
@@ -230,19 +231,15 @@ impl Table {
         (kept.len() < 256).then(|| rows.collect())
     }
 
-    /// Bytes that lead on from a start, one bit each.
-    fn first(&self, classes: &[u8; 256]) -> [u8; 32] {
+    /// Bytes that lead on from a start.
+    fn first(&self, classes: &[u8; 256]) -> ByteSet {
         let starts = || self.starts.iter().filter_map(|start| self.states.get(*start));
-        let mut first = [0; 32];
-        for (byte, class) in (0..=255u8).zip(classes) {
-            let leads = |row: &Row| row.steps.get(usize::from(*class)) != Some(&To::Dead);
-            if starts().any(leads)
-                && let Some(bits) = first.get_mut(usize::from(byte >> 3))
-            {
-                *bits |= 1 << (byte & 7);
-            }
-        }
-        first
+        let by_class = (0..=255).zip(classes);
+        let leads = by_class.filter(|(_, class)| {
+            let step = |row: &Row| row.steps.get(usize::from(**class)).copied();
+            starts().any(|row| step(row) != Some(To::Dead))
+        });
+        leads.map(|(byte, _)| byte).collect()
     }
 }
 
