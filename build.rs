@@ -15,6 +15,7 @@ mod rules;
 #[path = "src/scan"]
 #[allow(dead_code, missing_docs, unused_imports)]
 mod scan {
+    pub mod beginnings;
     pub mod beside;
     mod forms;
     pub mod heads;
@@ -32,6 +33,7 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=rules");
     println!("cargo::rerun-if-changed=src/model");
     println!("cargo::rerun-if-changed=src/rules");
+    println!("cargo::rerun-if-changed=src/scan/beginnings.rs");
     println!("cargo::rerun-if-changed=src/scan/beside.rs");
     println!("cargo::rerun-if-changed=src/scan/forms.rs");
     println!("cargo::rerun-if-changed=src/scan/heads.rs");
@@ -73,7 +75,7 @@ fn main() -> io::Result<()> {
     let (kinds, keywords) = scan::kinds::Kinds::new(&compiled.rules);
     let heads = compiled.rules.iter().map(scan::heads::RuleHead::pack);
     let heads: postcard::Result<rules::Texts> = heads.collect();
-    let combined = compiled.combined_terms();
+    let combined: Vec<u16> = compiled.combined_terms().iter().map(|term| term.0).collect();
     let phrases = scan::phrases::Phrases::of_terms(compiled.terms.iter(), &combined);
     let beside = scan::beside::Beside::new(&compiled.rules, &kinds, &keywords);
     let tables = [

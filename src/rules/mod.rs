@@ -269,14 +269,12 @@ impl Taxonomy {
 }
 
 impl RuleSet {
-    /// By number of a term, whether a combination looks for it.
-    pub fn combined_terms(&self) -> Vec<bool> {
-        let mut combined = vec![false; self.terms.len()];
-        for term in self.combinations.iter().flat_map(|it| &it.terms) {
-            if let Some(combined) = combined.get_mut(usize::from(term.0)) {
-                *combined = true;
-            }
-        }
+    /// The terms that combinations look for, sorted.
+    pub fn combined_terms(&self) -> Vec<TermIndex> {
+        let mut combined: Vec<TermIndex> =
+            self.combinations.iter().flat_map(|it| &it.terms).copied().collect();
+        combined.sort_unstable();
+        combined.dedup();
         combined
     }
 

@@ -5,9 +5,10 @@
 //! Letters beyond ASCII count as letters in UTF-8 and Latin-1 alike, and each term is known in both.
 //! Between the words of a term may stand a space, `_`, `-` or nothing.
 
+use super::beginnings::Beginnings;
 use super::phrases::Phrases;
 use super::sweep::BLOCK;
-use super::words::{self, may_begin, may_end};
+use super::words::{self, Begin, may_begin};
 use crate::model::TermIndex;
 use crate::rules::{MAX_CONTEXT, RuleSet};
 
@@ -40,22 +41,86 @@ pub struct Nearby {
     found: Vec<Occurrence>,
     low: u64,
     high: u64,
-    places: Places,
     sought: Sought,
 }
 
 /// Which terms are looked for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug)]
 enum Sought {
-    /// Those of all rules.
-    #[default]
-    All,
+    /// Those that somebody wants: a payload sets off few rules, and most words begin none of their
+    /// terms.
+    Wanted(Wanted),
     /// Those of combinations.
     Combined,
+    /// Those of all rules.
+    All,
 }
 
-/// Room for places at which a term may begin, each with the length of its first word.
-type Places = Vec<(usize, usize)>;
+impl Default for Sought {
+    fn default() -> Sought {
+        Sought::Wanted(Wanted::default())
+    }
+}
+
+/// The terms that somebody wants.
+#[derive(Debug, Default)]
+struct Wanted {
+    beginnings: Beginnings,
+    /// By number of who asks: whether their terms are among these.
+    seekers: Vec<bool>,
+    /// How many they are, and how many bytes were searched for them.
+    count: usize,
+    searched: u64,
+}
+
+/// Seekers that are kept however much is searched.
+const FEW_SEEKERS: usize = 4;
+
+/// Bytes that are searched before all seekers are forgotten: those that go on asking come again.
+const KEPT_FOR: u64 = 1 << 20;
+
+/// The terms around matches: those that rules want, and all, for rules that almost any term speaks
+/// against.
+#[derive(Debug)]
+pub struct TermsNearby {
+    /// Those that rules want.
+    pub wanted: Nearby,
+    /// All.
+    pub all: Nearby,
+}
+
+impl Default for TermsNearby {
+    fn default() -> TermsNearby {
+        TermsNearby { wanted: Nearby::default(), all: Nearby::of_all() }
+    }
+}
+
+impl TermsNearby {
+    /// Forgets everything: the next payload begins.
+    pub fn clear(&mut self) {
+        self.wanted.clear();
+        self.all.clear();
+    }
+
+    /// Forgets terms that begin below this offset.
+    pub fn forget_below(&mut self, offset: u64) {
+        self.wanted.forget_below(offset);
+        self.all.forget_below(offset);
+    }
+
+    /// Room for terms, in bytes: what was held at most.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.wanted.room() + self.all.room()
+    }
+}
+
+/// A search for terms that are looked for; only these can be asked for.
+#[derive(Debug)]
+pub struct Search<'a> {
+    nearby: &'a mut Nearby,
+    terms: &'a Terms,
+}
 
 /// A term beside a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +135,10 @@ impl Terms {
     /// The terms of these rules. Those of the program stand in it ready for use.
     pub fn new(rules: &RuleSet) -> Terms {
         let stored = || Phrases::stored(BUILT_IN);
-        let made = || Phrases::of_terms(rules.terms.iter(), &rules.combined_terms());
+        let made = || {
+            let combined: Vec<u16> = rules.combined_terms().iter().map(|term| term.0).collect();
+            Phrases::of_terms(rules.terms.iter(), &combined)
+        };
         let phrases = rules.terms.is_built_in().then(stored).flatten();
         Terms { phrases: phrases.unwrap_or_else(made) }
     }
@@ -80,47 +148,30 @@ impl Terms {
         self.phrases.of_term(term.0)
     }
 
-    /// Calls `found` with start, end and term of each whole-word term of those sought that begins in
-    /// `from..to`, and of some others.
-    fn each(
-        &self,
-        text: &[u8],
-        sought: Sought,
-        (from, to): (usize, usize),
-        places: &mut Places,
-        mut found: impl FnMut(usize, usize, TermIndex),
-    ) {
-        let phrases = &self.phrases;
-        let whole = |head: &[u8; words::HEAD]| phrases.whole(head);
-        places.clear();
-        words::each(text, (from, to), phrases.others(), whole, |word| {
-            let may_begin = match sought {
-                Sought::All => phrases.may_begin(text, &word),
-                Sought::Combined => phrases.may_begin_chosen(&word),
-            };
-            if may_begin {
-                places.push((word.start, word.length));
-            }
-        });
-        for (start, length) in places {
-            phrases.at(text, *start, *length, |term, length| {
-                if is_whole_word(text, *start, *start + length) {
-                    found(*start, *start + length, TermIndex(term));
+    /// Calls `found` with end and term of each whole-word term that begins at a place of the text.
+    fn at(&self, text: &[u8], start: usize, found: &mut impl FnMut(usize, TermIndex)) {
+        let here = text.get(start..).unwrap_or_default();
+        let borders = self.phrases.whole(here);
+        words::lengths(here, MAX_TERM + 1, borders, |length| {
+            self.phrases.at(text, start, length, |term, length| {
+                if is_whole_word(text, start, start + length) {
+                    found(start + length, TermIndex(term));
                 }
             });
-        }
+        });
     }
 
     /// The terms among the words of a name, each with its distance from their end.
     pub fn in_words(&self, words: &str) -> Vec<Nearest> {
-        let mut found = Vec::new();
-        self.each(
-            words.as_bytes(),
-            Sought::All,
-            (0, words.len()),
-            &mut Places::new(),
-            |_, end, term| {
-                found.push(Nearest { term, distance: (words.len() - end) as u64 });
+        let (mut found, text) = (Vec::new(), words.as_bytes());
+        words::each_begin(
+            text,
+            (0, text.len()),
+            self.phrases.others(),
+            |Begin { at: start, .. }| {
+                self.at(text, start, &mut |end, term| {
+                    found.push(Nearest { term, distance: (text.len() - end) as u64 });
+                });
             },
         );
         found
@@ -138,7 +189,29 @@ impl Nearest {
 impl Nearby {
     /// For the terms of combinations alone.
     pub fn of_combinations() -> Nearby {
-        Nearby { sought: Sought::Combined, ..Nearby::default() }
+        Nearby { found: Vec::new(), low: 0, high: 0, sought: Sought::Combined }
+    }
+
+    /// For all terms.
+    pub fn of_all() -> Nearby {
+        Nearby { found: Vec::new(), low: 0, high: 0, sought: Sought::All }
+    }
+
+    /// Looks for the terms of these lists, besides those that are looked for anyhow. `seeker` is a number
+    /// of who wants them, which stands for the same lists each time.
+    pub fn seek<'a>(
+        &'a mut self,
+        terms: &'a Terms,
+        seeker: usize,
+        lists: [&[TermIndex]; 3],
+    ) -> Search<'a> {
+        if let Sought::Wanted(wanted) = &mut self.sought
+            && !wanted.has(seeker)
+        {
+            wanted.add(seeker, lists.into_iter().flatten().flat_map(|it| terms.forms_of(*it)));
+            self.clear();
+        }
+        Search { nearby: self, terms }
     }
 
     /// Forgets everything: the next payload begins.
@@ -151,7 +224,6 @@ impl Nearby {
     #[cfg(test)]
     pub(crate) fn room(&self) -> usize {
         self.found.capacity() * size_of::<Occurrence>()
-            + self.places.capacity() * size_of::<(usize, usize)>()
     }
 
     /// Forgets terms that begin below this offset.
@@ -163,22 +235,102 @@ impl Nearby {
         }
     }
 
+    /// Makes all terms known that lie inside `from..to`, of those that are looked for.
+    fn cover(
+        &mut self,
+        terms: &Terms,
+        text: &[u8],
+        base: u64,
+        from: u64,
+        to: u64,
+    ) -> &[Occurrence] {
+        // What lies in between, where it is little, may be asked for later.
+        if from < self.low || from > self.high + UNSURE {
+            self.found.clear();
+            (self.low, self.high) = (from, from);
+        }
+        if to <= self.high {
+            return &self.found;
+        }
+        // Whole blocks: what little is more may be asked for next.
+        let end = to.max(self.high + BLOCK as u64);
+        let keep = self.found.partition_point(|occurrence| occurrence.start < self.high);
+        self.found.truncate(keep);
+        let index =
+            |offset: u64| usize::try_from(offset.saturating_sub(base)).unwrap_or(usize::MAX);
+        let beginnings = match &mut self.sought {
+            Sought::Wanted(wanted) => {
+                wanted.searched += end - self.high;
+                &wanted.beginnings
+            }
+            Sought::Combined => &terms.phrases.combined,
+            Sought::All => &terms.phrases.all,
+        };
+        let (part, others) = ((index(self.high), index(end)), terms.phrases.others());
+        let beginnings = beginnings.tables();
+        words::each_begin(text, part, others, |begin| {
+            let mut may_begin = false;
+            beginnings.each(text, begin, |_| may_begin = true);
+            if may_begin {
+                terms.at(text, begin.at, &mut |end, term| {
+                    let (start, end) = (base + begin.at as u64, base + end as u64);
+                    self.found.push(Occurrence { start, end, term });
+                });
+            }
+        });
+        if let Some(fresh) = self.found.get_mut(keep..) {
+            fresh.sort_unstable_by_key(|occurrence| {
+                (occurrence.start, occurrence.end, occurrence.term)
+            });
+        }
+        // A term that begins in the last bytes of the text may be cut, or its next character may be:
+        // those bytes are searched again when more text is there.
+        let known = (base + text.len() as u64).saturating_sub(UNSURE).min(end);
+        self.high = self.high.max(known);
+        &self.found
+    }
+}
+
+impl Wanted {
+    /// Whether the terms of a seeker are among these. Once much was searched all are forgotten: who goes on
+    /// asking comes again.
+    fn has(&mut self, seeker: usize) -> bool {
+        if self.searched > KEPT_FOR && self.count > FEW_SEEKERS {
+            self.seekers.fill(false);
+            self.beginnings.clear();
+            (self.count, self.searched) = (0, 0);
+        }
+        self.seekers.get(seeker) == Some(&true)
+    }
+
+    fn add<'a>(&mut self, seeker: usize, terms: impl Iterator<Item = &'a [u8]>) {
+        if self.seekers.len() <= seeker {
+            self.seekers.resize(seeker + 1, false);
+        }
+        if let Some(is_known) = self.seekers.get_mut(seeker) {
+            *is_known = true;
+        }
+        self.count += 1;
+        terms.for_each(|term| self.beginnings.add(term));
+    }
+}
+
+impl Search<'_> {
     /// The nearest of the `wanted` terms (sorted) that lies wholly inside `from..start` or
     /// `end..to`; of terms as near the lower one. `text` begins at offset `base` and
     /// holds `from..to` and, unless the payload ends there, four bytes beyond.
     pub fn nearest(
         &mut self,
-        terms: &Terms,
         text: &[u8],
         base: u64,
         (from, start): (u64, u64),
         (end, to): (u64, u64),
         wanted: &[TermIndex],
     ) -> Option<Nearest> {
-        self.cover(terms, text, base, from, to);
-        let first = self.found.partition_point(|occurrence| occurrence.start < from);
-        let middle = self.found.partition_point(|occurrence| occurrence.start < start);
-        let (known, behind) = self.found.split_at(middle);
+        let found = self.nearby.cover(self.terms, text, base, from, to);
+        let first = found.partition_point(|occurrence| occurrence.start < from);
+        let middle = found.partition_point(|occurrence| occurrence.start < start);
+        let (known, behind) = found.split_at(middle);
         let mut best: Option<(u64, TermIndex)> = None;
         // The nearest ones first: what is no nearer need not be looked up.
         let mut consider = |distance: u64, term: TermIndex| {
@@ -207,61 +359,20 @@ impl Nearby {
         best.map(|(distance, term)| Nearest { term, distance })
     }
 
-    /// Whether a term that is `wanted`, by its number, lies wholly inside `from..to`. `text` is as
+    /// Whether one of the `wanted` terms (sorted) lies wholly inside `from..to`. `text` is as
     /// [`Nearby::nearest`] has it.
     pub fn holds_any(
         &mut self,
-        terms: &Terms,
         text: &[u8],
         base: u64,
         (from, to): (u64, u64),
-        wanted: &[bool],
+        wanted: &[TermIndex],
     ) -> bool {
-        self.cover(terms, text, base, from, to);
-        let first = self.found.partition_point(|occurrence| occurrence.start < from);
-        let inside = self.found.get(first..).unwrap_or_default();
-        let is_wanted = |term: TermIndex| wanted.get(usize::from(term.0)).copied() != Some(false);
+        let found = self.nearby.cover(self.terms, text, base, from, to);
+        let first = found.partition_point(|occurrence| occurrence.start < from);
+        let inside = found.get(first..).unwrap_or_default();
+        let is_wanted = |term: TermIndex| wanted.binary_search(&term).is_ok();
         inside.iter().take_while(|it| it.start < to).any(|it| it.end <= to && is_wanted(it.term))
-    }
-
-    /// Makes all terms known that lie inside `from..to`.
-    fn cover(&mut self, terms: &Terms, text: &[u8], base: u64, from: u64, to: u64) {
-        // What lies in between, where it is little, may be asked for later.
-        if from < self.low || from > self.high + UNSURE {
-            self.found.clear();
-            (self.low, self.high) = (from, from);
-        }
-        if to <= self.high {
-            return;
-        }
-        // Whole blocks: what little is more may be asked for next.
-        let end = to.max(self.high + BLOCK as u64);
-        let keep = self.found.partition_point(|occurrence| occurrence.start < self.high);
-        self.found.truncate(keep);
-        let index =
-            |offset: u64| usize::try_from(offset.saturating_sub(base)).unwrap_or(usize::MAX);
-        terms.each(
-            text,
-            self.sought,
-            (index(self.high), index(end)),
-            &mut self.places,
-            |start, end, term| {
-                self.found.push(Occurrence {
-                    start: base + start as u64,
-                    end: base + end as u64,
-                    term,
-                });
-            },
-        );
-        if let Some(fresh) = self.found.get_mut(keep..) {
-            fresh.sort_unstable_by_key(|occurrence| {
-                (occurrence.start, occurrence.end, occurrence.term)
-            });
-        }
-        // A term that begins in the last bytes of the text may be cut, or its next character may be:
-        // those bytes are searched again when more text is there.
-        let known = (base + text.len() as u64).saturating_sub(UNSURE).min(end);
-        self.high = self.high.max(known);
     }
 }
 
@@ -321,126 +432,6 @@ fn last_char(text: &[u8]) -> Option<char> {
     }
 }
 
-/// The most bytes of a term's beginning that a [`Gate`] knows. What is shorter is a whole term.
-const GATE_HEAD: usize = 8;
-
-/// Words of the bitmap of heads.
-const GATE_WORDS: usize = 256;
-
-/// Says of a text that none of some terms stands in it, at a fraction of the cost of looking for
-/// them. "No" is certain, "maybe" is not.
-#[derive(Debug)]
-pub struct Gate {
-    /// By a hash of the first two bytes of a term: how many bytes of its beginning are known, one bit
-    /// a number.
-    begun: Box<[u8; 1024]>,
-    /// By a hash of so many bytes.
-    heads: Box<[u64; GATE_WORDS]>,
-}
-
-/// What a gate said of a text up to now: matches that ask are often close to each other.
-#[derive(Clone, Debug, Default)]
-pub struct GateMemory {
-    /// Offsets at which no term begins.
-    clear: std::ops::Range<u64>,
-    /// One at which a term may begin, and the end of what was read to say so.
-    found: Option<(u64, u64)>,
-}
-
-impl GateMemory {
-    /// Forgets everything: the next payload begins.
-    pub fn clear(&mut self) {
-        *self = GateMemory::default();
-    }
-}
-
-impl Gate {
-    /// The gate of some of the terms of a rule set.
-    pub fn new(all: &Terms, terms: &[TermIndex]) -> Gate {
-        let mut gate = Gate { begun: Box::new([0; 1024]), heads: Box::new([0; GATE_WORDS]) };
-        for form in terms.iter().flat_map(|term| all.forms_of(*term)) {
-            let length = form.len().min(GATE_HEAD);
-            let head = form.get(..length).unwrap_or_default();
-            let seconds = match form.get(1) {
-                Some(second) => *second..=*second,
-                None => 0..=u8::MAX,
-            };
-            for second in seconds {
-                let first = form.first().copied().unwrap_or(0);
-                if let Some(lengths) = gate.begun.get_mut(hash(&[first, second], 10)) {
-                    *lengths |= 1 << length.saturating_sub(1);
-                }
-            }
-            let bit = hash(head, 14);
-            if let Some(word) = gate.heads.get_mut(bit / 64) {
-                *word |= 1 << (bit % 64);
-            }
-        }
-        gate
-    }
-
-    /// Whether one of the terms may stand in a part of a text that begins at offset `base`. Parts
-    /// asked about do not begin before those of earlier questions, as a rule.
-    pub fn may_hold(
-        &self,
-        memory: &mut GateMemory,
-        text: &[u8],
-        base: u64,
-        (from, to): (usize, usize),
-    ) -> bool {
-        let to = to.min(text.len());
-        let (first, last) = (base + from as u64, base + to as u64);
-        if memory.found.is_some_and(|(at, end)| first <= at && end <= last) {
-            return true;
-        }
-        let is_known = memory.clear.contains(&first);
-        let skipped = if is_known { memory.clear.end - first } else { 0 };
-        let begin = usize::try_from(skipped).map_or(to, |skipped| (from + skipped).min(to));
-        let part = text.get(begin..to).unwrap_or_default();
-        let mut before = begin.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(0);
-        for (at, byte) in part.iter().enumerate() {
-            let begins = may_begin(before, *byte);
-            before = *byte;
-            if begins && let Some(length) = self.head_of(part.get(at..).unwrap_or_default()) {
-                let at = base + (begin + at) as u64;
-                // A byte behind a whole term was looked at, too.
-                memory.found = Some((at, at + length as u64 + 1));
-                return true;
-            }
-        }
-        // A term that begins in the last bytes may reach beyond the part.
-        let end = last.saturating_sub(GATE_HEAD as u64);
-        let start = if is_known { memory.clear.start } else { first };
-        memory.clear = start..end.max(if is_known { memory.clear.end } else { start });
-        false
-    }
-
-    /// How much of a term this text may begin with.
-    fn head_of(&self, text: &[u8]) -> Option<usize> {
-        let first = text.first().copied().unwrap_or(0);
-        let second = text.get(1).copied().unwrap_or(0);
-        let mut lengths = self.begun.get(hash(&[first, second], 10)).copied().unwrap_or(0);
-        while lengths != 0 {
-            let length = lengths.trailing_zeros() as usize + 1;
-            lengths &= lengths - 1;
-            let Some(head) = text.get(..length) else { continue };
-            let bit = hash(head, 14);
-            let is_held = self.heads.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1);
-            if is_held && (length == GATE_HEAD || may_end(head, text.get(length))) {
-                return Some(length);
-            }
-        }
-        None
-    }
-}
-
-/// A hash of so many bits; ASCII letters count in lower case.
-fn hash(bytes: &[u8], bits: u32) -> usize {
-    let folded =
-        bytes.iter().fold(0u64, |sum, byte| sum << 8 | u64::from(byte.to_ascii_lowercase()));
-    (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits)) as usize
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -465,8 +456,9 @@ mod tests {
     fn nearest(text: &[u8], start: usize, end: usize) -> Option<(String, u64)> {
         let (terms, wanted, words) = terms();
         let (start, end, last) = (start as u64, end as u64, text.len() as u64);
-        let mut nearby = Nearby::default();
-        let found = nearby.nearest(&terms, text, 0, (0, start), (end, last), &wanted);
+        let mut nearby = Nearby::of_all();
+        let mut search = nearby.seek(&terms, 0, [&[]; 3]);
+        let found = search.nearest(text, 0, (0, start), (end, last), &wanted);
         found.map(|found| (words[usize::from(found.term.0)].clone(), found.distance))
     }
 
@@ -549,7 +541,7 @@ mod tests {
 
     proptest! {
         /// Windows in about any order, on text of which more and more is there and less and less
-        /// is kept, have the terms of a fresh look at the whole.
+        /// is kept, have the terms of a fresh look at the whole for all terms, whoever asks for some.
         #[test]
         fn what_was_searched_before_does_not_matter(
             text in text(),
@@ -573,13 +565,20 @@ mod tests {
             for window in windows {
                 let [from, start, end, to] = window;
                 let borders = |at: usize| at as u64;
+                // Each asks for two of the terms.
+                let seeker = (from + end) % wanted.len();
+                let wanted = [wanted[seeker], wanted[(seeker + 3) % wanted.len()]];
+                let lists: [&[TermIndex]; 3] = [&wanted[..1], &[], &wanted[1..]];
+                let mut wanted = wanted;
+                wanted.sort_unstable();
                 let query = |nearby: &mut Nearby, text: &[u8], base: usize| {
-                    nearby.nearest(
-                        &terms, text, borders(base),
-                        (borders(from), borders(start)), (borders(end), borders(to)), &wanted,
-                    )
+                    let mut search = nearby.seek(&terms, seeker, lists);
+                    let (before, behind) = ((borders(from), borders(start)), (borders(end), borders(to)));
+                    let nearest = search.nearest(text, borders(base), before, behind, &wanted);
+                    let inside = (borders(from), borders(to));
+                    (nearest, search.holds_any(text, borders(base), inside, &wanted))
                 };
-                let whole = query(&mut Nearby::default(), &text, 0);
+                let whole = query(&mut Nearby::of_all(), &text, 0);
                 // Of the text only what the window needs is there, and a little before it.
                 let base = if sorted { from.saturating_sub(8) } else { 0 };
                 let there = text.len().min(to + 8);
@@ -591,47 +590,28 @@ mod tests {
         }
     }
 
-    proptest! {
-        #[test]
-        fn a_gate_that_says_no_is_right(
-            text in text(),
-            parts in proptest::collection::vec((0usize..90, 0usize..300), 1..40),
-        ) {
-            let (terms, wanted, _) = terms();
-            for term in &wanted {
-                let gate = Gate::new(&terms, &[*term]);
-                let (mut memory, mut begin) = (GateMemory::default(), 0);
-                for (step, length) in &parts {
-                    begin = (begin + step).min(text.len());
-                    // As a rule parts do not go back, and one that does is no exception.
-                    let from = if step % 7 == 3 { begin.saturating_sub(100) } else { begin };
-                    let to = (from + length).min(text.len());
-                    let mut nearby = Nearby::default();
-                    let ends = (from as u64, to as u64);
-                    let found = nearby.nearest(&terms, &text, 0, ends, (ends.1, ends.1), &[*term]);
-                    let may = gate.may_hold(&mut memory, &text, 0, (from, to));
-                    prop_assert!(found.is_none() || may, "{from}..{to}");
-                }
-            }
-        }
-    }
-
     #[test]
-    fn a_gate_says_no_where_it_can() {
-        let more = "anchors = { keywords = [\"key\"] }\ncontext = { terms = [\"social security\", \"dl\"] }";
-        let rules = sample::rules(&[("sec.a", "key", more)], "");
-        let gate = Gate::new(&Terms::new(&rules), &rules.rules[0].context.as_ref().unwrap().terms);
-        let may = |text: &str| {
-            gate.may_hold(&mut GateMemory::default(), text.as_bytes(), 0, (0, text.len()))
+    fn who_does_not_go_on_asking_is_forgotten() {
+        let (terms, wanted, _) = terms();
+        let text = b"ssn ".repeat(2000);
+        let mut nearby = Nearby::default();
+        let count = |nearby: &Nearby| match &nearby.sought {
+            Sought::Wanted(wanted) => wanted.count,
+            _ => 0,
         };
-        assert!(may("my Social Secretary") && may("a DL 5") && may("customerSocialSecurity"));
-        assert!(
-            !may("antisocial security")
-                && !may("my social thing")
-                && !may("DLs and my adl 5")
-                && !may("the quick brown fox 123-45")
-                && !may("")
-        );
+        let mut ask = |seeker: usize| {
+            for start in (0..text.len() as u64 - 200).step_by(100) {
+                let mut search = nearby.seek(&terms, seeker, [&wanted, &[], &[]]);
+                assert!(search.holds_any(&text, 0, (start, start + 200), &wanted));
+            }
+            nearby.clear();
+            count(&nearby)
+        };
+        let few = FEW_SEEKERS;
+        assert!((0..=few).all(|seeker| ask(seeker) == seeker + 1));
+        let rounds = (KEPT_FOR as usize).div_ceil(text.len());
+        let counts: Vec<usize> = (0..=rounds).map(|_| ask(few)).collect();
+        assert_eq!((counts[0], counts[rounds]), (few + 1, 1));
     }
 
     #[test]
@@ -641,7 +621,8 @@ mod tests {
         let mut nearby = Nearby::default();
         for start in (0..text.len() as u64 - 200).step_by(100) {
             let (from, to) = (start.saturating_sub(300), start + 200);
-            nearby.nearest(&terms, &text, 0, (from, start), (start + 10, to), &wanted);
+            let mut search = nearby.seek(&terms, 0, [&wanted, &[], &[]]);
+            search.nearest(&text, 0, (from, start), (start + 10, to), &wanted);
             nearby.forget_below(from);
             assert!(nearby.found.len() < 400, "{}", nearby.found.len());
         }

@@ -9,12 +9,12 @@ use std::ops::Range;
 use super::Sink;
 use super::automaton::{RuleBits, Workspace};
 use super::columns::{ALL_GROUPS, Columns, KnownCell, OpenGroups, Openings, is_bare};
-use super::context::{GateMemory, Nearby};
+use super::context::{Nearby, TermsNearby};
 #[cfg(feature = "hyperscan")]
 use super::ends::Ends;
 use super::plan::Plan;
 use super::position::Positions;
-use super::score::{Surroundings, score};
+use super::score::{Surroundings, score, seek};
 use super::settle::{Retained, Scored, Settling};
 use super::sieve::Sieve;
 use super::starts::{Starts, View, find_match};
@@ -40,7 +40,7 @@ pub struct Cursor {
     swept: u64,
     pending: VecDeque<(u64, Anchor)>,
     settling: Settling,
-    nearby: Nearby,
+    nearby: TermsNearby,
     /// The same for what settles, which is some way behind.
     behind: Nearby,
     columns: Columns,
@@ -97,7 +97,7 @@ impl Cursor {
             swept: start,
             pending: VecDeque::new(),
             settling: Settling::default(),
-            nearby: Nearby::default(),
+            nearby: TermsNearby::default(),
             behind: Nearby::of_combinations(),
             columns: Columns::default(),
             openings: Openings::default(),
@@ -273,8 +273,14 @@ impl Cursor {
             if !plan.beside().admits_any(anchor.kind, view.text, index) {
                 continue;
             }
+            let (has_names, sieve) = (self.tracker.has_names(), plan.sieve(anchor.kind));
+            if let Some(sieve) = sieve
+                && !has_names
+            {
+                self.try_left(plan, view, (sieve, None), index);
+                continue;
+            }
             let Some(watch) = plan.watch(anchor.kind) else { continue };
-            let has_names = self.tracker.has_names();
             let is_number = anchor.kind == AnchorKind::shape(Shape::Digits);
             let mut digits = (!is_number).then_some(u8::MAX);
             let mut has_digits = |least: u8| {
@@ -285,12 +291,8 @@ impl Cursor {
                 true => self.open(plan, view, at, (anchor.kind, watch)),
                 false => (ALL_GROUPS, None),
             };
-            let sieve = plan.sieve(anchor.kind);
             if let Some(sieve) = sieve {
                 self.try_left(plan, view, (sieve, cell), index);
-                if !has_names {
-                    continue;
-                }
             }
             let is_asked = |needs_name| if needs_name { has_names } else { sieve.is_none() };
             let mut numbers = 0..;
@@ -492,7 +494,7 @@ impl Cursor {
             return;
         }
         if !self.tracker.has_names()
-            && is_out_of_context(plan, position, view, match_start, &mut starts.gate)
+            && is_out_of_context(plan, (position, rule), view, match_start, &mut self.nearby)
         {
             return;
         }
@@ -538,6 +540,7 @@ impl Cursor {
             name: self.columns.name(plan.terms(), &self.tracker, span.start),
         };
         let nearby = &mut self.nearby;
+        let rule = (position, rule);
         let scored = score(rule, published, (span.start, span.end), &around, plan.terms(), nearby);
         if let Some((likelihood, evidence)) = scored {
             let place = self.tracker.place(span.start).map(Box::new);
@@ -585,16 +588,18 @@ fn open_group(open: &OpenGroups, number: usize) -> RuleBits {
 /// value lies in what the rule reads. For views without names.
 fn is_out_of_context(
     plan: &Plan,
-    position: usize,
+    (position, rule): (usize, &Rule),
     view: View<'_>,
     start: usize,
-    memory: &mut GateMemory,
+    nearby: &mut TermsNearby,
 ) -> bool {
-    let Some(rule) = plan.rules().rules.get(position) else { return false };
-    let (Some(gate), Some(context)) = (plan.gate(position), &rule.context) else { return false };
-    let from = start.saturating_sub(context.before);
-    let to = start + rule.max_length.max(rule.reach) + context.after;
-    !gate.may_hold(memory, view.text, view.base, (from, to))
+    let Some(context) = rule.context.as_ref().filter(|context| context.required) else {
+        return false;
+    };
+    let from = view.offset(start.saturating_sub(context.before));
+    let to = view.offset(start + rule.max_length.max(rule.reach) + context.after);
+    let mut search = seek(&mut nearby.wanted, plan.terms(), (position, rule));
+    !search.holds_any(view.text, view.base, (from, to.min(view.end())), &context.terms)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! the bytes calls [`Cursor::advance`] and receives findings through a [`Sink`].
 
 mod automaton;
+mod beginnings;
 mod beside;
 mod columns;
 mod context;

@@ -9,8 +9,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::beginnings::{Beginnings, StoredBeginnings};
 use super::forms::forms;
-use super::words::{HEAD, Others, Word};
+use super::words::Others;
 use crate::rules::Texts;
 
 /// The phrases, filed by their first words, the letters and digits of ASCII that they begin with, and
@@ -23,9 +24,6 @@ pub struct Phrases {
     terms: Cow<'static, [[u8; 2]]>,
     /// By hash of what phrases are filed by: whether there is one, one bit each.
     held: Held,
-    /// By hash of a first word alone: whether one of the chosen phrases has it. These are few, and
-    /// hardly any text is about them.
-    chosen: Held,
     /// By hash: the place of the first entry; and last, how many entries there are.
     firsts: Cow<'static, [[u8; 4]]>,
     entries: Cow<'static, [[u8; ENTRY]]>,
@@ -35,6 +33,9 @@ pub struct Phrases {
     /// By the first two bytes: how long the phrases are that are one word, one bit a length.
     whole: Cow<'static, [[u8; 8]]>,
     others: Others,
+    /// How all of them begin, and how those do of the terms that combinations look for.
+    pub all: Beginnings,
+    pub combined: Beginnings,
 }
 
 /// Phrases as they stand in the program.
@@ -44,16 +45,22 @@ struct StoredPhrases<'a> {
     ends: &'a [u8],
     terms: &'a [u8],
     held: &'a [u8],
-    chosen: &'a [u8],
     firsts: &'a [u8],
     entries: &'a [u8],
     few: &'a [u8],
     whole: &'a [u8],
+    #[serde(borrow)]
+    all: StoredBeginnings<'a>,
+    #[serde(borrow)]
+    combined: StoredBeginnings<'a>,
 }
 
 /// Numbers of bytes behind a first word by which phrases are filed. What is shorter than all is filed by
 /// the word alone.
 const BEHIND: [usize; 7] = [2, 4, 6, 8, 10, 12, 14];
+
+/// Bytes of a place that are looked at together.
+const HEAD: usize = 16;
 
 /// Entries of [`Phrases::whole`].
 const PAIRS: usize = 1 << 10;
@@ -164,11 +171,11 @@ impl Held {
 }
 
 impl Phrases {
-    /// The phrases of terms in all their forms; the number of a term is its place in this order. By that
-    /// number, `chosen` says which can be asked for alone.
-    pub fn of_terms<'a>(terms: impl Iterator<Item = &'a str>, chosen: &[bool]) -> Phrases {
+    /// The phrases of terms in all their forms; the number of a term is its place in this order.
+    /// Combinations look for those of `combined` (sorted).
+    pub fn of_terms<'a>(terms: impl Iterator<Item = &'a str>, combined: &[u16]) -> Phrases {
         let of_term = |(number, term)| forms(term).into_iter().map(move |form| (form, number));
-        Phrases::new((0..=u16::MAX).zip(terms).flat_map(of_term).collect(), chosen)
+        Phrases::new((0..=u16::MAX).zip(terms).flat_map(of_term).collect(), combined)
     }
 
     /// The phrases of a term, in order.
@@ -182,12 +189,12 @@ impl Phrases {
 
     /// Files phrases, each with the number of its term, in the order of these; none may be empty, or have
     /// more than 127 letters and digits in its first word.
-    pub fn new(phrases: Vec<(Vec<u8>, u16)>, chosen: &[bool]) -> Phrases {
+    pub fn new(phrases: Vec<(Vec<u8>, u16)>, combined: &[u16]) -> Phrases {
         let mut filed: Vec<(Hash, Entry)> = Vec::with_capacity(phrases.len());
         let mut few = vec![0; 256];
-        let (mut of_chosen, mut asked): (Vec<Hash>, Vec<Hash>) = (Vec::new(), Vec::new());
+        let mut asked: Vec<Hash> = Vec::new();
         let mut whole = vec![[0; 8]; PAIRS];
-        for (number, (phrase, term)) in (0_u32..).zip(&phrases) {
+        for (number, (phrase, _)) in (0_u32..).zip(&phrases) {
             let word = First::of(phrase);
             let behind = phrase.get(word.len()..).unwrap_or_default();
             let rest_length = behind.len().min(REST);
@@ -218,24 +225,22 @@ impl Phrases {
                 }
             }
             let hash = hash_of(head(phrase, 0), word);
-            if chosen.get(usize::from(*term)) == Some(&true) {
-                of_chosen.push(hash);
-            }
             let rest = head(behind, 0);
             asked.push(hash.with(rest, entry.level.min(1)));
             filed.push((hash.with(rest, entry.level), entry));
         }
         // About every other phrase is filed by bytes of its own.
-        let half = |hashes: &[Hash]| (hashes.len() / 2).next_power_of_two().max(64);
-        let (held, chosen) =
-            (Held::of(half(&asked), &asked), Held::of(half(&of_chosen), &of_chosen));
+        let held = Held::of((asked.len() / 2).next_power_of_two().max(64), &asked);
         let (firsts, entries) = by_slot(&filed, phrases.len().next_power_of_two().max(64));
+        let is_combined = |term: &u16| combined.binary_search(term).is_ok();
+        let of_combined = phrases.iter().filter(|(_, term)| is_combined(term));
         Phrases {
+            all: phrases.iter().map(|(phrase, _)| phrase.as_slice()).collect(),
+            combined: of_combined.map(|(phrase, _)| phrase.as_slice()).collect(),
             terms: phrases.iter().map(|(_, term)| term.to_le_bytes()).collect(),
             others: Others::new(phrases.iter().filter_map(|(phrase, _)| phrase.first().copied())),
             phrases: phrases.iter().map(|(phrase, _)| phrase).collect(),
             held,
-            chosen,
             firsts: Cow::Owned(firsts),
             entries: Cow::Owned(entries),
             few: Cow::Owned(few),
@@ -256,11 +261,12 @@ impl Phrases {
             ends,
             terms: self.terms.as_flattened(),
             held: self.held.0.as_flattened(),
-            chosen: self.chosen.0.as_flattened(),
             firsts: self.firsts.as_flattened(),
             entries: self.entries.as_flattened(),
             few: &self.few,
             whole: self.whole.as_flattened(),
+            all: self.all.pack(),
+            combined: self.combined.pack(),
         })
     }
 
@@ -277,12 +283,13 @@ impl Phrases {
             phrases: Texts::stored(stored.phrases, stored.ends)?,
             terms: Cow::Borrowed(chunks(stored.terms)?),
             held: Held(Cow::Borrowed(chunks(stored.held)?)),
-            chosen: Held(Cow::Borrowed(chunks(stored.chosen)?)),
             firsts: Cow::Borrowed(chunks(stored.firsts)?),
             entries: Cow::Borrowed(chunks(stored.entries)?),
             others: Others::new((0..=u8::MAX).zip(stored.few).filter_map(begins)),
             few: Cow::Borrowed(stored.few),
             whole: Cow::Borrowed(chunks(stored.whole)?),
+            all: Beginnings::stored(&stored.all)?,
+            combined: Beginnings::stored(&stored.combined)?,
         })
     }
 
@@ -291,38 +298,17 @@ impl Phrases {
         &self.others
     }
 
-    /// How long the phrases are that are one word of letters and digits which begins with the first two of
-    /// these bytes, and of some others: one bit a length, below 64.
+    /// How long the phrases are that are one word of letters and digits which begins with the first two
+    /// bytes of a text, and of some others: one bit a length, below 64.
     #[inline]
-    pub fn whole(&self, [first, second, ..]: &[u8; HEAD]) -> u64 {
-        self.whole.get(pair_of(*first, *second)).map_or(0, |bits| u64::from_le_bytes(*bits))
+    pub fn whole(&self, text: &[u8]) -> u64 {
+        let byte = |at: usize| text.get(at).copied().unwrap_or(0);
+        let bits = self.whole.get(pair_of(byte(0), byte(1)));
+        bits.map_or(0, |bits| u64::from_le_bytes(*bits))
     }
 
-    /// Whether a phrase may begin with a word of a text; [`Phrases::at`] says which. "No" is certain.
-    #[inline(always)]
-    pub fn may_begin(&self, text: &[u8], word: &Word) -> bool {
-        self.may_have(word, |hash| {
-            let rest = four(text, word.start + word.length);
-            self.held.may_hold(hash) | self.held.may_hold(hash.with_two(rest))
-        })
-    }
-
-    /// The same of those that were chosen.
-    #[inline(always)]
-    pub fn may_begin_chosen(&self, word: &Word) -> bool {
-        self.may_have(word, |hash| self.chosen.may_hold(hash))
-    }
-
-    #[inline(always)]
-    fn may_have(&self, word: &Word, holds: impl Fn(Hash) -> bool) -> bool {
-        match u8::try_from(word.length) {
-            Ok(0) => word.head.first().is_some_and(|first| self.few(*first) != 0),
-            Ok(length @ 1..=LONGEST) => holds(hash_of(folded(word.head), First::Run(length))),
-            _ => false,
-        }
-    }
-
-    /// Calls `found` with term and length of each such phrase.
+    /// Calls `found` with term and length of each phrase that stands at a place of a text and whose first word
+    /// has so many letters and digits; 0 where it begins with another byte.
     pub fn at(&self, text: &[u8], at: usize, length: usize, mut found: impl FnMut(u16, usize)) {
         if length > 0 {
             if let Ok(length @ 0..=LONGEST) = u8::try_from(length) {
@@ -542,8 +528,7 @@ mod tests {
             words in words(),
             parts in proptest::collection::vec((any::<proptest::sample::Index>(), any::<bool>()), 0..20),
         ) {
-            let chosen: Vec<bool> = (0..words.len()).map(|number| number % 3 == 0).collect();
-            let phrases = Phrases::new(words.iter().cloned().zip(0..).collect(), &chosen);
+            let phrases = Phrases::new(words.iter().cloned().zip(0..).collect(), &[]);
             let mut text = Vec::new();
             for (index, upper) in parts {
                 if !words.is_empty() {
@@ -555,13 +540,7 @@ mod tests {
                 let mut found = Vec::new();
                 let run = text[at..].iter().take_while(|it| it.is_ascii_alphanumeric()).count();
                 for length in (0..=run).filter(|length| *length > 0 || run == 0) {
-                    let known = found.len();
                     phrases.at(&text, at, length, |number, length| found.push((number, length)));
-                    let word = Word { start: at, length, head: bytes_at(&text, at) };
-                    prop_assert!(found.len() == known || phrases.may_begin(&text, &word));
-                    let is_chosen = |(number, _): &(u16, usize)| chosen[usize::from(*number)];
-                    let has_chosen = found[known..].iter().any(is_chosen);
-                    prop_assert!(!has_chosen || phrases.may_begin_chosen(&word));
                 }
                 found.sort_unstable();
                 let stands = |word: &Vec<u8>| {

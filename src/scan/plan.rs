@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::automaton::Automaton;
 use super::beside::Beside;
-use super::context::{Gate, MAX_TERM, Terms};
+use super::context::{MAX_TERM, Terms};
 #[cfg(feature = "hyperscan")]
 use super::ends::PatternSet;
 use super::kinds::Kinds;
@@ -13,7 +13,7 @@ use super::sweep::{AnchorKind, Kernel, Sweep};
 use super::unless::Exclusions;
 use super::vicinity::Vicinity;
 use super::watch::{self, Watch};
-use crate::model::{CategoryIndex, Class, RuleIndex, Sensitivity};
+use crate::model::{CategoryIndex, Class, RuleIndex, Sensitivity, TermIndex};
 use crate::rules::{Combination, RuleSet};
 
 /// What [`Beside::pack`], [`Kinds::pack`], [`Sieves::pack`] and [`Sweep::pack`] make of the rules that ship with the program.
@@ -37,9 +37,8 @@ pub struct Plan {
     automata: Vec<OnceLock<Option<Automaton>>>,
     /// By rule.
     exclusions: Vec<OnceLock<Option<Exclusions>>>,
-    gates: Vec<OnceLock<Option<Gate>>>,
     vicinity: OnceLock<Vicinity>,
-    combination_terms: OnceLock<Vec<bool>>,
+    combination_terms: OnceLock<Vec<TermIndex>>,
     terms: OnceLock<Terms>,
     facts: OnceLock<Vec<Facts>>,
     /// By category.
@@ -99,7 +98,6 @@ impl Plan {
             sweep,
             automata: slots(rules.rules.len()),
             exclusions: slots(rules.rules.len()),
-            gates: slots(rules.rules.len()),
             vicinity: OnceLock::new(),
             combination_terms: OnceLock::new(),
             by_kind: slots(kinds.len()),
@@ -198,16 +196,6 @@ impl Plan {
         self.exclusions.get(position)?.get_or_init(|| Exclusions::new(rule)).as_ref()
     }
 
-    /// The gate of the context that a rule requires; none where it requires none.
-    pub fn gate(&self, position: usize) -> Option<&Gate> {
-        let rule = self.rules.rules.get(position)?;
-        let build = || {
-            let context = rule.context.as_ref().filter(|context| context.required)?;
-            Some(Gate::new(self.terms(), &context.terms))
-        };
-        self.gates.get(position)?.get_or_init(build).as_ref()
-    }
-
     /// The terms that the rules of sieves require near their matches.
     pub fn vicinity(&self) -> &Vicinity {
         self.vicinity.get_or_init(|| {
@@ -222,8 +210,8 @@ impl Plan {
         })
     }
 
-    /// By number of a term, whether a combination looks for it.
-    pub fn combination_terms(&self) -> &[bool] {
+    /// The terms that combinations look for, sorted.
+    pub fn combination_terms(&self) -> &[TermIndex] {
         self.combination_terms.get_or_init(|| self.rules.combined_terms())
     }
 
@@ -354,7 +342,8 @@ mod tests {
             assert_eq!(stored.kernel(), kernel);
             assert_eq!(format!("{stored:?}"), format!("{made:?}"));
         }
-        let phrases = Phrases::of_terms(rules.terms.iter(), &rules.combined_terms());
+        let combined: Vec<u16> = rules.combined_terms().iter().map(|term| term.0).collect();
+        let phrases = Phrases::of_terms(rules.terms.iter(), &combined);
         assert_eq!(super::super::context::BUILT_IN, phrases.pack().unwrap());
     }
 

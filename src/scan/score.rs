@@ -1,6 +1,6 @@
 //! From a validated match to a likelihood: shape, then context, column and what speaks against.
 
-use super::context::{Nearby, Nearest, Terms};
+use super::context::{Nearby, Nearest, Search, Terms, TermsNearby};
 use super::names::{Named, Says};
 use crate::model::{Evidence, Likelihood, TermIndex};
 use crate::rules::{Context, Rule};
@@ -23,6 +23,9 @@ const BESIDE_BYTES: u64 = 16;
 /// How much farther away than in a name a term in the text counts.
 const OUTSIDE_NAME: u64 = 4096;
 
+/// So many terms that speak against a match are looked for among all terms, not one list by itself.
+const MANY: usize = 400;
+
 /// The text around a match.
 pub struct Surroundings<'a> {
     /// The view from offset `base` on.
@@ -43,19 +46,22 @@ pub struct Surroundings<'a> {
 /// Of the terms that speak for a match and those that speak against it only the nearer one counts:
 /// the label of a value stands nearest to it.
 pub fn score(
-    rule: &Rule,
+    (position, rule): (usize, &Rule),
     published: bool,
     (start, end): (u64, u64),
     around: &Surroundings<'_>,
     terms: &Terms,
-    nearby: &mut Nearby,
+    nearby: &mut TermsNearby,
 ) -> Option<(Likelihood, Evidence)> {
     let name = around.name;
     let column = name.is_some_and(|name| name.name.is_one_of(&rule.columns));
-    let mut in_text = |context: &Context, wanted: &[TermIndex]| {
+    let TermsNearby { wanted: nearby, all } = nearby;
+    let mut search = seek(nearby, terms, (position, rule));
+    let near = |search: &mut Search<'_>, context: &Context, wanted: &[TermIndex]| {
         let (before, behind) = window(context, start, end, around, name);
-        nearby.nearest(terms, around.text, around.base, before, behind, wanted)
+        search.nearest(around.text, around.base, before, behind, wanted)
     };
+    let mut in_text = |context: &Context, wanted: &[TermIndex]| near(&mut search, context, wanted);
     let for_it = |wanted: &[TermIndex]| name?.for_it(wanted);
     let outside = |near: Nearest| Nearest { distance: near.distance + OUTSIDE_NAME, ..near };
     let mut context = rule.context.as_ref().and_then(|context| {
@@ -70,8 +76,13 @@ pub fn score(
         return None;
     }
     let mut negative = rule.negative.as_ref().and_then(|context| {
-        name.and_then(|name| name.against_it(&context.terms))
-            .or_else(|| in_text(context, &context.terms).map(outside))
+        name.and_then(|name| name.against_it(&context.terms)).or_else(|| {
+            let near = match context.terms.len() {
+                0..=MANY => in_text(context, &context.terms),
+                _ => near(&mut all.seek(terms, position, [&[]; 3]), context, &context.terms),
+            };
+            near.map(outside)
+        })
     });
     match (&context, &negative) {
         (_, Some(_)) if column => negative = None,
@@ -118,6 +129,19 @@ pub fn score(
         rests_on: None,
     };
     Some((Likelihood::new(likelihood), evidence))
+}
+
+/// The search for the terms of the rule at a position.
+pub fn seek<'a>(
+    nearby: &'a mut Nearby,
+    terms: &'a Terms,
+    (position, rule): (usize, &Rule),
+) -> Search<'a> {
+    let [context, negative] = [&rule.context, &rule.negative]
+        .map(|context| context.as_ref().map_or(&[][..], |context| &context.terms));
+    let negative = if negative.len() > MANY { &[] } else { negative };
+    let lists = [context, negative, &rule.country_terms];
+    nearby.seek(terms, position, lists)
 }
 
 /// Where context counts, before and behind the match. Under a name that says what the value is,
@@ -177,9 +201,9 @@ mod tests {
             value_start: Some(behind(';').max(behind('|'))).filter(|_| !column.is_empty()),
             name: name.as_ref(),
         };
-        let mut nearby = Nearby::default();
+        let mut nearby = TermsNearby::default();
         let span = (start, start + 3);
-        score(&rules.rules[0], published, span, &around, &terms, &mut nearby)
+        score((0, &rules.rules[0]), published, span, &around, &terms, &mut nearby)
             .map(|(likelihood, _)| likelihood.get())
     }
 
@@ -271,11 +295,11 @@ mod tests {
         let rules = sample::rules(&[("sec.a", "key", RULE)], "");
         let place = Place::Cell { row: 1, column: "key_name".into() };
         let text = b"good key";
-        let (terms, mut nearby) = (Terms::new(&rules), Nearby::default());
+        let (terms, mut nearby) = (Terms::new(&rules), TermsNearby::default());
         let name = Name::of(&place).map(|name| Named::new(name, &terms));
         let around =
             Surroundings { text, base: 0, floor: 0, value_start: None, name: name.as_ref() };
-        let found = score(&rules.rules[0], false, (5, 8), &around, &terms, &mut nearby);
+        let found = score((0, &rules.rules[0]), false, (5, 8), &around, &terms, &mut nearby);
         let (_, evidence) = found.unwrap();
         assert_eq!(evidence.context.map(|term| rules.term(term)), Some("good"));
         assert!(evidence.column && !evidence.validator && evidence.negative.is_none());

@@ -9,7 +9,7 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use super::context::Nearby;
+use super::context::{Nearby, Search};
 use super::plan::{Combined, Facts, LINE_WINDOW, Plan};
 use super::position::{Positions, chars_in};
 use super::{Found, Sink};
@@ -246,8 +246,7 @@ impl Settling {
                 let last = retained.base + retained.text.len() as u64;
                 let from = scored.span.start.saturating_sub(within).max(retained.base);
                 let to = (scored.span.end + within).min(last);
-                nearby.nearest(
-                    plan.terms(),
+                seek(plan, nearby).nearest(
                     retained.text,
                     retained.base,
                     (from, scored.span.start),
@@ -372,8 +371,13 @@ fn has_terms(
     let last = retained.base + retained.text.len() as u64;
     let from = span.start.saturating_sub(within).max(retained.base);
     let to = (span.end + within).min(last);
-    let (text, wanted) = (retained.text, plan.combination_terms());
-    nearby.holds_any(plan.terms(), text, retained.base, (from, to), wanted)
+    let mut search = seek(plan, nearby);
+    search.holds_any(retained.text, retained.base, (from, to), plan.combination_terms())
+}
+
+/// The search for the terms of combinations.
+fn seek<'a>(plan: &'a Plan, nearby: &'a mut Nearby) -> Search<'a> {
+    nearby.seek(plan.terms(), 0, [&[]; 3])
 }
 
 /// The strict order that decides between overlapping findings: validated, then likelihood, then

@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 
 use super::automaton::{Automaton, Tried, Workspace};
-use super::context::GateMemory;
 use crate::model::Span;
 use crate::rules::{Lead, Rule};
 
@@ -53,8 +52,6 @@ pub struct Starts {
     pub matches: VecDeque<(u64, usize)>,
     /// The value that was found last: anchors close to each other lead to one.
     pub last_found: Option<Span>,
-    /// What the gate of its context said.
-    pub gate: GateMemory,
 }
 
 impl Starts {
@@ -64,7 +61,6 @@ impl Starts {
         self.tried_to = 0;
         self.matches.clear();
         self.last_found = None;
-        self.gate.clear();
     }
 }
 

@@ -5,8 +5,9 @@
 //! so most anchors that look like much, and have no word beside them that says so, cost a few bytes.
 //! For views without names, where nothing else can make up for a term.
 
+use super::beginnings::{Beginnings, folded, hash, head, length};
 use super::context::Terms;
-use super::words::{self, may_begin, may_end};
+use super::words::{self, HEAD, Others};
 use crate::rules::Rule;
 
 /// Bytes of a block.
@@ -20,18 +21,11 @@ const BLOCKS: usize = 64;
 const MOST_BEFORE: usize = 144;
 const MOST_BEHIND: usize = 112;
 
-/// The most bytes of a term's beginning that are known. What is shorter is a whole term.
-const HEAD: usize = 8;
-
 /// Anchors that are let through by each worker before the tables are made: a small payload has few,
 /// and the tables want all terms of all rules.
 const FREE_ASKS: u32 = 64;
 
-/// Bits of hashes of the first two bytes of a term, of the first four, and of its head; and of the
-/// head, where rules are filed.
-const TWO: u32 = 10;
-const FOUR: u32 = 14;
-const HEADS: u32 = 16;
+/// Bits of the hash of a term's head by which rules are filed.
 const FILED: u32 = 13;
 
 /// The terms of rules that require one.
@@ -41,16 +35,9 @@ pub struct Vicinity {
     by_rule: Vec<u64>,
     before: usize,
     behind: usize,
-    /// Whether a term begins with an ASCII byte that is neither letter nor digit.
-    has_signs: bool,
-    /// By hash of the first two bytes of a term: how many bytes of its head there are, one bit a
-    /// number.
-    begun: Vec<u8>,
-    /// By hash of the first four bytes.
-    fours: Vec<u64>,
-    /// By hash of the head.
-    heads: Vec<u64>,
-    /// By another: the bits of the rules whose terms begin so.
+    others: Others,
+    beginnings: Beginnings,
+    /// By hash of a head: the bits of the rules whose terms begin so.
     filed: Vec<u64>,
 }
 
@@ -91,21 +78,22 @@ impl Vicinity {
             by_rule: vec![0; count],
             before: 0,
             behind: 0,
-            has_signs: false,
-            begun: vec![0; 1 << TWO],
-            fours: vec![0; 1 << (FOUR - 6)],
-            heads: vec![0; 1 << (HEADS - 6)],
+            others: Others::default(),
+            beginnings: Beginnings::default(),
             filed: vec![0; 1 << FILED],
         };
-        let mut bit = 1u64;
+        let (mut bit, mut first_bytes) = (1u64, [false; 256]);
         for (position, rule) in rules {
-            if vicinity.add(rule, bit, terms)
+            if vicinity.add(rule, bit, terms, &mut first_bytes)
                 && let Some(of_rule) = vicinity.by_rule.get_mut(position)
             {
                 *of_rule = bit;
                 bit = bit.rotate_left(1);
             }
         }
+        let first_bytes =
+            (0..=u8::MAX).zip(first_bytes).filter_map(|(byte, is)| is.then_some(byte));
+        vicinity.others = Others::new(first_bytes);
         vicinity
     }
 
@@ -160,49 +148,19 @@ impl Vicinity {
 
     /// The bits of the rules of which a term may begin in a part of a text, at most [`BLOCK`] bytes.
     fn beginning(&self, text: &[u8], start: usize, end: usize) -> u64 {
-        let mut before = start.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(0);
-        let part = text.get(start..end).unwrap_or_default();
-        let mut begins = match part.first_chunk() {
-            Some(block) if !self.has_signs => words::begins(before, block),
-            _ => part.iter().zip(0..u64::BITS).fold(0, |begins, (byte, at)| {
-                let is_begin = may_begin(before, *byte);
-                before = *byte;
-                begins | u64::from(is_begin) << at
-            }),
-        };
         let mut bits = 0;
-        while begins != 0 {
-            let at = begins.trailing_zeros() as usize;
-            begins &= begins - 1;
-            bits |= self.at(text.get(start + at..).unwrap_or_default());
-        }
-        bits
-    }
-
-    /// The bits of the rules of which a term may stand at the beginning of a text.
-    #[inline]
-    fn at(&self, text: &[u8]) -> u64 {
-        let head = head(text);
-        let mut lengths = self.begun.get(hash(head, 2, TWO)).copied().unwrap_or(0);
-        if !is_set(&self.fours, hash(head, 4, FOUR)) {
-            lengths &= 0b111;
-        }
-        let mut bits = 0;
-        while lengths != 0 {
-            let length = lengths.trailing_zeros() as usize + 1;
-            lengths &= lengths - 1;
-            if is_set(&self.heads, hash(head, length, HEADS))
-                && let Some(term) = text.get(..length)
-                && (length == HEAD || may_end(term, text.get(length)))
-            {
-                bits |= self.filed.get(hash(head, length, FILED)).copied().unwrap_or(u64::MAX);
-            }
-        }
+        let beginnings = self.beginnings.tables();
+        words::each_begin(text, (start, end), &self.others, |begin| {
+            let filed = |length| self.filed.get(hash(folded(begin.bytes), length, FILED));
+            beginnings.each(text, begin, |length| {
+                bits |= filed(length).copied().unwrap_or(u64::MAX);
+            });
+        });
         bits
     }
 
     /// Adds the terms of a rule, and says whether it has any that all its matches need.
-    fn add(&mut self, rule: &Rule, bit: u64, terms: &Terms) -> bool {
+    fn add(&mut self, rule: &Rule, bit: u64, terms: &Terms, first_bytes: &mut [bool; 256]) -> bool {
         let context = rule.context.as_ref().filter(|it| it.required && !rule.needs_name());
         let Some(context) = context else { return false };
         let before = context.before + rule.lead.max();
@@ -212,64 +170,15 @@ impl Vicinity {
         }
         (self.before, self.behind) = (self.before.max(before), self.behind.max(behind));
         for form in context.terms.iter().flat_map(|term| terms.forms_of(*term)) {
-            self.file(form, bit);
-        }
-        true
-    }
-
-    fn file(&mut self, term: &[u8], bit: u64) {
-        let (head, length) = (head(term), term.len().clamp(1, HEAD));
-        self.has_signs |=
-            term.first().is_some_and(|it| it.is_ascii() && !it.is_ascii_alphanumeric());
-        let seconds = match term.get(1) {
-            Some(second) => *second..=*second,
-            None => 0..=u8::MAX,
-        };
-        for second in seconds {
-            let first = term.first().copied().unwrap_or(0);
-            let two = hash(self::head(&[first, second]), 2, TWO);
-            if let Some(lengths) = self.begun.get_mut(two) {
-                *lengths |= 1 << (length - 1);
+            self.beginnings.add(form);
+            if let Some(bits) = self.filed.get_mut(hash(head(form), length(form), FILED)) {
+                *bits |= bit;
+            }
+            if let Some(first) = form.first().and_then(|it| first_bytes.get_mut(usize::from(*it))) {
+                *first = true;
             }
         }
-        if length >= 4 {
-            set(&mut self.fours, hash(head, 4, FOUR));
-        }
-        set(&mut self.heads, hash(head, length, HEADS));
-        if let Some(bits) = self.filed.get_mut(hash(head, length, FILED)) {
-            *bits |= bit;
-        }
-    }
-}
-
-/// The first bytes of a text, without what tells the cases of a letter apart.
-#[inline]
-fn head(text: &[u8]) -> u64 {
-    let bytes = match text.first_chunk() {
-        Some(bytes) => *bytes,
-        None => {
-            let mut bytes = [0; HEAD];
-            bytes.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
-            bytes
-        }
-    };
-    u64::from_le_bytes(bytes) | u64::from_le_bytes([0x20; HEAD])
-}
-
-/// A hash of so many bits of the first bytes of a head, at least one.
-#[inline]
-fn hash(head: u64, length: usize, bits: u32) -> usize {
-    let bytes = head << (8 * (HEAD - length) as u32);
-    (bytes.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits)) as usize
-}
-
-fn is_set(bitmap: &[u64], at: usize) -> bool {
-    bitmap.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
-}
-
-fn set(bitmap: &mut [u64], at: usize) {
-    if let Some(word) = bitmap.get_mut(at / 64) {
-        *word |= 1 << (at % 64);
+        true
     }
 }
 
@@ -319,9 +228,8 @@ mod tests {
 
     #[test]
     fn only_rules_with_a_term_near_are_left() {
-        for (sign, has_signs) in [("", false), (", \"#x\"", true)] {
+        for sign in ["", ", \"#x\""] {
             let vicinity = vicinity(sign);
-            assert_eq!(vicinity.has_signs, has_signs);
             for (text, expected) in [
                 ("nothing here 123456789 at all", vec![1, 3]),
                 ("the Door is 123456789", vec![0, 1, 3]),
@@ -366,12 +274,9 @@ mod tests {
                     let from = anchor.saturating_sub(context.before) as u64;
                     let to = anchor + rule.max_length.max(rule.reach) + context.after;
                     let to = to.min(text.len()) as u64;
-                    let mut wanted = vec![false; rules.terms.len()];
-                    for term in &context.terms {
-                        wanted[usize::from(term.0)] = true;
-                    }
-                    let has_term = Nearby::default()
-                        .holds_any(&terms, text.as_bytes(), 0, (from, to), &wanted);
+                    let mut nearby = Nearby::of_all();
+                    let mut search = nearby.seek(&terms, position, [&[]; 3]);
+                    let has_term = search.holds_any(text.as_bytes(), 0, (from, to), &context.terms);
                     let is_left = near & vicinity.of_rule(position) != 0;
                     prop_assert!(is_left || !has_term, "{} at {anchor}", rule.id);
                 }

@@ -78,125 +78,113 @@ impl Others {
     }
 }
 
-/// Where in a block that stands behind a byte a word may begin, or a byte beyond ASCII stands, one bit a
-/// byte: what [`may_begin`] says, but for signs.
-pub fn begins(before: u8, bytes: &[u8; BLOCK]) -> u64 {
-    let block = Block::of_whole(bytes, &Others { ascii: Some([b'a'; 4]) });
-    let kind = kind_of(before);
-    block.begins(u64::from(kind != 0), u64::from(kind == 1)) | block.other
-}
+/// Bytes that are given with each place.
+pub const HEAD: usize = 8;
 
-/// Bytes of [`Word::head`].
-pub const HEAD: usize = 16;
-
-/// A place at which a word may begin.
+/// A place at which a word of a text may begin.
 #[derive(Clone, Copy)]
-pub struct Word {
+pub struct Begin {
     /// Where.
-    pub start: usize,
-    /// With how many letters and digits; 0 where it begins with another byte.
-    pub length: usize,
+    pub at: usize,
     /// The bytes from there on, those behind the text 0.
-    pub head: [u8; HEAD],
+    pub bytes: [u8; HEAD],
+    /// Of the first [`FIRST`], how many are letters and digits of one word; more where that is not said.
+    pub run: usize,
 }
 
 /// Its bytes are those of the payload, and are not shown.
-impl std::fmt::Debug for Word {
+impl std::fmt::Debug for Begin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Word")
-            .field("start", &self.start)
-            .field("length", &self.length)
+        f.debug_struct("Begin")
+            .field("at", &self.at)
+            .field("run", &self.run)
             .finish_non_exhaustive()
     }
 }
 
-/// Calls `found` with each place in `from..to` at which a word of the text may begin, in order, and with
-/// how many letters and digits it may begin with: up to where they end, be it behind `to`, and up to
-/// each border between a small letter and a capital one before that. Where a word may begin with one
-/// of `others`, that is none. Of more than [`BLOCK`] it is not said how many they are. Of such borders
-/// those count that `borders` has, of the bytes at the beginning: one bit a length, below 64.
+/// Bytes of which [`Begin::run`] tells.
+pub const FIRST: usize = 4;
+
+/// Calls `found` with each place in `from..to` at which a word of the text may begin, or one of `others`
+/// or a byte beyond ASCII stands, in order: what [`may_begin`] says, but for other signs.
 #[inline(always)]
-pub fn each(
+pub fn each_begin(
     text: &[u8],
     (from, to): (usize, usize),
     others: &Others,
-    borders: impl Fn(&[u8; HEAD]) -> u64,
-    mut found: impl FnMut(Word),
+    mut found: impl FnMut(Begin),
 ) {
     let to = to.min(text.len());
     let before = from.checked_sub(1).and_then(|at| text.get(at)).map_or(0, |byte| kind_of(*byte));
     // What the byte before a block says of its first one.
     let (mut joins, mut is_lower) = (u64::from(before != 0), u64::from(before == 1));
-    let block = |begin: usize| Block::of(text.get(begin..).unwrap_or_default(), others);
-    let mut next = block(from);
     for begin in (from..to).step_by(BLOCK) {
-        let (this, left) = (next, to - begin);
-        let all = this.all();
-        // What is behind the last block is asked for only where a word goes on there.
-        let goes_on = left > BLOCK || all >> 63 != 0;
-        next = if goes_on { block(begin + BLOCK) } else { Block::default() };
-        let capitals = this.capitals(is_lower);
-        let capitals_next = next.capitals(this.lower >> 63);
-        let mut starts = this.begins(joins, is_lower) | this.other;
-        if left < BLOCK {
-            starts &= (1 << left) - 1;
-        }
-        (joins, is_lower) = (all >> 63, this.lower >> 63);
-        let mut padded = [0; BLOCK + HEAD];
         let behind = text.get(begin..).unwrap_or_default();
-        let bytes: &[u8; BLOCK + HEAD] = behind.first_chunk().unwrap_or_else(|| {
-            padded.iter_mut().zip(behind).for_each(|(to, from)| *to = *from);
-            &padded
-        });
-        let has_capitals = capitals | capitals_next != 0;
+        let padded;
+        let bytes = match behind.first_chunk() {
+            Some(bytes) => bytes,
+            None => {
+                padded = with_zeros(behind);
+                &padded
+            }
+        };
+        let block = Block::of(bytes, others);
+        let (all, capitals) = (block.all(), block.capitals(is_lower));
+        // A word may end at a border as well, or go on in the next block.
+        let unsure = capitals >> 1 | capitals >> 2 | capitals >> 3 | !0 << (BLOCK - FIRST + 1);
+        let mut starts = block.begins(joins, is_lower) | block.other;
+        if to - begin < BLOCK {
+            starts &= (1 << (to - begin)) - 1;
+        }
+        (joins, is_lower) = (all >> 63, block.lower >> 63);
         while starts != 0 {
             // Below 64, which the compiler does not know.
-            let at = starts.trailing_zeros() % BLOCK as u32;
+            let at = (starts.trailing_zeros() % BLOCK as u32) as usize;
             starts &= starts - 1;
-            let mut length = (!(all >> at)).trailing_zeros();
-            if at + length >= BLOCK as u32 {
-                length = BLOCK as u32 - at + (!next.all()).trailing_zeros();
-            }
-            let head = bytes.get(at as usize..).and_then(|head| head.first_chunk());
-            let head = head.copied().unwrap_or_default();
-            let mut inner = 0;
-            if has_capitals {
-                let all = (u128::from(capitals) | u128::from(capitals_next) << 64) >> at;
-                let all =
-                    all as u64 & !1 & 1_u64.checked_shl(length).map_or(u64::MAX, |bit| bit - 1);
-                if all != 0 {
-                    inner = all & borders(&head);
-                }
-            }
-            loop {
-                found(Word { start: begin + at as usize, length: length as usize, head });
-                if inner == 0 {
-                    break;
-                }
-                length = inner.trailing_zeros();
-                inner &= inner - 1;
-            }
+            let head = bytes.get(at..).and_then(|head| head.first_chunk());
+            let run = (!(all >> at) | 1 << FIRST).trailing_zeros() as usize;
+            found(Begin {
+                at: begin + at,
+                bytes: head.copied().unwrap_or_default(),
+                run: if unsure >> at & 1 == 0 { run } else { FIRST + 1 },
+            });
+        }
+    }
+}
+
+#[cold]
+fn with_zeros(text: &[u8]) -> [u8; BLOCK + HEAD] {
+    let mut bytes = [0; BLOCK + HEAD];
+    bytes.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+    bytes
+}
+
+/// Calls `found` with how many letters and digits a word may have that begins a text: as many as there
+/// are, up to `most`, and up to each border between a small letter and a capital one before that; of
+/// such borders those that `borders` has, one bit a length. Where the text begins with another byte,
+/// that is none.
+pub fn lengths(text: &[u8], most: usize, borders: u64, mut found: impl FnMut(usize)) {
+    let run = text.iter().take(most).take_while(|byte| kind_of(**byte) != 0).count();
+    found(run);
+    let mut borders = borders & !1;
+    while borders != 0 {
+        let at = borders.trailing_zeros() as usize;
+        borders &= borders - 1;
+        if at >= run {
+            break;
+        }
+        let beside = text.get(at - 1).zip(text.get(at));
+        if beside.is_some_and(|(before, byte)| may_begin(*before, *byte)) {
+            found(at);
         }
     }
 }
 
 impl Block {
-    /// The first bytes of a text.
+    /// The first bytes of these.
     #[inline]
-    fn of(text: &[u8], others: &Others) -> Block {
-        match text.first_chunk::<BLOCK>() {
-            Some(bytes) => Block::of_whole(bytes, others),
-            None => {
-                let mut bytes = [0; BLOCK];
-                bytes.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
-                let mut block = Block::of_whole(&bytes, others);
-                block.other &= (1 << text.len()) - 1;
-                block
-            }
-        }
-    }
-
-    fn of_whole(bytes: &[u8; BLOCK], others: &Others) -> Block {
+    fn of(bytes: &[u8; BLOCK + HEAD], others: &Others) -> Block {
+        let bytes = bytes.first_chunk().unwrap_or(&[0; BLOCK]);
         let maps = kinds(bytes, &others.ascii.unwrap_or_default());
         let neither = !(maps.lower | maps.upper | maps.digit);
         let other = if others.ascii.is_some() { maps.wanted | maps.high } else { u64::MAX };
@@ -227,6 +215,8 @@ mod tests {
 
     use super::*;
 
+    const MOST: usize = 100;
+
     /// The same byte by byte.
     fn plain(text: &[u8], from: usize, to: usize, others: &[u8]) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
@@ -251,8 +241,8 @@ mod tests {
     #[test]
     fn the_bytes_of_a_word_are_not_shown() {
         let mut shown = String::new();
-        each(b"canary7", (0, 7), &Others::default(), |_| 0, |word| shown += &format!("{word:?}"));
-        assert_eq!(shown, "Word { start: 0, length: 7, .. }");
+        each_begin(b"canary7", (0, 7), &Others::default(), |begin| shown += &format!("{begin:?}"));
+        assert_eq!(shown, "Begin { at: 0, run: 4, .. }");
     }
 
     proptest! {
@@ -270,26 +260,25 @@ mod tests {
             let to = (from + length).min(text.len());
             let mut found = Vec::new();
             let mask = (u64::MAX / 3) << 1 | 0xff;
-            let borders = |_: &[u8; HEAD]| mask;
-            each(&text, (from, to), &Others::new(others.iter().copied()), borders, |word| {
-                let head = word.head.map(|byte| (byte != 0).then_some(byte));
-                assert!((0..HEAD).all(|at| head[at] == text.get(word.start + at).copied()));
-                found.push((word.start, word.length));
+            each_begin(&text, (from, to), &Others::new(others.iter().copied()), |begin| {
+                let (start, run) = (begin.at, begin.run);
+                let head = begin.bytes.map(|byte| (byte != 0).then_some(byte));
+                assert!((0..HEAD).all(|at| head[at] == text.get(start + at).copied()));
+                lengths(&text[start..], MOST, mask, |length| found.push((start, length)));
+                let plain = plain(&text, start, start + 1, &others);
+                let shortest = plain.iter().map(|(_, length)| *length).min().unwrap_or(0);
+                assert!(run > FIRST || run == shortest.min(FIRST), "{run} at {start}");
             });
             // More may be taken for others than are.
             found.retain(|(start, length)| {
                 *length > 0 || text[*start] >= 128 || others.contains(&text[*start])
             });
             let mut expected = plain(&text, from, to, &others);
-            for found in [&mut found, &mut expected] {
-                let run = |start: usize| {
-                    text[start..].iter().take_while(|it| kind_of(**it) != 0).count()
-                };
-                found.retain(|(start, length)| {
-                    *length <= BLOCK
-                        && (*length == run(*start) || *length < 64 && mask >> length & 1 == 1)
-                });
-            }
+            let run = |start: usize| text[start..].iter().take_while(|it| kind_of(**it) != 0).count();
+            expected.retain(|(start, length)| {
+                *length == run(*start) || *length < 64 && mask >> length & 1 == 1
+            });
+            expected.iter_mut().for_each(|(_, length)| *length = (*length).min(MOST));
             prop_assert_eq!(found, expected);
         }
     }
