@@ -396,15 +396,30 @@ fn is_code(row: &Row<'_>, delimiter: u8) -> bool {
         [.., b';'] => delimiter != b';',
         _ => false,
     };
-    let unbalanced = || {
-        row.fields.iter().any(|field| {
-            let count = |bracket: u8| memchr::memchr_iter(bracket, field).count();
-            let pairs = [(b'(', b')'), (b'[', b']'), (b'{', b'}')];
-            !is_quoted(field) && pairs.iter().any(|(open, close)| count(*open) != count(*close))
-        })
-    };
+    let unbalanced = || row.fields.iter().any(|field| !is_quoted(field) && !is_balanced(field));
     indented || ends || OPENINGS.iter().any(begins) || unbalanced()
 }
+
+/// Whether a field has as many closing brackets of each kind as opening ones.
+fn is_balanced(field: &[u8]) -> bool {
+    let of = |byte: &u8| BRACKETS.get(usize::from(*byte)).copied().unwrap_or(0);
+    field.iter().fold(0_u64, |sum, byte| sum.wrapping_add(of(byte))) == 0
+}
+
+/// By byte: one for an opening bracket, what takes it off again for a closing one; each kind has more
+/// bits than a head has bytes.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
+const BRACKETS: [u64; 256] = {
+    let mut brackets = [0_u64; 256];
+    let mut kind = 0;
+    while kind < 3 {
+        let one = 1 << (kind * 16);
+        brackets[b"([{"[kind] as usize] = one;
+        brackets[b")]}"[kind] as usize] = one.wrapping_neg();
+        kind += 1;
+    }
+    brackets
+};
 
 /// Whether every comma stands between two digits.
 fn commas_are_decimal(head: &[u8]) -> bool {
@@ -554,6 +569,19 @@ mod tests {
         ] {
             assert_eq!(structure(text), Structure::Text, "{text}");
         }
+    }
+
+    #[test]
+    fn brackets_of_a_field_are_counted_by_kind() {
+        for field in ["", "a(b)[c]{d}", ")(", "((((]{}[))))", &"(".repeat(4000)] {
+            let count = |bracket: char| field.matches(bracket).count();
+            let expected = ["()", "[]", "{}"].iter().all(|pair| {
+                let mut pair = pair.chars().map(count);
+                pair.next() == pair.next()
+            });
+            assert_eq!(is_balanced(field.as_bytes()), expected, "{field}");
+        }
+        assert!(!is_balanced(&[&[b'('; 4096][..], b"]"].concat()));
     }
 
     #[test]
