@@ -93,6 +93,19 @@ const MAGIC: &[(usize, &[u8], &str)] = &[
     (0, b"\xfe\xed\xfe\xed\0\0\0", "Java keystore"),
 ];
 
+/// By byte: whether a kind is known by it as the first one.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
+const BEGINS: [bool; 256] = {
+    let mut begins = [false; 256];
+    let mut entry = 0;
+    while entry < MAGIC.len() {
+        let (offset, bytes, _) = MAGIC[entry];
+        begins[bytes[0] as usize] |= offset == 0;
+        entry += 1;
+    }
+    begins
+};
+
 /// First lines of encrypted text.
 const ARMOUR: &[(&[u8], &str)] = &[
     (b"-----BEGIN PGP MESSAGE-----", "PGP encrypted"),
@@ -107,10 +120,11 @@ const ARMOUR: &[(&[u8], &str)] = &[
 /// The kind of a payload that begins with these bytes, if they show that it is no text.
 pub(super) fn by_first_bytes(head: &[u8]) -> Option<&'static str> {
     let at = |offset: usize, bytes: &[u8]| head.get(offset..).is_some_and(|h| h.starts_with(bytes));
-    // Most entries differ in their first byte, which costs less than to compare the rest.
-    let fits = |offset: usize, bytes: &[u8]| head.get(offset) == bytes.first() && at(offset, bytes);
-    let listed = MAGIC.iter().find(|(offset, bytes, _)| fits(*offset, bytes));
-    let listed = listed.map(|(_, _, kind)| *kind);
+    // Most text begins with a byte that none of those begins with.
+    let may_begin =
+        head.first().is_some_and(|first| BEGINS.get(usize::from(*first)) == Some(&true));
+    let mut entries = MAGIC.iter().filter(|(offset, ..)| may_begin || *offset > 0);
+    let listed = entries.find(|(offset, bytes, _)| at(*offset, bytes)).map(|(_, _, kind)| *kind);
     match (listed, head) {
         (Some("zip archive"), _) => Some(zip_kind(head)),
         (Some("packet capture"), [b'\n', ..]) => {
