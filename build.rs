@@ -25,6 +25,7 @@ mod scan {
     mod steps;
     pub mod sweep;
     pub mod transitions;
+    pub mod vicinity;
     mod words;
 }
 
@@ -46,6 +47,7 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/scan/sweep");
     println!("cargo::rerun-if-changed=src/scan/transitions");
     println!("cargo::rerun-if-changed=src/scan/transitions.rs");
+    println!("cargo::rerun-if-changed=src/scan/vicinity.rs");
     println!("cargo::rerun-if-changed=src/scan/words.rs");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
@@ -77,15 +79,18 @@ fn main() -> io::Result<()> {
     let heads: postcard::Result<rules::Texts> = heads.collect();
     let combined: Vec<u16> = compiled.combined_terms().iter().map(|term| term.0).collect();
     let phrases = scan::phrases::Phrases::of_terms(compiled.terms.iter(), &combined);
+    let sieves = scan::sieve::Sieves::new(&compiled.rules, &kinds);
+    let vicinity = scan::vicinity::Vicinity::of_sieves(&compiled.rules, &kinds, &sieves, &phrases);
     let beside = scan::beside::Beside::new(&compiled.rules, &kinds, &keywords);
     let tables = [
         ("beside", beside.pack()),
         ("rules", compiled.pack()),
         ("heads", heads.map_err(io::Error::other)?.pack_whole()),
         ("kinds", kinds.pack()),
-        ("sieves", scan::sieve::Sieves::new(&compiled.rules, &kinds).pack()),
+        ("sieves", sieves.pack()),
         ("sweep", scan::sweep::Sweep::pack(&keywords)),
         ("terms", phrases.pack()),
+        ("vicinity", vicinity.pack()),
         ("transitions", scan::transitions::builder::pack(&compiled.rules)),
     ];
     for (name, bytes) in tables {

@@ -143,6 +143,12 @@ impl Terms {
         Terms { phrases: phrases.unwrap_or_else(made) }
     }
 
+    /// All of them.
+    #[cfg(test)]
+    pub fn phrases(&self) -> &Phrases {
+        &self.phrases
+    }
+
     /// How a term may stand in a text.
     pub fn forms_of(&self, term: TermIndex) -> impl Iterator<Item = &[u8]> {
         self.phrases.of_term(term.0)

@@ -337,8 +337,7 @@ impl Cursor {
         if left.is_empty() {
             return;
         }
-        let is_asked = !self.tracker.has_names() && self.blocks.is_worth_it();
-        let vicinity = is_asked.then(|| plan.vicinity());
+        let vicinity = plan.vicinity().filter(|_| !self.tracker.has_names());
         let mut near = None;
         for position in left {
             if cell.is_some_and(|cell| !self.columns.opens_rule(cell, position)) {

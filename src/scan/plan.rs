@@ -21,6 +21,7 @@ const BUILT_IN_BESIDE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin
 const BUILT_IN_KINDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_kinds.bin"));
 const BUILT_IN_SIEVES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_sieves.bin"));
 const BUILT_IN_SWEEP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_sweep.bin"));
+const BUILT_IN_VICINITY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_vicinity.bin"));
 
 /// What all scans of one rule set share. Automata and context terms are built when they are first
 /// needed.
@@ -37,7 +38,8 @@ pub struct Plan {
     automata: Vec<OnceLock<Option<Automaton>>>,
     /// By rule.
     exclusions: Vec<OnceLock<Option<Exclusions>>>,
-    vicinity: OnceLock<Vicinity>,
+    /// None for these as well.
+    vicinity: Option<Vicinity>,
     combination_terms: OnceLock<Vec<TermIndex>>,
     terms: OnceLock<Terms>,
     facts: OnceLock<Vec<Facts>>,
@@ -93,12 +95,14 @@ impl Plan {
         });
         let sieves = rules.rules.is_built_in().then(|| Sieves::stored(BUILT_IN_SIEVES)).flatten();
         let beside = rules.rules.is_built_in().then(|| Beside::stored(BUILT_IN_BESIDE)).flatten();
+        let vicinity =
+            rules.rules.is_built_in().then(|| Vicinity::stored(BUILT_IN_VICINITY)).flatten();
         let within = rules.combinations.iter().map(|combination| combination.within).max();
         Plan {
             sweep,
             automata: slots(rules.rules.len()),
             exclusions: slots(rules.rules.len()),
-            vicinity: OnceLock::new(),
+            vicinity,
             combination_terms: OnceLock::new(),
             by_kind: slots(kinds.len()),
             kinds,
@@ -197,17 +201,8 @@ impl Plan {
     }
 
     /// The terms that the rules of sieves require near their matches.
-    pub fn vicinity(&self) -> &Vicinity {
-        self.vicinity.get_or_init(|| {
-            let kinds = self.sieves.kinds().map(|kind| self.kinds.rules_of(kind.index()).0);
-            let mut positions: Vec<usize> = kinds.flatten().collect();
-            positions.sort_unstable();
-            positions.dedup();
-            let rules = positions.into_iter();
-            let rules =
-                rules.filter_map(|position| Some((position, self.rules.rules.get(position)?)));
-            Vicinity::new(rules, self.rules.rules.len(), self.terms())
-        })
+    pub fn vicinity(&self) -> Option<&Vicinity> {
+        self.vicinity.as_ref()
     }
 
     /// The terms that combinations look for, sorted.
@@ -345,6 +340,8 @@ mod tests {
         let combined: Vec<u16> = rules.combined_terms().iter().map(|term| term.0).collect();
         let phrases = Phrases::of_terms(rules.terms.iter(), &combined);
         assert_eq!(super::super::context::BUILT_IN, phrases.pack().unwrap());
+        let vicinity = Vicinity::of_sieves(&rules.rules, &kinds, &sieves, &phrases);
+        assert_eq!(BUILT_IN_VICINITY, vicinity.pack().unwrap());
     }
 
     #[test]

@@ -5,10 +5,16 @@
 //! so most anchors that look like much, and have no word beside them that says so, cost a few bytes.
 //! For views without names, where nothing else can make up for a term.
 
-use super::beginnings::{Beginnings, folded, hash, head, length};
-use super::context::Terms;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::beginnings::{Beginnings, StoredBeginnings, folded, hash, head, length};
+use super::kinds::Kinds;
+use super::phrases::Phrases;
+use super::sieve::Sieves;
 use super::words::{self, HEAD, Others};
-use crate::rules::Rule;
+use crate::rules::{Rule, RuleList};
 
 /// Bytes of a block.
 const BLOCK: u64 = u64::BITS as u64;
@@ -21,10 +27,6 @@ const BLOCKS: usize = 64;
 const MOST_BEFORE: usize = 144;
 const MOST_BEHIND: usize = 112;
 
-/// Anchors that are let through by each worker before the tables are made: a small payload has few,
-/// and the tables want all terms of all rules.
-const FREE_ASKS: u32 = 64;
-
 /// Bits of the hash of a term's head by which rules are filed.
 const FILED: u32 = 13;
 
@@ -32,19 +34,30 @@ const FILED: u32 = 13;
 #[derive(Debug)]
 pub struct Vicinity {
     /// By position of a rule: its bit, which it may share with others; 0 where it has none.
-    by_rule: Vec<u64>,
+    by_rule: Cow<'static, [[u8; 8]]>,
     before: usize,
     behind: usize,
     others: Others,
     beginnings: Beginnings,
     /// By hash of a head: the bits of the rules whose terms begin so.
-    filed: Vec<u64>,
+    filed: Cow<'static, [[u8; 8]]>,
+}
+
+/// Terms as they stand in the program.
+#[derive(Serialize, Deserialize)]
+struct Stored<'a> {
+    by_rule: &'a [u8],
+    before: usize,
+    behind: usize,
+    others: Others,
+    #[serde(borrow)]
+    beginnings: StoredBeginnings<'a>,
+    filed: &'a [u8],
 }
 
 /// What a worker knows of the blocks of a view.
 #[derive(Debug, Default)]
 pub struct Blocks {
-    asked: u32,
     /// By the number of a block in the view, as far as there are places: one more than that number,
     /// and the bits of the rules of which a term may begin in it.
     known: Vec<(u64, u64)>,
@@ -58,36 +71,80 @@ impl Blocks {
         self.known.clear();
         self.last = None;
     }
-
-    /// Whether it is worth making the tables.
-    pub fn is_worth_it(&mut self) -> bool {
-        self.asked = self.asked.saturating_add(1);
-        self.asked > FREE_ASKS
-    }
 }
 
 impl Vicinity {
+    /// The terms of the rules of sieves.
+    #[allow(dead_code, reason = "it is for the build script")]
+    pub fn of_sieves(
+        rules: &RuleList,
+        kinds: &Kinds,
+        sieves: &Sieves,
+        phrases: &Phrases,
+    ) -> Vicinity {
+        let of_kinds = sieves.kinds().flat_map(|kind| kinds.rules_of(kind.index()).0);
+        let mut positions: Vec<usize> = of_kinds.collect();
+        positions.sort_unstable();
+        positions.dedup();
+        let positions = positions.into_iter();
+        let of_sieves = positions.filter_map(|position| Some((position, rules.get(position)?)));
+        Vicinity::new(of_sieves, rules.len(), phrases)
+    }
+
+    /// What [`Vicinity::stored`] takes.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: all of it can be written.
+    #[allow(dead_code, reason = "it is for the build script")]
+    pub fn pack(&self) -> postcard::Result<Vec<u8>> {
+        postcard::to_stdvec(&Stored {
+            by_rule: self.by_rule.as_flattened(),
+            before: self.before,
+            behind: self.behind,
+            others: self.others.clone(),
+            beginnings: self.beginnings.pack(),
+            filed: self.filed.as_flattened(),
+        })
+    }
+
+    /// Terms that were packed into the program, used where they stand; none where the bytes are no such
+    /// thing.
+    pub fn stored(bytes: &'static [u8]) -> Option<Vicinity> {
+        let stored: Stored<'static> = postcard::from_bytes(bytes).ok()?;
+        let (by_rule, []) = stored.by_rule.as_chunks() else { return None };
+        let (filed, []) = stored.filed.as_chunks() else { return None };
+        Some(Vicinity {
+            by_rule: Cow::Borrowed(by_rule),
+            before: stored.before,
+            behind: stored.behind,
+            others: stored.others,
+            beginnings: Beginnings::stored(&stored.beginnings)?,
+            filed: Cow::Borrowed(filed),
+        })
+    }
+
     /// The terms of those of the rules at these positions, which are below `count`, that require one in
     /// the text around a match.
     pub fn new<'a>(
         rules: impl Iterator<Item = (usize, &'a Rule)>,
         count: usize,
-        terms: &Terms,
+        phrases: &Phrases,
     ) -> Vicinity {
         let mut vicinity = Vicinity {
-            by_rule: vec![0; count],
+            by_rule: Cow::Owned(vec![[0; 8]; count]),
             before: 0,
             behind: 0,
             others: Others::default(),
             beginnings: Beginnings::default(),
-            filed: vec![0; 1 << FILED],
+            filed: Cow::Owned(vec![[0; 8]; 1 << FILED]),
         };
         let (mut bit, mut first_bytes) = (1u64, [false; 256]);
         for (position, rule) in rules {
-            if vicinity.add(rule, bit, terms, &mut first_bytes)
-                && let Some(of_rule) = vicinity.by_rule.get_mut(position)
+            if vicinity.add(rule, bit, phrases, &mut first_bytes)
+                && let Some(of_rule) = vicinity.by_rule.to_mut().get_mut(position)
             {
-                *of_rule = bit;
+                *of_rule = bit.to_le_bytes();
                 bit = bit.rotate_left(1);
             }
         }
@@ -100,7 +157,7 @@ impl Vicinity {
     /// The bit of the rule at a position; 0 where nothing is said of it.
     #[inline]
     pub fn of_rule(&self, position: usize) -> u64 {
-        self.by_rule.get(position).copied().unwrap_or(0)
+        self.by_rule.get(position).map_or(0, |bit| u64::from_le_bytes(*bit))
     }
 
     /// The bits of the rules of which a term may stand where they look for it around an anchor. `text`
@@ -153,14 +210,20 @@ impl Vicinity {
         words::each_begin(text, (start, end), &self.others, |begin| {
             let filed = |length| self.filed.get(hash(folded(begin.bytes), length, FILED));
             beginnings.each(text, begin, |length| {
-                bits |= filed(length).copied().unwrap_or(u64::MAX);
+                bits |= filed(length).map_or(u64::MAX, |bits| u64::from_le_bytes(*bits));
             });
         });
         bits
     }
 
     /// Adds the terms of a rule, and says whether it has any that all its matches need.
-    fn add(&mut self, rule: &Rule, bit: u64, terms: &Terms, first_bytes: &mut [bool; 256]) -> bool {
+    fn add(
+        &mut self,
+        rule: &Rule,
+        bit: u64,
+        phrases: &Phrases,
+        first_bytes: &mut [bool; 256],
+    ) -> bool {
         let context = rule.context.as_ref().filter(|it| it.required && !rule.needs_name());
         let Some(context) = context else { return false };
         let before = context.before + rule.lead.max();
@@ -169,10 +232,11 @@ impl Vicinity {
             return false;
         }
         (self.before, self.behind) = (self.before.max(before), self.behind.max(behind));
-        for form in context.terms.iter().flat_map(|term| terms.forms_of(*term)) {
+        for form in context.terms.iter().flat_map(|term| phrases.of_term(term.0)) {
             self.beginnings.add(form);
-            if let Some(bits) = self.filed.get_mut(hash(head(form), length(form), FILED)) {
-                *bits |= bit;
+            let place = hash(head(form), length(form), FILED);
+            if let Some(bits) = self.filed.to_mut().get_mut(place) {
+                *bits = (u64::from_le_bytes(*bits) | bit).to_le_bytes();
             }
             if let Some(first) = form.first().and_then(|it| first_bytes.get_mut(usize::from(*it))) {
                 *first = true;
@@ -187,7 +251,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::scan::context::Nearby;
+    use crate::scan::context::{Nearby, Terms};
     use crate::scan::sample;
 
     const NEEDS: &str = "anchors = { digits = 9 }\ncontext = { before = 40, after = 20, required = true, boost = 9, terms = ";
@@ -213,7 +277,7 @@ mod tests {
     fn vicinity(sign: &str) -> Vicinity {
         let rules = rules(sign);
         let count = rules.rules.len();
-        Vicinity::new(rules.rules.iter().enumerate(), count, &Terms::new(&rules))
+        Vicinity::new(rules.rules.iter().enumerate(), count, Terms::new(&rules).phrases())
     }
 
     /// The rules that are left at an anchor.

@@ -4,6 +4,8 @@
 //! may end. Only ASCII letters and digits go on with a word here: what is said of a byte beyond ASCII
 //! is on the safe side.
 
+use serde::{Deserialize, Serialize};
+
 use super::sweep::{BLOCK, kinds};
 
 /// Whether a term may end before a byte: see [`may_begin`].
@@ -55,7 +57,7 @@ struct Block {
 }
 
 /// Which bytes that are neither letters nor digits of ASCII a word may begin with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Others {
     /// Those of ASCII; more than a few are not told apart.
     ascii: Option<[u8; 4]>,
