@@ -22,6 +22,7 @@ mod scan {
     pub mod kinds;
     pub mod phrases;
     pub mod sieve;
+    mod split;
     mod steps;
     pub mod sweep;
     pub mod transitions;
@@ -42,6 +43,7 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/scan/phrases.rs");
     println!("cargo::rerun-if-changed=src/scan/sieve.rs");
     println!("cargo::rerun-if-changed=src/scan/sieve");
+    println!("cargo::rerun-if-changed=src/scan/split.rs");
     println!("cargo::rerun-if-changed=src/scan/steps");
     println!("cargo::rerun-if-changed=src/scan/steps.rs");
     println!("cargo::rerun-if-changed=src/scan/sweep");

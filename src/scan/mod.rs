@@ -27,6 +27,7 @@ pub(crate) mod sample;
 mod score;
 mod settle;
 mod sieve;
+mod split;
 mod starts;
 mod steps;
 pub mod structure;

@@ -14,6 +14,8 @@ use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind};
 
+use regex_syntax::hir::Hir;
+
 use super::heads::RuleBits;
 
 /// Marks of an entry of the table: the state has matched, nothing follows, the step was not taken
@@ -114,7 +116,10 @@ impl Stepper {
     /// The steps of one automaton of these patterns, at most [`RuleBits::BITS`], which forgets its states
     /// past so many bytes; none if one of them does not compile.
     pub fn of_patterns(patterns: &[&str], kind: MatchKind, room: usize) -> Option<Stepper> {
-        let nfa = compile(patterns, WhichCaptures::None)?;
+        Stepper::of_nfa(compile(patterns, WhichCaptures::None)?, kind, room)
+    }
+
+    fn of_nfa(nfa: NFA, kind: MatchKind, room: usize) -> Option<Stepper> {
         let config = DFA::config()
             .match_kind(kind)
             .cache_capacity(room)
@@ -126,6 +131,14 @@ impl Stepper {
     /// That of one pattern, which says where its leftmost-first match ends.
     pub fn of_pattern(pattern: &str, room: usize) -> Option<Stepper> {
         Stepper::of_patterns(&[pattern], MatchKind::LeftmostFirst, room)
+    }
+
+    /// That of all matches of a part of a pattern.
+    #[allow(dead_code, reason = "it is for the build script")]
+    pub fn of_hir(part: &Hir, room: usize) -> Option<Stepper> {
+        let config = thompson::Config::new().utf8(false).which_captures(WhichCaptures::None);
+        let nfa = thompson::Compiler::new().configure(config).build_from_hir(part).ok()?;
+        Stepper::of_nfa(nfa, MatchKind::All, room)
     }
 
     /// The steps of this automaton, of at most [`RuleBits::BITS`] patterns.

@@ -12,6 +12,7 @@ pub mod builder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::split::{Lengths, Part};
 use super::steps::{KIND, KINDS, Left};
 use crate::rules::ByteSet;
 
@@ -93,12 +94,17 @@ pub struct Walk {
 impl Transitions {
     /// Those of a pattern, if they are among what [`builder::pack`] made.
     pub fn stored(bytes: &'static [u8], pattern: &str) -> Option<Transitions> {
+        Transitions::stored_of(bytes, pattern, Part::Whole)
+    }
+
+    /// The same of a part of a pattern.
+    pub fn stored_of(bytes: &'static [u8], pattern: &str, part: Part) -> Option<Transitions> {
         let stored: Stored<'static> = postcard::from_bytes(bytes).ok()?;
         let (keys, []): (&[Key], _) = stored.keys.as_chunks() else { return None };
         let (ends, []) = stored.ends.as_chunks() else { return None };
         let (maps, []) = stored.maps.as_chunks() else { return None };
         let end = |position: usize| ends.get(position).map(|end| u32::from_le_bytes(*end) as usize);
-        let position = keys.binary_search(&key(pattern)).ok()?;
+        let position = keys.binary_search(&key(pattern, part)).ok()?;
         let start = position.checked_sub(1).map_or(Some(0), end)?;
         let table = stored.tables.get(start..end(position)?)?;
         let (first, table) = table.split_first_chunk::<32>()?;
@@ -123,6 +129,28 @@ impl Transitions {
     /// byte at `limit` are seen by `\b`, `^` and `$` only.
     #[inline]
     pub fn walk(&self, text: &[u8], start: usize, limit: usize) -> Walk {
+        let mut end = None;
+        let walk = self.each_end(text, start, limit, |at| end = Some(at));
+        Walk { end, ..walk }
+    }
+
+    /// The lengths of all matches of a part of a pattern that begin with a text; none where the walk has
+    /// left the table.
+    pub fn lengths(&self, text: &[u8]) -> Option<Lengths> {
+        let mut lengths = Lengths::default();
+        let walk = self.each_end(text, 0, text.len(), |at| lengths.add(at));
+        walk.left.is_none().then_some(lengths)
+    }
+
+    /// The same walk, which calls `matched` with the end of each match.
+    #[inline]
+    fn each_end(
+        &self,
+        text: &[u8],
+        start: usize,
+        limit: usize,
+        matched: impl FnMut(usize),
+    ) -> Walk {
         match self.rows {
             Rows::OneMap(map, entries) => {
                 let entry = |at: usize| {
@@ -130,7 +158,8 @@ impl Transitions {
                     entry.map_or(DEAD << NARROW, |entry| u32::from(u16::from_le_bytes(*entry)))
                 };
                 let next = |row: u32, byte| entry(row as usize + step(map, byte));
-                self.steps::<NARROW>(text, start, limit, next, |row| entry(row as usize))
+                let at_end = |row| entry(row as usize);
+                self.steps::<NARROW>(text, (start, limit), next, at_end, matched)
             }
             Rows::ManyMaps(maps, entries) => {
                 let entry = |at: usize| {
@@ -140,7 +169,7 @@ impl Transitions {
                     Some(map) => entry(row(state) + step(map, byte)),
                     None => DEAD << WIDE,
                 };
-                self.steps::<WIDE>(text, start, limit, next, |state| entry(row(state)))
+                self.steps::<WIDE>(text, (start, limit), next, |state| entry(row(state)), matched)
             }
         }
     }
@@ -151,10 +180,10 @@ impl Transitions {
     fn steps<const BITS: u32>(
         &self,
         text: &[u8],
-        start: usize,
-        limit: usize,
+        (start, limit): (usize, usize),
         next: impl Fn(u32, u8) -> u32,
         at_end: impl Fn(u32) -> u32,
+        mut matched: impl FnMut(usize),
     ) -> Walk {
         let limit = limit.min(text.len());
         let window = text.get(start..limit).unwrap_or_default();
@@ -163,15 +192,16 @@ impl Transitions {
         let [at_first, ..] = self.starts;
         let kind = kind.map_or(0, |kind| usize::from(*kind));
         let mut state = self.starts.get(kind).copied().unwrap_or(at_first);
-        let mut end = None;
         for (read, byte) in window.iter().enumerate() {
             let mut to = next(state, *byte);
             // A state says one byte late that it has matched.
             if to >= MATCH << BITS {
                 match to >> BITS {
-                    DEAD => return Walk { end, read: read + 1, left: None },
-                    UNKNOWN => return Walk { end, read, left: Some(Left { state, read }) },
-                    _ => end = Some(start + read),
+                    DEAD => return Walk { end: None, read: read + 1, left: None },
+                    UNKNOWN => {
+                        return Walk { end: None, read, left: Some(Left { state, read }) };
+                    }
+                    _ => matched(start + read),
                 }
                 to ^= MATCH << BITS;
             }
@@ -180,11 +210,11 @@ impl Transitions {
         let read = window.len();
         let last = text.get(limit).map_or_else(|| at_end(state), |byte| next(state, *byte));
         match last >> BITS {
-            MATCH => end = Some(start + read),
-            UNKNOWN => return Walk { end, read, left: Some(Left { state, read }) },
+            MATCH => matched(start + read),
+            UNKNOWN => return Walk { end: None, read, left: Some(Left { state, read }) },
             _ => (),
         }
-        Walk { end, read, left: None }
+        Walk { end: None, read, left: None }
     }
 }
 
@@ -201,8 +231,17 @@ fn row(state: u32) -> usize {
     (state & ((1 << ROW_BITS) - 1)) as usize
 }
 
-fn key(pattern: &str) -> Key {
-    Sha256::digest(pattern).into()
+fn key(pattern: &str, part: Part) -> Key {
+    let hash = Sha256::new().chain_update(pattern);
+    // No pattern ends with such a byte.
+    match part {
+        Part::Whole => hash,
+        Part::Before => hash.chain_update([0xff, 0]),
+        Part::Value => hash.chain_update([0xff, 1]),
+        Part::Behind => hash.chain_update([0xff, 2]),
+    }
+    .finalize()
+    .into()
 }
 
 #[cfg(test)]

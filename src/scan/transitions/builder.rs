@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{DEAD, Key, MATCH, Map, NARROW, ROW_BITS, Stored, UNKNOWN, WIDE, key};
 use crate::rules::{ByteSet, RuleList};
+use crate::scan::split::{Part, Parts};
 use crate::scan::steps::explored::Explored;
 use crate::scan::steps::{KINDS, Stepper};
 
@@ -16,6 +17,9 @@ const STEPS: usize = 250_000;
 
 /// How many are kept of one that has more.
 const KEPT_STEPS: usize = 100_000;
+
+/// The most steps of an automaton of a part.
+const PART_STEPS: usize = 250_000;
 
 /// Entries of an automaton whose rows all have one map: that costs room and saves a look-up a byte.
 const ONE_MAP: usize = 8_192;
@@ -35,21 +39,34 @@ pub fn pack(rules: &RuleList) -> postcard::Result<Vec<u8>> {
 
 /// The same for these patterns, with at most so many steps of each taken, and so many kept where there
 /// are more.
-pub(super) fn pack_patterns<'a>(
+pub(in crate::scan) fn pack_patterns<'a>(
     patterns: impl Iterator<Item = &'a str>,
     [taken, kept]: [usize; 2],
 ) -> postcard::Result<Vec<u8>> {
     let mut maps = Maps::default();
-    let tables = patterns.filter_map(|pattern| {
-        let explored = Stepper::of_pattern(pattern, ROOM)?.explored(taken)?;
-        let table = if explored.is_whole() {
-            Table::merged(&explored)
-        } else {
-            Table::near(&explored, kept)
-        };
-        Some((key(pattern), table.bytes(&explored.classes, &mut maps)?))
-    });
-    let tables: BTreeMap<Key, Vec<u8>> = tables.collect();
+    let mut tables: BTreeMap<Key, Vec<u8>> = BTreeMap::new();
+    for pattern in patterns {
+        let whole = Stepper::of_pattern(pattern, ROOM).and_then(|whole| whole.explored(taken));
+        if let Some(explored) = whole {
+            let table = match explored.is_whole() {
+                true => Table::merged(&explored),
+                false => Table::near(&explored, kept),
+            };
+            let bytes = table.bytes(&explored.classes, &mut maps);
+            tables.extend(bytes.map(|bytes| (key(pattern, Part::Whole), bytes)));
+        }
+        let Some(Parts { before, value, behind }) = Parts::of(pattern) else { continue };
+        let parts =
+            [(Part::Before, Some(before)), (Part::Value, Some(value)), (Part::Behind, behind)];
+        let parts = parts.into_iter().filter_map(|(part, hir)| Some((part, hir?)));
+        let parts = parts.map(|(part, hir)| {
+            let explored = Stepper::of_hir(&hir, ROOM)?.explored(PART_STEPS)?;
+            let table = explored.is_whole().then(|| Table::merged(&explored))?;
+            Some((key(pattern, part), table.bytes(&explored.classes, &mut maps)?))
+        });
+        // One is of no use without the others.
+        tables.extend(parts.collect::<Option<Vec<_>>>().into_iter().flatten());
+    }
     let (mut keys, mut ends, mut all) = (Vec::new(), Vec::new(), Vec::new());
     for (key, table) in tables {
         keys.extend(key);
