@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::begins::{BEGIN_WORDS, Begins};
 use super::companions::{COMPANION_REACH, Companions};
 use super::pairs::Pairs;
 use super::tile::{BUFFER, ROOM, Tile};
@@ -19,17 +20,19 @@ pub struct KeywordTable {
     windows: Vec<Window>,
     /// A hash table of [`Slot`]s.
     slots: Cow<'static, [[u8; 8]]>,
-    /// What windows begin with, for kernels that look at each place.
-    begins: Filter,
+    /// Where windows may begin, for kernels that look at all places.
+    begins: Begins,
     /// The keys of windows of four bytes, and of those of three.
     four: Filter,
     three: Filter,
     companions: Companions,
 }
 
-/// The tables of the filters: of a key that bit is set whose number is the upper half of its product with
-/// `FILTER_FACTOR`.
+/// The tables of the filters. But for the first, of a key that bit is set whose number is the upper half of
+/// its product with `FILTER_FACTOR`.
 pub struct Filters<'a> {
+    /// Where windows may begin: the words of [`Begins`].
+    pub begins: &'a [u32; BEGIN_WORDS],
     /// Windows of four bytes.
     pub four: &'a [u64; FILTER_WORDS],
     /// Windows of three bytes.
@@ -94,6 +97,8 @@ pub struct StoredTable<'a> {
     windows: Cow<'a, [u8]>,
     slots: &'a [u8],
     #[serde(borrow)]
+    begins: Cow<'a, [u8]>,
+    #[serde(borrow)]
     four: Cow<'a, [u8]>,
     #[serde(borrow)]
     three: Cow<'a, [u8]>,
@@ -122,7 +127,7 @@ impl KeywordTable {
         }
         let companions = Companions::new(&all, &windows, pairs);
         let slots = slots.into_iter().map(Slot::to_bytes).collect();
-        let begins = begins(&windows);
+        let begins = Begins::new(all.iter().copied().zip(windows.iter().copied()));
         KeywordTable { keywords, windows, slots, begins, four, three, companions }
     }
 
@@ -136,6 +141,7 @@ impl KeywordTable {
             ends,
             windows: Cow::Owned(windows),
             slots: self.slots.as_flattened(),
+            begins: Cow::Owned(self.begins.to_bytes()),
             four: Cow::Owned(self.four.to_bytes()),
             three: Cow::Owned(self.three.to_bytes()),
             companions,
@@ -151,11 +157,10 @@ impl KeywordTable {
         if windows.len() != keywords.len() || !slots.len().is_power_of_two() {
             return None;
         }
-        let windows: Vec<_> = windows.iter().map(|bytes| Window::from_bytes(*bytes)).collect();
         Some(KeywordTable {
             keywords,
-            begins: begins(&windows),
-            windows,
+            windows: windows.iter().map(|bytes| Window::from_bytes(*bytes)).collect(),
+            begins: Begins::from_bytes(&stored.begins)?,
             slots: Cow::Borrowed(slots),
             four: Filter::from_bytes(&stored.four)?,
             three: Filter::from_bytes(&stored.three)?,
@@ -196,7 +201,8 @@ impl KeywordTable {
     pub fn filters(&self) -> Filters<'_> {
         let (from, companions) = self.companions.tables();
         let (four, three) = (&*self.four.0, &*self.three.0);
-        Filters { four, three, from, reach: COMPANION_REACH as u32, companions }
+        let (begins, reach) = (self.begins.words(), COMPANION_REACH as u32);
+        Filters { begins, four, three, from, reach, companions }
     }
 
     /// Appends the keywords that begin in the tile and whose window is at one of the first `count`
@@ -223,8 +229,8 @@ impl KeywordTable {
         }
     }
 
-    /// Writes the places from the tile's start on at which the first three bytes of a window may be, and
-    /// says how many. There is room for all.
+    /// Writes the places from the tile's start on at which a window may begin, and says how many. There
+    /// is room for all.
     #[inline(always)]
     fn begun(&self, tile: &Tile, room: &mut [u16; ROOM]) -> usize {
         let end = (Tile::ORIGIN + tile.reached() * 64).min(BUFFER - 8);
@@ -232,13 +238,15 @@ impl KeywordTable {
         for at in (Tile::ORIGIN..end).step_by(4) {
             let Some(bytes) = tile.buffer()[at..].first_chunk() else { break };
             let Some(free) = room[count..].first_chunk_mut::<4>() else { break };
-            let eight = u64::from_le_bytes(*bytes) | FOLDED_EIGHT;
+            let eight = u64::from_le_bytes(*bytes);
             // Without a branch: where windows begin is hard to foresee.
             let mut found = 0;
-            for place in 0..4 {
+            for place in [0, 2] {
+                let begins = self.begins.at((eight >> (place * 8)) as u32);
                 free[found & 3] = (at + place) as u16;
-                let key = (eight >> (place * 8)) as u32;
-                found += usize::from(self.begins.may_hold(begin_of(key)));
+                found += (begins >> 31) as usize;
+                free[found & 3] = (at + place) as u16 + 1;
+                found += (begins >> 30 & 1) as usize;
             }
             count += found;
         }
@@ -311,9 +319,6 @@ pub fn fold(byte: u8) -> u8 {
 /// The bits that [`fold`] sets, in four bytes.
 pub const FOLDED: u32 = 0x2020_2020;
 
-/// The same in eight bytes.
-const FOLDED_EIGHT: u64 = 0x2020_2020_2020_2020;
-
 /// The key of a window. Those of four bytes use all bits; those of three have the last byte free
 /// for their length.
 fn key_of(window: &Window) -> u32 {
@@ -324,19 +329,6 @@ fn key_of(window: &Window) -> u32 {
 /// The key of the three bytes that a window of four begins with.
 fn three_of(key: u32) -> u32 {
     key & THREE_BYTES | THREE_MARK
-}
-
-/// The key of what a window of three or four bytes begins with.
-#[inline]
-fn begin_of(key: u32) -> u32 {
-    key << 8
-}
-
-/// What the windows begin with.
-fn begins(windows: &[Window]) -> Filter {
-    let mut begins = Filter::new();
-    windows.iter().for_each(|window| begins.add(begin_of(u32::from_le_bytes(window.bytes))));
-    begins
 }
 
 /// The bytes of a key that are those of a window of three.

@@ -12,6 +12,7 @@
 
 mod avx2;
 mod avx512;
+mod begins;
 mod buckets;
 mod companions;
 #[cfg(feature = "hyperscan")]
