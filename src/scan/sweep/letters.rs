@@ -22,9 +22,15 @@ pub struct Kinds {
 #[inline]
 pub fn kinds(bytes: &[u8; BLOCK], wanted: &[u8; 4]) -> Kinds {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: every such CPU has SSE2, and the other one is called where its features were detected.
+    // SAFETY: every such CPU has SSE2, and the others are called where their features were detected.
     unsafe {
-        if x86::has_avx512() { x86::kinds_avx512(bytes, wanted) } else { x86::kinds(bytes, wanted) }
+        if x86::has_avx512() {
+            x86::kinds_avx512(bytes, wanted)
+        } else if is_x86_feature_detected!("avx2") {
+            x86::kinds_avx2(bytes, wanted)
+        } else {
+            x86::kinds(bytes, wanted)
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
     reference(bytes, wanted)
@@ -72,6 +78,38 @@ mod x86 {
             digit: within(b'0', 10),
             high: _mm512_movepi8_mask(bytes),
             wanted: equal(a) | equal(b) | equal(c) | equal(d),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The CPU must have AVX2.
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn kinds_avx2(bytes: &[u8; BLOCK], [a, b, c, d]: &[u8; 4]) -> Kinds {
+        // SAFETY: 32 bytes are read at 0 and at 32 from an array of 64.
+        let halves = unsafe {
+            let at = bytes.as_ptr().cast::<__m256i>();
+            [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))]
+        };
+        let set = |byte: u8| _mm256_set1_epi8(byte.cast_signed());
+        let join = |of: &dyn Fn(__m256i) -> __m256i| {
+            let [low, high] =
+                halves.map(|half| u64::from(_mm256_movemask_epi8(of(half)).cast_unsigned()));
+            low | high << 32
+        };
+        let within = |first: u8, count: u8| {
+            join(&|half| {
+                let distance = _mm256_sub_epi8(half, set(first));
+                _mm256_cmpeq_epi8(distance, _mm256_min_epu8(distance, set(count - 1)))
+            })
+        };
+        let equal = |byte: u8| join(&|half| _mm256_cmpeq_epi8(half, set(byte)));
+        Kinds {
+            lower: within(b'a', 26),
+            upper: within(b'A', 26),
+            digit: within(b'0', 10),
+            high: join(&|half| half),
+            wanted: equal(*a) | equal(*b) | equal(*c) | equal(*d),
         }
     }
 
@@ -135,8 +173,13 @@ mod tests {
             let bytes = bytes.first_chunk().unwrap();
             prop_assert_eq!(kinds(bytes, &wanted), reference(bytes, &wanted));
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: every such CPU has SSE2.
-            prop_assert_eq!(unsafe { x86::kinds(bytes, &wanted) }, reference(bytes, &wanted));
+            // SAFETY: every such CPU has SSE2, and the other one is called where it has AVX2.
+            unsafe {
+                prop_assert_eq!(x86::kinds(bytes, &wanted), reference(bytes, &wanted));
+                if is_x86_feature_detected!("avx2") {
+                    prop_assert_eq!(x86::kinds_avx2(bytes, &wanted), reference(bytes, &wanted));
+                }
+            }
         }
     }
 
