@@ -73,17 +73,50 @@ impl Window {
 struct Slot {
     key: u32,
     keyword: u16,
+    /// A byte of the keyword, folded, and how far it stands from the window's first one: many keywords
+    /// share a window, and one look tells most of them from what stands there.
+    far: u8,
+    distance: i8,
 }
 
 impl Slot {
+    /// That of a keyword with its window.
+    fn new(position: usize, keyword: &[u8], window: &Window) -> Slot {
+        let offset = usize::from(window.offset);
+        let last = keyword.len().saturating_sub(1);
+        let ends_with_window = last < offset + usize::from(window.len);
+        let at = if ends_with_window { 0 } else { last };
+        let distance = i8::try_from(at as isize - offset as isize).ok();
+        let (at, distance) = distance.map_or((offset, 0), |distance| (at, distance));
+        Slot {
+            key: key_of(window),
+            keyword: u16::try_from(position + 1).unwrap_or(0),
+            far: fold(keyword.get(at).copied().unwrap_or(0)),
+            distance,
+        }
+    }
+
     fn to_bytes(self) -> [u8; 8] {
-        (u64::from(self.key) | u64::from(self.keyword) << 32).to_le_bytes()
+        let [a, b, c, d] = self.key.to_le_bytes();
+        let [e, f] = self.keyword.to_le_bytes();
+        [a, b, c, d, e, f, self.far, self.distance.cast_unsigned()]
     }
 
     #[inline]
-    fn from_bytes(bytes: [u8; 8]) -> Slot {
-        let word = u64::from_le_bytes(bytes);
-        Slot { key: word as u32, keyword: (word >> 32) as u16 }
+    fn from_bytes([a, b, c, d, e, f, far, distance]: [u8; 8]) -> Slot {
+        Slot {
+            key: u32::from_le_bytes([a, b, c, d]),
+            keyword: u16::from_le_bytes([e, f]),
+            far,
+            distance: distance.cast_signed(),
+        }
+    }
+
+    /// Whether the keyword may stand where its window does.
+    #[inline]
+    fn may_stand(self, buffer: &[u8], at: usize) -> bool {
+        let far = buffer.get(at.wrapping_add_signed(isize::from(self.distance)));
+        far.is_some_and(|byte| fold(*byte) == self.far)
     }
 }
 
@@ -117,13 +150,13 @@ impl KeywordTable {
         let size = (keywords.len() * 4).next_power_of_two().max(64);
         let mut slots = vec![Slot::default(); size];
         for (position, window) in windows.iter().enumerate() {
-            let key = key_of(window);
-            if window.len == 3 { &mut three } else { &mut four }.add(key);
-            let mut at = hash(key, size);
+            let slot = Slot::new(position, all[position], window);
+            if window.len == 3 { &mut three } else { &mut four }.add(slot.key);
+            let mut at = hash(slot.key, size);
             while slots[at].keyword != 0 {
                 at = (at + 1) & (size - 1);
             }
-            slots[at] = Slot { key, keyword: u16::try_from(position + 1).unwrap_or(0) };
+            slots[at] = slot;
         }
         let companions = Companions::new(&all, &windows, pairs);
         let slots = slots.into_iter().map(Slot::to_bytes).collect();
@@ -290,9 +323,10 @@ impl KeywordTable {
         let mask = self.slots.len() - 1;
         let mut slot = hash(key, self.slots.len());
         loop {
-            let Slot { key: stored, keyword } = Slot::from_bytes(self.slots[slot]);
-            let Some(position) = usize::from(keyword).checked_sub(1) else { return };
-            if stored == key
+            let entry = Slot::from_bytes(self.slots[slot]);
+            let Some(position) = usize::from(entry.keyword).checked_sub(1) else { return };
+            if entry.key == key
+                && entry.may_stand(buffer, at)
                 && let Some(bytes) = self.keywords.bytes(position)
                 && let Some(start) = at.checked_sub(usize::from(self.windows[position].offset))
                 && let Some(text) = buffer.get(start..start + bytes.len())
