@@ -7,14 +7,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::context::{Nearest, Terms};
-use super::heads::RuleBits;
+use super::heads::{Lanes, RuleBits};
 use super::names::{Name, Named, Says};
 use super::plan::Plan;
 use super::score::ends_value;
+use super::sieve::SieveBits;
 use super::structure::Tracker;
 use super::sweep::{AnchorKind, SHAPE_KINDS};
 use super::validate;
-use super::watch::{Group, Watch};
+use super::watch::{ABREAST, Group, Watch};
 use crate::model::{Place, TermIndex};
 use crate::rules::Rule;
 
@@ -73,16 +74,6 @@ struct Column {
     shapes: [Option<Box<Open>>; SHAPE_KINDS],
 }
 
-/// The most groups of a kind of anchor that are told apart.
-const MAX_GROUPS: usize = 12;
-
-/// By group of a kind of anchor, in the order of [`Watch::all_groups`]: the rules that may find something,
-/// one bit each.
-pub type OpenGroups = [RuleBits; MAX_GROUPS];
-
-/// All rules of all groups.
-pub const ALL_GROUPS: OpenGroups = [RuleBits::MAX; MAX_GROUPS];
-
 /// What may find something in a column.
 struct Open {
     /// In a value without any letter.
@@ -90,20 +81,15 @@ struct Open {
     any: OpenRules,
 }
 
-/// Rules of a kind of anchor, by group and by position.
-struct OpenRules {
-    groups: OpenGroups,
-    /// One bit each; those of other kinds have none.
-    positions: Box<[u64]>,
-}
-
-/// A cell whose column is well known, with an anchor in it.
-#[derive(Clone, Copy)]
-pub struct KnownCell {
-    cell: Cell,
-    kind: AnchorKind,
-    /// Whether no letter stands near the anchor in its cell.
-    is_bare: bool,
+/// The rules that are to be asked at a kind of anchor.
+#[derive(Default)]
+pub struct OpenRules {
+    /// Those of the sieve; none where there is none.
+    pub sieve: Option<SieveBits>,
+    /// Fronts that have any, by number, each with its rules by group.
+    pub fronts: Vec<(usize, Lanes<ABREAST>)>,
+    /// The same of the other groups.
+    pub groups: Vec<(usize, RuleBits)>,
 }
 
 /// Names come from the payload, so none is shown.
@@ -125,8 +111,8 @@ impl Columns {
     pub(crate) fn room(&self) -> usize {
         let of_column = |column: &Column| {
             let open = column.shapes.iter().flatten();
-            let open =
-                open.map(|it| size_of::<Open>() + 16 * it.any.positions.len()).sum::<usize>();
+            let open = open.map(|it| size_of::<Open>() + it.bare.room() + it.any.room());
+            let open = open.sum::<usize>();
             let name = column.name.as_ref().map_or(0, Name::room);
             let named = column.named.as_ref().map_or(0, Named::room);
             column.names.len() + name + named + open + 24 * column.opens.capacity()
@@ -211,8 +197,8 @@ impl Columns {
         (column.met >= WORTH_OPENING).then_some(cell)
     }
 
-    /// The groups of rules that may find something at an anchor of a shape in such a cell, and what
-    /// [`Columns::opens_rule`] takes. `is_bare` says whether no letter stands near the anchor in its cell.
+    /// The rules that may find something at an anchor of a shape in such a cell. `is_bare` says whether no
+    /// letter stands near the anchor in its cell.
     pub fn open(
         &mut self,
         plan: &Plan,
@@ -220,30 +206,14 @@ impl Columns {
         (kind, watch): (AnchorKind, &Watch),
         openings: &Openings,
         is_bare: bool,
-    ) -> (OpenGroups, KnownCell) {
-        let known = KnownCell { cell, kind, is_bare };
-        if let Some(column) = self.known.get_mut(cell.column)
-            && column.shapes.get(kind.index()).is_some_and(Option::is_none)
-        {
-            let open = column.open(plan, watch, openings);
-            if let Some(slot) = column.shapes.get_mut(kind.index()) {
-                *slot = Some(Box::new(open));
-            }
+    ) -> Option<&OpenRules> {
+        let column = self.known.get_mut(cell.column)?;
+        if column.shapes.get(kind.index())?.is_none() {
+            let open = column.open(plan, (kind, watch), openings);
+            *column.shapes.get_mut(kind.index())? = Some(Box::new(open));
         }
-        (self.rules_of(known).map_or(ALL_GROUPS, |open| open.groups), known)
-    }
-
-    /// Whether the rule at a position may find something at the anchor that the cell was asked for.
-    #[inline]
-    pub fn opens_rule(&self, known: KnownCell, position: usize) -> bool {
-        let word = self.rules_of(known).and_then(|open| open.positions.get(position / 64));
-        word.is_none_or(|word| word >> (position % 64) & 1 == 1)
-    }
-
-    #[inline]
-    fn rules_of(&self, known: KnownCell) -> Option<&OpenRules> {
-        let open = self.known.get(known.cell.column)?.shapes.get(known.kind.index())?.as_ref()?;
-        Some(if known.is_bare { &open.bare } else { &open.any })
+        let open = column.shapes.get(kind.index())?.as_ref()?;
+        Some(if is_bare { &open.bare } else { &open.any })
     }
 
     /// The cell that holds a byte, with its column; none where that cannot be remembered.
@@ -294,32 +264,23 @@ impl Column {
         self.named.get_or_insert_with(|| Named::new(name.clone(), terms)).opens(rule)
     }
 
-    fn open(&mut self, plan: &Plan, watch: &Watch, openings: &Openings) -> Open {
-        let words = plan.rules().rules.len().div_ceil(64);
-        let none = || OpenRules { groups: ALL_GROUPS, positions: vec![0; words].into() };
-        let mut open = Open { bare: none(), any: none() };
-        for (number, group) in watch.all_groups().enumerate() {
-            let mut bits = (0, 0);
-            for (bit, position) in group.rules.iter().enumerate() {
-                let (bare, any) = match plan.rules().rules.get(*position) {
-                    Some(rule) => self.open_of(plan, rule, openings),
-                    None => (true, true),
-                };
-                bits.0 |= RuleBits::from(bare) << bit;
-                bits.1 |= RuleBits::from(any) << bit;
-                for (rules, is_open) in [(&mut open.bare, bare), (&mut open.any, any)] {
-                    if let Some(word) = rules.positions.get_mut(position / 64) {
-                        *word |= u64::from(is_open) << (position % 64);
-                    }
-                }
-            }
-            for (rules, bits) in [(&mut open.bare, bits.0), (&mut open.any, bits.1)] {
-                if let Some(group) = rules.groups.get_mut(number) {
-                    *group = bits;
-                }
-            }
+    fn open(
+        &mut self,
+        plan: &Plan,
+        (kind, watch): (AnchorKind, &Watch),
+        openings: &Openings,
+    ) -> Open {
+        let mut known = HashMap::new();
+        let mut open_of = |position: usize| {
+            *known.entry(position).or_insert_with(|| match plan.rules().rules.get(position) {
+                Some(rule) => self.open_of(plan, rule, openings),
+                None => (true, true),
+            })
+        };
+        Open {
+            bare: OpenRules::new(plan, (kind, watch), |position| open_of(position).0),
+            any: OpenRules::new(plan, (kind, watch), |position| open_of(position).1),
         }
-        open
     }
 
     /// Whether a rule may find something in a value without any letter, and in any. What begins in the
@@ -343,6 +304,42 @@ impl Column {
             }
             _ => (true, true),
         }
+    }
+}
+
+impl OpenRules {
+    /// Those of which this holds, by position. What the sieve tells is not asked of the groups.
+    fn new(
+        plan: &Plan,
+        (kind, watch): (AnchorKind, &Watch),
+        mut is_open: impl FnMut(usize) -> bool,
+    ) -> OpenRules {
+        let sieve = plan.sieve(kind);
+        let mut bits = |group: &Group| -> RuleBits {
+            if !group.needs_name && sieve.is_some() {
+                return 0;
+            }
+            let rules = group.rules.iter().enumerate();
+            rules.fold(0, |bits, (bit, rule)| bits | RuleBits::from(is_open(*rule)) << bit)
+        };
+        let mut open = OpenRules::default();
+        for (number, front) in watch.fronts.iter().enumerate() {
+            let mut of = [0; ABREAST];
+            of.iter_mut().zip(&front.groups).for_each(|(of, group)| *of = bits(group));
+            if of != [0; ABREAST] {
+                open.fronts.push((number, of));
+            }
+        }
+        let groups = watch.groups.iter().map(&mut bits).enumerate();
+        open.groups = groups.filter(|(_, bits)| *bits != 0).collect();
+        open.sieve = sieve.and_then(|sieve| sieve.bits(is_open));
+        open
+    }
+
+    #[cfg(test)]
+    fn room(&self) -> usize {
+        self.fronts.capacity() * size_of::<(usize, Lanes<ABREAST>)>()
+            + self.groups.capacity() * size_of::<(usize, RuleBits)>()
     }
 }
 

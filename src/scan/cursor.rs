@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::Sink;
-use super::automaton::{RuleBits, Workspace};
-use super::columns::{ALL_GROUPS, Columns, KnownCell, OpenGroups, Openings, is_bare};
+use super::automaton::Workspace;
+use super::columns::Columns;
 use super::context::{Nearby, TermsNearby};
 #[cfg(feature = "hyperscan")]
 use super::ends::Ends;
@@ -16,17 +16,15 @@ use super::plan::Plan;
 use super::position::Positions;
 use super::score::{Surroundings, score, seek};
 use super::settle::{Retained, Scored, Settling};
-use super::sieve::Sieve;
+use super::shortlist::Shortlist;
 use super::starts::{Starts, View, find_match};
 use super::structure::Tracker;
-use super::sweep::{Anchor, AnchorKind, LOOK_AHEAD, LOOK_BEHIND, Scratch};
+use super::sweep::{Anchor, LOOK_AHEAD, LOOK_BEHIND, Scratch};
 use super::unless;
 use super::validate::{self, Candidate, Verdict};
-use super::vicinity::Blocks;
-use super::watch::{ABREAST, Group, GroupState, Watch, digits_from};
 use super::work::Work;
 use crate::model::{RuleIndex, Span};
-use crate::rules::{Rule, Shape};
+use crate::rules::Rule;
 
 /// Bytes of a view that are swept before the anchors found in them are decided.
 const STRIDE: usize = 4096;
@@ -44,18 +42,16 @@ pub struct Cursor {
     /// The same for what settles, which is some way behind.
     behind: Nearby,
     columns: Columns,
-    openings: Openings,
     tracker: Tracker,
     positions: Positions,
     workspaces: Vec<Workspace>,
-    /// By group of rules.
-    groups: Vec<Option<Box<GroupState>>>,
+    shortlist: Shortlist,
+    /// Room for the rules to be tried at an anchor.
+    left: Vec<usize>,
     /// By rule, for rules whose matches begin before their anchors.
     starts: Vec<Starts>,
-    /// Rules and groups that were tried in this view: only theirs is to be put back for the next.
+    /// Rules that were tried in this view: only theirs is to be put back for the next.
     tried: Vec<usize>,
-    tried_groups: Vec<usize>,
-    blocks: Blocks,
     scratch: Scratch,
     anchors: Vec<Anchor>,
     bytes_read: Vec<u64>,
@@ -100,15 +96,13 @@ impl Cursor {
             nearby: TermsNearby::default(),
             behind: Nearby::of_combinations(),
             columns: Columns::default(),
-            openings: Openings::default(),
             tracker,
             positions,
             workspaces: (0..rules).map(|_| Workspace::default()).collect(),
-            groups: (0..plan.groups()).map(|_| None).collect(),
+            shortlist: Shortlist::new(plan),
+            left: Vec::new(),
             starts: vec![Starts::default(); rules],
             tried: Vec::new(),
-            tried_groups: Vec::new(),
-            blocks: Blocks::default(),
             scratch: Scratch::default(),
             anchors: Vec::new(),
             bytes_read: vec![0; rules],
@@ -127,8 +121,7 @@ impl Cursor {
         self.nearby.clear();
         self.behind.clear();
         self.columns.clear();
-        self.openings.clear();
-        self.blocks.clear();
+        self.shortlist.restart();
         self.tracker = tracker;
         self.positions = positions;
         #[cfg(feature = "hyperscan")]
@@ -141,11 +134,6 @@ impl Cursor {
                 *read = 0;
             }
         }
-        for number in self.tried_groups.drain(..) {
-            if let Some(Some(state)) = self.groups.get_mut(number) {
-                state.restart();
-            }
-        }
     }
 
     /// Bytes that each rule's automaton has read so far, by position of the rule.
@@ -155,7 +143,7 @@ impl Cursor {
 
     /// Bytes that the automata which rules share have read so far.
     pub fn shared_bytes_read(&self) -> u64 {
-        self.groups.iter().flatten().map(|state| state.read).sum()
+        self.shortlist.bytes_read().sum()
     }
 
     /// Counts work from now on.
@@ -166,8 +154,7 @@ impl Cursor {
     /// What was done since it was counted, that of the view that has ended; counting begins anew.
     pub fn take_work(&mut self, plan: &Plan) -> Option<Work> {
         let work = self.work.replace(Box::new(Work::new(plan)))?;
-        let groups = self.groups.iter().map(|state| state.as_ref().map_or(0, |state| state.read));
-        Some(work.with_reads(&self.bytes_read, groups))
+        Some(work.with_reads(&self.bytes_read, self.shortlist.bytes_read()))
     }
 
     /// Scans as far as the text permits. `text` begins at offset `base`, which is not above the
@@ -228,7 +215,7 @@ impl Cursor {
     fn release(&mut self, plan: &Plan, view: View<'_>, final_to: u64) -> u64 {
         let margin = plan.look_behind().max(plan.neighbourhood() + 80).max(LOOK_BEHIND as u64);
         let needed = final_to.saturating_sub(margin).clamp(view.base, view.end());
-        self.follow(view, needed);
+        view.follow(&mut self.tracker, needed);
         self.tracker.forget_below(needed);
         self.nearby.forget_below(needed);
         self.behind.forget_below(needed);
@@ -273,178 +260,16 @@ impl Cursor {
             if !plan.beside().admits_any(anchor.kind, view.text, index) {
                 continue;
             }
-            let (has_names, sieve) = (self.tracker.has_names(), plan.sieve(anchor.kind));
-            if let Some(sieve) = sieve
-                && !has_names
-            {
-                self.try_left(plan, view, (sieve, None), index);
-                continue;
-            }
-            let Some(watch) = plan.watch(anchor.kind) else { continue };
-            let is_number = anchor.kind == AnchorKind::shape(Shape::Digits);
-            let mut digits = (!is_number).then_some(u8::MAX);
-            let mut has_digits = |least: u8| {
-                let count = || digits_from(view.text, index, watch.most_digits);
-                least <= *digits.get_or_insert_with(count)
-            };
-            let (open, cell) = match has_names {
-                true => self.open(plan, view, at, (anchor.kind, watch)),
-                false => (ALL_GROUPS, None),
-            };
-            if let Some(sieve) = sieve {
-                self.try_left(plan, view, (sieve, cell), index);
-            }
-            let is_asked = |needs_name| if needs_name { has_names } else { sieve.is_none() };
-            let mut numbers = 0..;
-            for front in &watch.fronts {
-                let mut abreast = [0; ABREAST];
-                for ((to, _), number) in abreast.iter_mut().zip(&front.groups).zip(&mut numbers) {
-                    *to = open_group(&open, number);
-                }
-                if !is_asked(front.needs_name) || abreast == [0; ABREAST] {
-                    continue;
-                }
-                let left = front.left(plan.rules(), view.text, index, abreast);
-                for (group, left) in front.groups.iter().zip(left) {
-                    if left != 0 && has_digits(group.least_digits) {
-                        let left = self.narrow(plan, view, group, index, left);
-                        self.try_rules(plan, view, group, left, index);
-                    }
+            let mut left = std::mem::take(&mut self.left);
+            let parts = (&mut self.columns, &mut self.tracker);
+            self.shortlist.add(plan, view, (at, anchor.kind), parts, &mut left);
+            for position in left.drain(..) {
+                if let Some(rule) = plan.rules().rules.get(position) {
+                    self.try_rule(plan, view, position, rule, index);
                 }
             }
-            for (group, number) in watch.groups.iter().zip(numbers) {
-                let open = open_group(&open, number);
-                let is_open = open != 0 && is_asked(group.needs_name);
-                if is_open && has_digits(group.least_digits) {
-                    let open = group.beside(plan.beside(), view.text, index, open);
-                    let left = self.candidates(plan, view, group, index, open);
-                    self.try_rules(plan, view, group, left, index);
-                }
-            }
+            self.left = left;
         }
-    }
-
-    /// Tries the rules that a sieve leaves at an anchor, but those that find nothing in its cell, or
-    /// require a term where none is near.
-    fn try_left(
-        &mut self,
-        plan: &Plan,
-        view: View<'_>,
-        (sieve, cell): (&Sieve, Option<KnownCell>),
-        anchor: usize,
-    ) {
-        let left = sieve.left(view.text, anchor);
-        if left.is_empty() {
-            return;
-        }
-        let vicinity = plan.vicinity().filter(|_| !self.tracker.has_names());
-        let mut near = None;
-        for position in left {
-            if cell.is_some_and(|cell| !self.columns.opens_rule(cell, position)) {
-                continue;
-            }
-            if let Some(vicinity) = vicinity
-                && let bit @ 1.. = vicinity.of_rule(position)
-            {
-                let look = || vicinity.near(&mut self.blocks, view.text, view.base, anchor);
-                if *near.get_or_insert_with(look) & bit == 0 {
-                    continue;
-                }
-            }
-            if let Some(rule) = plan.rules().rules.get(position) {
-                self.try_rule(plan, view, position, rule, anchor);
-            }
-        }
-    }
-
-    /// The rules that may find anything at an anchor in a view with names, by group, and its cell where
-    /// its column is well known.
-    fn open(
-        &mut self,
-        plan: &Plan,
-        view: View<'_>,
-        anchor: u64,
-        (kind, watch): (AnchorKind, &Watch),
-    ) -> (OpenGroups, Option<KnownCell>) {
-        self.openings.know(self.tracker.columns());
-        // Text between tables is not followed for each anchor.
-        if watch.is_of_shape && self.tracker.is_in_cell() {
-            self.follow(view, anchor + 1);
-            if let Some(cell) = self.columns.well_known(&self.tracker, anchor) {
-                let is_bare = is_bare(view.text, view.index(cell.value_start), view.index(anchor));
-                let kind = (kind, watch);
-                let (open, cell) = self.columns.open(plan, cell, kind, &self.openings, is_bare);
-                return (open, Some(cell));
-            }
-        }
-        let mut open = ALL_GROUPS;
-        for (open, group) in open.iter_mut().zip(watch.all_groups()) {
-            *open = self.openings.open(plan, group);
-        }
-        (open, None)
-    }
-
-    /// Tries those rules of a group at an anchor that have their bit.
-    fn try_rules(
-        &mut self,
-        plan: &Plan,
-        view: View<'_>,
-        group: &Group,
-        mut left: RuleBits,
-        anchor: usize,
-    ) {
-        for position in &group.rules {
-            if left & 1 == 1
-                && let Some(rule) = plan.rules().rules.get(*position)
-            {
-                self.try_rule(plan, view, *position, rule, anchor);
-            }
-            left >>= 1;
-            if left == 0 {
-                break;
-            }
-        }
-    }
-
-    /// The rules left of a group whose matches begin at an anchor, less those that have none there.
-    fn narrow(
-        &mut self,
-        plan: &Plan,
-        view: View<'_>,
-        group: &Group,
-        anchor: usize,
-        left: RuleBits,
-    ) -> RuleBits {
-        if !group.is_worth_narrowing(left) {
-            return left;
-        }
-        match self.state(group) {
-            Some(state) => group.narrow(plan.rules(), state, view.text, anchor, left),
-            None => left,
-        }
-    }
-
-    /// The state of a group, which is put back for the next view.
-    fn state(&mut self, group: &Group) -> Option<&mut GroupState> {
-        let slot = self.groups.get_mut(group.number)?;
-        let state = slot.get_or_insert_with(|| Box::new(group.state()));
-        if state.is_fresh() {
-            self.tried_groups.push(group.number);
-        }
-        Some(state)
-    }
-
-    /// Those of some rules of a group that may match at an anchor, one bit each.
-    fn candidates(
-        &mut self,
-        plan: &Plan,
-        view: View<'_>,
-        group: &Group,
-        anchor: usize,
-        of: RuleBits,
-    ) -> RuleBits {
-        let Some(state) = self.state(group) else { return of };
-        group.candidates(plan.rules(), state, view.text, view.base, anchor, of)
     }
 
     /// Tries one rule at one anchor.
@@ -530,7 +355,7 @@ impl Cursor {
         {
             return;
         }
-        self.follow(view, span.start + 1);
+        view.follow(&mut self.tracker, span.start + 1);
         let around = Surroundings {
             text: view.text,
             base: view.base,
@@ -561,26 +386,12 @@ impl Cursor {
         (start, end): (usize, usize),
     ) -> bool {
         let (first, last) = (view.offset(start), view.offset(end.max(start + 1) - 1));
-        self.follow(view, last + 1);
+        view.follow(&mut self.tracker, last + 1);
         let cell = self.tracker.cell_start(first);
         cell.is_some()
             && cell == self.tracker.cell_start(last)
             && !self.columns.opens(&self.tracker, first, (position, rule), plan.terms())
     }
-
-    /// Lets the tracker follow the view up to an offset.
-    fn follow(&mut self, view: View<'_>, to: u64) {
-        let from = view.index(self.tracker.offset());
-        let to = view.index(to).min(view.text.len());
-        if let Some(fresh) = view.text.get(from..to) {
-            self.tracker.advance(fresh);
-        }
-    }
-}
-
-/// The rules of the group at a place; all, where so many groups are not told apart.
-fn open_group(open: &OpenGroups, number: usize) -> RuleBits {
-    open.get(number).copied().unwrap_or(RuleBits::MAX)
 }
 
 /// Whether a rule requires context and none can stand near a match that begins here, wherever its

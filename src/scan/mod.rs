@@ -26,6 +26,7 @@ mod position;
 pub(crate) mod sample;
 mod score;
 mod settle;
+mod shortlist;
 mod sieve;
 mod split;
 mod starts;

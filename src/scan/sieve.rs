@@ -33,6 +33,9 @@ const SHAPES: [Shape; 5] =
 /// Words of a list: a bit for each rule, so many at most.
 const WORDS: usize = 4;
 
+/// Rules of a sieve, one bit each.
+pub type SieveBits = [u64; WORDS];
+
 /// A list of rules as it is stored.
 type Listed = [[u8; 8]; WORDS];
 
@@ -219,6 +222,19 @@ impl Sieve {
         Left { positions: &self.positions, left, base: 0 }
     }
 
+    /// Those rules of which this holds, by position; none where it holds of none.
+    pub fn bits(&self, mut holds: impl FnMut(usize) -> bool) -> Option<SieveBits> {
+        let mut bits = [0; WORDS];
+        for (number, position) in self.positions.iter().enumerate() {
+            if holds(usize::from(u16::from_le_bytes(*position)))
+                && let Some(word) = bits.get_mut(number / 64)
+            {
+                *word |= 1 << (number % 64);
+            }
+        }
+        (bits != [0; WORDS]).then_some(bits)
+    }
+
     /// The number of the list of the rules that are left.
     #[inline]
     fn walk(&self, text: &[u8], anchor: usize) -> u16 {
@@ -247,7 +263,7 @@ impl Sieve {
     }
 }
 
-fn words(list: &Listed) -> [u64; WORDS] {
+fn words(list: &Listed) -> SieveBits {
     list.map(u64::from_le_bytes)
 }
 
@@ -255,7 +271,7 @@ fn words(list: &Listed) -> [u64; WORDS] {
 #[derive(Clone, Debug)]
 pub struct Left<'a> {
     positions: &'a [[u8; 2]],
-    left: [u64; WORDS],
+    left: SieveBits,
     /// The rule of the lowest bit of the first word.
     base: usize,
 }
@@ -265,6 +281,13 @@ impl Left<'_> {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.left == [0; WORDS]
+    }
+
+    /// Less those that are none of these.
+    #[inline]
+    pub fn among(mut self, these: &SieveBits) -> Self {
+        self.left.iter_mut().zip(these).for_each(|(left, these)| *left &= these);
+        self
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::automaton::{Automaton, Tried, Workspace};
+use super::structure::Tracker;
 use crate::model::Span;
 use crate::rules::{Lead, Rule};
 
@@ -37,6 +38,19 @@ impl View<'_> {
     #[inline]
     pub fn end(self) -> u64 {
         self.offset(self.text.len())
+    }
+
+    /// Lets a tracker follow the view up to an offset.
+    #[inline]
+    pub fn follow(self, tracker: &mut Tracker, to: u64) {
+        if to <= tracker.offset() {
+            return;
+        }
+        let from = self.index(tracker.offset());
+        let to = self.index(to).min(self.text.len());
+        if let Some(fresh) = self.text.get(from..to) {
+            tracker.advance(fresh);
+        }
     }
 }
 

@@ -215,6 +215,7 @@ pub fn arrange(
 
 impl Watch {
     /// All groups, those of fronts first.
+    #[cfg(test)]
     pub fn all_groups(&self) -> impl Iterator<Item = &Group> {
         self.fronts.iter().flat_map(|front| &front.groups).chain(&self.groups)
     }

@@ -161,7 +161,7 @@ impl Marks {
     }
 
     fn names_of(&self, row: &Row) -> Option<&[Arc<str>]> {
-        let position = self.names.partition_point(|(from, _)| *from <= row.start).checked_sub(1)?;
+        let position = last_at(&self.names, row.start, |(from, _)| *from)?;
         self.names.get(position).map(|(_, names)| &**names)
     }
 }
@@ -171,12 +171,16 @@ const LATE: usize = 6;
 
 /// The position of the last mark that starts at `at` or before. Most questions are about a byte that was
 /// followed just now.
+#[inline]
 pub(super) fn last_at<T>(marks: &VecDeque<T>, at: u64, start: impl Fn(&T) -> u64) -> Option<usize> {
-    let late = marks.iter().rev().take(LATE).position(|mark| start(mark) <= at);
-    match late {
-        Some(behind) => marks.len().checked_sub(behind + 1),
-        None => marks.partition_point(|mark| start(mark) <= at).checked_sub(1),
+    let mut behind = marks.len();
+    for _ in 0..LATE {
+        behind = behind.checked_sub(1)?;
+        if marks.get(behind).is_some_and(|mark| start(mark) <= at) {
+            return Some(behind);
+        }
     }
+    marks.partition_point(|mark| start(mark) <= at).checked_sub(1)
 }
 
 /// A header row while it is read.

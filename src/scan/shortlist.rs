@@ -1,0 +1,225 @@
+//! Which rules are tried at an anchor.
+//!
+//! An anchor comes in, the positions of the rules that may have a match there go out, in the order in
+//! which they are tried. Under a column or key that is well known only what is open there is asked.
+
+use super::automaton::RuleBits;
+use super::columns::{Columns, Openings, is_bare};
+use super::heads::Lanes;
+use super::plan::Plan;
+use super::sieve::Sieve;
+use super::starts::View;
+use super::structure::Tracker;
+use super::sweep::AnchorKind;
+use super::vicinity::Blocks;
+use super::watch::{ABREAST, Front, Group, GroupState, Watch, digits_from};
+use crate::rules::Shape;
+
+/// What one scan keeps to tell which rules are to be tried.
+#[derive(Debug)]
+pub struct Shortlist {
+    openings: Openings,
+    /// By group of rules.
+    groups: Vec<Option<Box<GroupState>>>,
+    /// Groups that were asked in this view: only theirs is to be put back for the next.
+    tried_groups: Vec<usize>,
+    blocks: Blocks,
+}
+
+/// An anchor.
+struct Here<'a> {
+    plan: &'a Plan,
+    view: View<'a>,
+    watch: &'a Watch,
+    index: usize,
+    /// How many digits stand there, once that was asked.
+    digits: Option<u8>,
+}
+
+impl Here<'_> {
+    fn has_digits(&mut self, least: u8) -> bool {
+        let count = || digits_from(self.view.text, self.index, self.watch.most_digits);
+        least <= *self.digits.get_or_insert_with(count)
+    }
+}
+
+impl Shortlist {
+    /// For scans of a plan.
+    pub fn new(plan: &Plan) -> Shortlist {
+        Shortlist {
+            openings: Openings::default(),
+            groups: (0..plan.groups()).map(|_| None).collect(),
+            tried_groups: Vec::new(),
+            blocks: Blocks::default(),
+        }
+    }
+
+    /// The next view begins.
+    pub fn restart(&mut self) {
+        self.openings.clear();
+        self.blocks.clear();
+        for number in self.tried_groups.drain(..) {
+            if let Some(Some(state)) = self.groups.get_mut(number) {
+                state.restart();
+            }
+        }
+    }
+
+    /// Bytes that the automaton of each group has read so far in this view.
+    pub fn bytes_read(&self) -> impl Iterator<Item = u64> {
+        self.groups.iter().map(|state| state.as_ref().map_or(0, |state| state.read))
+    }
+
+    /// Adds the positions of the rules that may have a match at an anchor. Anchors come in order.
+    pub fn add(
+        &mut self,
+        plan: &Plan,
+        view: View<'_>,
+        (anchor, kind): (u64, AnchorKind),
+        (columns, tracker): (&mut Columns, &mut Tracker),
+        left: &mut Vec<usize>,
+    ) {
+        let Some(watch) = plan.watch(kind) else { return };
+        let index = view.index(anchor);
+        let digits = (kind != AnchorKind::shape(Shape::Digits)).then_some(u8::MAX);
+        let mut here = Here { plan, view, watch, index, digits };
+        let sieve = plan.sieve(kind);
+        let has_names = tracker.has_names();
+        if has_names {
+            self.openings.know(tracker.columns());
+            // Text between tables is not followed for each anchor.
+            if watch.is_of_shape && tracker.is_in_cell() {
+                view.follow(tracker, anchor + 1);
+                if let Some(cell) = columns.well_known(tracker, anchor) {
+                    let is_bare = is_bare(view.text, view.index(cell.value_start), index);
+                    let open = columns.open(plan, cell, (kind, watch), &self.openings, is_bare);
+                    let Some(open) = open else { return };
+                    if let (Some(sieve), Some(of)) = (sieve, &open.sieve) {
+                        left.extend(sieve.left(view.text, index).among(of));
+                    }
+                    for (number, of) in &open.fronts {
+                        if let Some(front) = watch.fronts.get(*number) {
+                            self.add_front(&mut here, front, *of, left);
+                        }
+                    }
+                    for (number, of) in &open.groups {
+                        if let Some(group) = watch.groups.get(*number) {
+                            self.add_group(&mut here, group, *of, left);
+                        }
+                    }
+                    return;
+                }
+            }
+        }
+        if let Some(sieve) = sieve {
+            self.add_sieved(&here, sieve, has_names, left);
+            if !has_names {
+                return;
+            }
+        }
+        let is_asked = |needs_name| if needs_name { has_names } else { sieve.is_none() };
+        for front in watch.fronts.iter().filter(|front| is_asked(front.needs_name)) {
+            let mut of = [0; ABREAST];
+            for (of, group) in of.iter_mut().zip(&front.groups) {
+                *of = self.openings.open(plan, group);
+            }
+            self.add_front(&mut here, front, of, left);
+        }
+        for group in watch.groups.iter().filter(|group| is_asked(group.needs_name)) {
+            let of = self.openings.open(plan, group);
+            self.add_group(&mut here, group, of, left);
+        }
+    }
+
+    /// Adds the rules that a sieve leaves, but those that require a term where none is near.
+    fn add_sieved(
+        &mut self,
+        here: &Here<'_>,
+        sieve: &Sieve,
+        has_names: bool,
+        left: &mut Vec<usize>,
+    ) {
+        let view = here.view;
+        let sieved = sieve.left(view.text, here.index);
+        if sieved.is_empty() {
+            return;
+        }
+        let Some(vicinity) = here.plan.vicinity().filter(|_| !has_names) else {
+            left.extend(sieved);
+            return;
+        };
+        let mut near = None;
+        for position in sieved {
+            if let bit @ 1.. = vicinity.of_rule(position) {
+                let look = || vicinity.near(&mut self.blocks, view.text, view.base, here.index);
+                if *near.get_or_insert_with(look) & bit == 0 {
+                    continue;
+                }
+            }
+            left.push(position);
+        }
+    }
+
+    /// Adds those of some rules of a front.
+    fn add_front(
+        &mut self,
+        here: &mut Here<'_>,
+        front: &Front,
+        of: Lanes<ABREAST>,
+        left: &mut Vec<usize>,
+    ) {
+        if of == [0; ABREAST] {
+            return;
+        }
+        let rules = here.plan.rules();
+        let lanes = front.left(rules, here.view.text, here.index, of);
+        for (group, mut bits) in front.groups.iter().zip(lanes) {
+            if bits == 0 || !here.has_digits(group.least_digits) {
+                continue;
+            }
+            if group.is_worth_narrowing(bits)
+                && let Some(state) = self.state(group)
+            {
+                bits = group.narrow(rules, state, here.view.text, here.index, bits);
+            }
+            add_rules(group, bits, left);
+        }
+    }
+
+    /// Adds those of some rules of a group that is in no front.
+    fn add_group(
+        &mut self,
+        here: &mut Here<'_>,
+        group: &Group,
+        of: RuleBits,
+        left: &mut Vec<usize>,
+    ) {
+        if of == 0 || !here.has_digits(group.least_digits) {
+            return;
+        }
+        let (view, index) = (here.view, here.index);
+        let mut bits = group.beside(here.plan.beside(), view.text, index, of);
+        if let Some(state) = self.state(group) {
+            bits = group.candidates(here.plan.rules(), state, view.text, view.base, index, bits);
+        }
+        add_rules(group, bits, left);
+    }
+
+    /// The state of a group, which is put back for the next view.
+    fn state(&mut self, group: &Group) -> Option<&mut GroupState> {
+        let slot = self.groups.get_mut(group.number)?;
+        let state = slot.get_or_insert_with(|| Box::new(group.state()));
+        if state.is_fresh() {
+            self.tried_groups.push(group.number);
+        }
+        Some(state)
+    }
+}
+
+/// Adds those rules of a group that have their bit.
+fn add_rules(group: &Group, mut bits: RuleBits, left: &mut Vec<usize>) {
+    while bits != 0 {
+        left.extend(group.rules.get(bits.trailing_zeros() as usize));
+        bits &= bits - 1;
+    }
+}
