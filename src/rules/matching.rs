@@ -23,6 +23,7 @@ pub(super) struct Matching {
     pub reach: usize,
     pub lies_in_cell: bool,
     pub begins_in_cell: bool,
+    pub cells_beside: u8,
 }
 
 impl Compiler<'_> {
@@ -51,7 +52,16 @@ impl Compiler<'_> {
             pattern::groups(&hir).iter().any(|it| VALUE_GROUPS.contains(&it.as_str()));
         let begins_in_cell =
             lies_in_cell || !names_value && pattern::begins_in_cell(&hir, lead.max());
-        Some(Matching { anchors, lead, max_length, reach, lies_in_cell, begins_in_cell })
+        let cells_beside = pattern::cells_beside(&hir);
+        Some(Matching {
+            anchors,
+            lead,
+            max_length,
+            reach,
+            lies_in_cell,
+            begins_in_cell,
+            cells_beside,
+        })
     }
 
     pub(super) fn pattern(&mut self, pattern: &Located<String>) -> Option<Hir> {

@@ -114,6 +114,9 @@ pub struct Rule {
     pub lies_in_cell: bool,
     /// Whether at least what is before its anchor does, where the value begins with the match.
     pub begins_in_cell: bool,
+    /// How many cells of its row a match can reach beyond the one of its anchor, on either side; 255 stands
+    /// for no bound, and for a match that can hold a line end.
+    pub cells_beside: u8,
     /// Bytes that must not stand directly before the match.
     pub boundary: Option<ByteSet>,
     /// The check that a match must pass.

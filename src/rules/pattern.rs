@@ -103,6 +103,36 @@ fn ends_cell(held: ByteSet) -> bool {
     CELL_ENDS.iter().any(|byte| held.contains(*byte))
 }
 
+/// What a cell of a table may end with that goes on in its row.
+const DELIMITERS: &[u8] = b"\t;|,";
+
+/// How many cells of a row a match can reach beyond one that it touches, at most; 255 stands for no bound.
+pub(super) fn cells_beside(hir: &Hir) -> u8 {
+    match most_of(hir, &ByteSet::from_iter([b'\n'])) {
+        0 => u8::try_from(most_of(hir, &DELIMITERS.iter().copied().collect())).unwrap_or(u8::MAX),
+        _ => u8::MAX,
+    }
+}
+
+/// How many bytes of a set a match can hold; `usize::MAX` stands for no bound.
+fn most_of(hir: &Hir, set: &ByteSet) -> usize {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => literal.0.iter().filter(|byte| set.contains(**byte)).count(),
+        HirKind::Class(class) => {
+            usize::from(class_bytes(class).iter().any(|byte| set.contains(byte)))
+        }
+        HirKind::Repetition(Repetition { max, sub, .. }) => {
+            most_of(sub, set).saturating_mul(max.map_or(usize::MAX, |max| max as usize))
+        }
+        HirKind::Capture(capture) => most_of(&capture.sub, set),
+        HirKind::Concat(subs) => {
+            subs.iter().fold(0, |sum, sub| sum.saturating_add(most_of(sub, set)))
+        }
+        HirKind::Alternation(subs) => subs.iter().map(|sub| most_of(sub, set)).max().unwrap_or(0),
+    }
+}
+
 /// Calls `part` with parts of a pattern that hold all of the first bytes, so many, that a match can have.
 fn hold_within<'h>(hir: &'h Hir, length: usize, part: &mut impl FnMut(&'h Hir)) {
     let mut least = 0;
@@ -297,6 +327,21 @@ mod tests {
         let hir = parse(pattern).unwrap();
         let words = exact_words(&hir)?;
         Some(words.into_iter().map(|word| String::from_utf8(word).unwrap()).collect())
+    }
+
+    #[test]
+    fn cells_that_a_match_reaches_are_counted_by_delimiters() {
+        for (pattern, cells) in [
+            ("[0-9]{4}", 0),
+            ("[0-9]+;[a-z ]{0,60}", 1),
+            ("a[,x]{3}(?:b|c,,|[|])", 5),
+            ("a(?:[^a]{0,9})b", 255),
+            (r"a(?:[^\n]{0,9})b", 9),
+            ("a,*b", 255),
+            (r"a[ \n]?b", 255),
+        ] {
+            assert_eq!(cells_beside(&parse(pattern).unwrap()), cells, "{pattern}");
+        }
     }
 
     #[test]

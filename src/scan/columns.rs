@@ -293,7 +293,7 @@ impl Column {
             Some(_) if rule.needs_name() => {
                 let opens = match rule.begins_in_cell {
                     true => self.opens(rule, plan.terms()),
-                    false => openings.may_open(rule, plan.terms()),
+                    false => openings.may_open_near(&self.names, rule, plan.terms()),
                 };
                 (opens, opens)
             }
@@ -401,8 +401,21 @@ fn is_letter(c: char) -> bool {
 #[derive(Default)]
 pub struct Openings {
     by_group: Vec<Opening>,
-    /// What the columns are called; none before they are known.
-    names: Option<Vec<Name>>,
+    /// The columns; none before they are known.
+    columns: Option<Vec<Heading>>,
+}
+
+/// What a column of a table is called.
+struct Heading {
+    text: Arc<str>,
+    name: Option<Name>,
+}
+
+impl Heading {
+    fn opens(&self, rule: &Rule, terms: &Terms) -> bool {
+        let name = self.name.as_ref();
+        name.is_some_and(|name| name.is_one_of(&rule.columns) || has_term(name, rule, terms))
+    }
 }
 
 /// Names come from the payload, so none is shown.
@@ -429,16 +442,17 @@ impl Openings {
     /// Forgets everything: the next payload begins.
     pub fn clear(&mut self) {
         self.by_group.fill(Opening::default());
-        self.names = None;
+        self.columns = None;
     }
 
     /// Takes note of what the columns of a table are called, once that is known.
     pub fn know(&mut self, columns: Option<&[Arc<str>]>) {
         if let Some(columns) = columns.filter(|columns| columns.len() <= MAX_NAMES) {
-            self.names.get_or_insert_with(|| {
+            self.columns.get_or_insert_with(|| {
                 let name =
                     |column: &Arc<str>| Name::of(&Place::Cell { row: 1, column: column.clone() });
-                columns.iter().filter_map(name).collect()
+                let heading = |text: &Arc<str>| Heading { text: text.clone(), name: name(text) };
+                columns.iter().map(heading).collect()
             });
         }
     }
@@ -446,7 +460,7 @@ impl Openings {
     /// The rules of a group that may find something in a table, one bit each; all bits where that is not
     /// known, and those of rules that need no name.
     pub fn open(&mut self, plan: &Plan, group: &Group) -> RuleBits {
-        if self.names.is_none() {
+        if self.columns.is_none() {
             return RuleBits::MAX;
         }
         if self.by_group.len() < plan.groups() {
@@ -474,8 +488,23 @@ impl Openings {
 
     /// Whether a column may have a name that makes a match of a rule a finding.
     fn may_open(&self, rule: &Rule, terms: &Terms) -> bool {
-        let opens = |name: &Name| name.is_one_of(&rule.columns) || has_term(name, rule, terms);
-        self.names.as_ref().is_none_or(|names| names.iter().any(opens))
+        self.columns.as_ref().is_none_or(|columns| columns.iter().any(|it| it.opens(rule, terms)))
+    }
+
+    /// The same of those columns that a match can reach which has its anchor in a column of this name.
+    fn may_open_near(&self, name: &str, rule: &Rule, terms: &Terms) -> bool {
+        let reach = usize::from(rule.cells_beside);
+        let Some(columns) = self.columns.as_ref().filter(|_| rule.cells_beside < u8::MAX) else {
+            return self.may_open(rule, terms);
+        };
+        // Cells behind the last column have no name.
+        let has_name = |at: usize| columns.get(at).map_or("", |column| &*column.text) == name;
+        let has_anchor: Vec<bool> = (0..=columns.len() + reach).map(has_name).collect();
+        let opens = |at: usize| {
+            let near = has_anchor.get(at.saturating_sub(reach)..).unwrap_or_default();
+            near.iter().take(at.min(reach) + reach + 1).any(|has_anchor| *has_anchor)
+        };
+        (0..).zip(columns).any(|(at, column)| opens(at) && column.opens(rule, terms))
     }
 }
 

@@ -15,9 +15,6 @@ use crate::rules::{Anchors, ByteSet, Rule};
 /// Bytes from its start on of which a table says what a match can hold there.
 const HEAD: usize = 20;
 
-/// Places that are looked at in one go: which rules are left is asked once for all of them.
-const STEP: usize = 2;
-
 /// A set of rules of a group, by position there.
 pub type RuleBits = u64;
 
@@ -69,16 +66,13 @@ impl<const GROUPS: usize> Heads<GROUPS> {
             None => self.count,
         };
         let mut left = both(of, self.before.get(before).copied().unwrap_or(of));
-        let mut row = 0;
-        for bytes in text.get(start..).unwrap_or_default().chunks(STEP).take(HEAD / STEP) {
+        let bytes = text.get(start..).unwrap_or_default();
+        for (byte, row) in bytes.iter().zip(self.places.chunks_exact(self.count.max(1))) {
+            if let Some(held) = row.get(self.class(*byte)) {
+                left = both(left, *held);
+            }
             if left == [0; GROUPS] {
                 break;
-            }
-            for byte in bytes {
-                if let Some(held) = self.places.get(row + self.class(*byte)) {
-                    left = both(left, *held);
-                }
-                row += self.count;
             }
         }
         left

@@ -238,7 +238,8 @@ impl Sieve {
     /// The number of the list of the rules that are left.
     #[inline]
     fn walk(&self, text: &[u8], anchor: usize) -> u16 {
-        let class = |byte: u8| self.classes.get(usize::from(byte)).map_or(0, |it| usize::from(*it));
+        let (classes, next): (&[u8; 256], _) = (&self.classes, &*self.next);
+        let class = |byte: u8| classes.get(usize::from(byte)).map_or(0, |it| usize::from(*it));
         let number = |step: Option<&Step>| step.map_or(END, |step| u16::from_le_bytes(*step));
         let from = anchor.saturating_sub(self.lead);
         let mut state = number(match from.checked_sub(1).and_then(|before| text.get(before)) {
@@ -247,13 +248,10 @@ impl Sieve {
                 self.starts.len().checked_sub(1 + anchor - from).and_then(|at| self.starts.get(at))
             }
         });
-        let next = &*self.next;
         let bytes = text.get(from..).unwrap_or_default();
         for byte in bytes.get(..anchor - from + DEPTH).unwrap_or(bytes) {
-            if state & END != 0 {
-                return state ^ END;
-            }
-            let Some(row) = next.get(usize::from(state)) else { return 0 };
+            // There are too few states for one to have the number of an end.
+            let Some(row) = next.get(usize::from(state)) else { break };
             state = number(row.get(class(*byte) % CLASSES));
         }
         match state & END {
