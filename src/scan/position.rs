@@ -56,10 +56,10 @@ impl Positions {
             self.line_start = self.at + last as u64 + 1;
         }
         self.chars += counted.chars;
-        let begins_whole = self.valid_to == self.at;
+        let begins_whole = self.valid_to >= self.at;
         self.at += part.len() as u64;
         if begins_whole && counted.is_ascii && self.is_utf8 {
-            self.valid_to = self.at;
+            self.valid_to = self.valid_to.max(self.at);
         }
         self.validate(text, base, self.at);
     }
@@ -90,6 +90,10 @@ impl Positions {
             return;
         }
         let part = slice(text, base, self.valid_to, offset);
+        if part.is_ascii() {
+            self.valid_to += part.len() as u64;
+            return;
+        }
         match std::str::from_utf8(part) {
             Ok(_) => self.valid_to += part.len() as u64,
             Err(error) => {

@@ -19,6 +19,9 @@ pub struct Counted {
 
 /// Counts what a text holds, with the instructions that this CPU has.
 pub fn count(text: &[u8]) -> Counted {
+    if text.len() < BLOCK {
+        return few(text);
+    }
     #[cfg(target_arch = "x86_64")]
     if super::avx512::is_available() {
         // SAFETY: the CPU has AVX-512 F and BW.
@@ -28,6 +31,18 @@ pub fn count(text: &[u8]) -> Counted {
         return unsafe { with_avx2(text) };
     }
     plain(text)
+}
+
+/// The same of fewer bytes than a sum of bytes can count.
+fn few(text: &[u8]) -> Counted {
+    let (mut lines, mut inner, mut bits) = (0u8, 0u8, 0u8);
+    for byte in text {
+        lines += u8::from(*byte == b'\n');
+        inner += u8::from(is_inner(*byte));
+        bits |= byte;
+    }
+    let chars = text.len() as u64 - u64::from(inner);
+    Counted { lines: u64::from(lines), chars, is_ascii: bits < 128 }
 }
 
 /// # Safety
