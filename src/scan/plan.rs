@@ -44,7 +44,7 @@ pub struct Plan {
     terms: OnceLock<Terms>,
     facts: OnceLock<Vec<Facts>>,
     /// By category.
-    combinations_of: Vec<Vec<usize>>,
+    combining: Vec<Combining>,
     neighbourhood: u64,
     #[cfg(feature = "hyperscan")]
     patterns_after: u64,
@@ -66,6 +66,16 @@ pub struct Facts {
     /// The combinations that look for its category near others, one bit each, which several may share:
     /// see [`Combined::bit`].
     pub near: u64,
+}
+
+/// The combinations that may rest on a finding of one category.
+#[derive(Clone, Debug, Default)]
+pub struct Combining {
+    positions: Vec<usize>,
+    /// How far around it the one that looks farthest does.
+    pub farthest: u64,
+    /// The bits of all of them in [`Facts::near`].
+    pub bits: u64,
 }
 
 /// A combination that may rest on a finding.
@@ -110,7 +120,7 @@ impl Plan {
             beside: beside.unwrap_or_default(),
             terms: OnceLock::new(),
             facts: OnceLock::new(),
-            combinations_of: combinations_of(&rules),
+            combining: combining(&rules),
             neighbourhood: LINE_WINDOW.max(within.unwrap_or(0) as u64),
             rules,
             #[cfg(feature = "hyperscan")]
@@ -220,11 +230,15 @@ impl Plan {
         self.facts.get_or_init(|| facts(&self.rules)).get(rule.0 as usize)
     }
 
-    /// The combinations that may rest on a finding of this category.
-    pub fn combinations_of(&self, category: CategoryIndex) -> impl Iterator<Item = Combined<'_>> {
+    /// The combinations that may rest on a finding of this category; none where there are none.
+    pub fn combining(&self, category: CategoryIndex) -> Option<&Combining> {
+        self.combining.get(usize::from(category.0)).filter(|it| !it.positions.is_empty())
+    }
+
+    /// These combinations one by one.
+    pub fn combinations(&self, of: &Combining) -> impl Iterator<Item = Combined<'_>> {
         let plain = self.rules.rules.len();
-        let of = self.combinations_of.get(usize::from(category.0));
-        of.into_iter().flatten().filter_map(move |position| {
+        of.positions.iter().filter_map(move |position| {
             let index = RuleIndex(u32::try_from(plain + position).ok()?);
             let combination = self.rules.combinations.get(*position)?;
             Some(Combined { index, bit: bit_of(*position), combination })
@@ -297,15 +311,17 @@ fn bit_of(position: usize) -> u64 {
     1 << (position % 64)
 }
 
-fn combinations_of(rules: &RuleSet) -> Vec<Vec<usize>> {
-    let mut of: Vec<Vec<usize>> = Vec::new();
+fn combining(rules: &RuleSet) -> Vec<Combining> {
+    let mut of: Vec<Combining> = Vec::new();
     let plain = rules.combinations.iter().enumerate().filter(|(_, it)| it.values == 0);
     for (position, combination) in plain {
         for category in &combination.of {
             let category = usize::from(category.0);
-            of.resize(of.len().max(category + 1), Vec::new());
-            if let Some(positions) = of.get_mut(category) {
-                positions.push(position);
+            of.resize(of.len().max(category + 1), Combining::default());
+            if let Some(combining) = of.get_mut(category) {
+                combining.positions.push(position);
+                combining.farthest = combining.farthest.max(combination.within as u64);
+                combining.bits |= bit_of(position);
             }
         }
     }

@@ -40,6 +40,11 @@ pub struct Settling {
     emitted: usize,
     /// No survivor is longer than this.
     longest: u64,
+    /// The combinations that look for one of the survivors, one bit each: see [`Facts::near`].
+    sought: u64,
+    /// Room for what goes out together.
+    group: Vec<Scored>,
+    raised: Vec<Scored>,
     /// What was hashed last, as offsets, and its hash: all values of a short line have the same.
     hashed: Option<(u64, u64, u64)>,
 }
@@ -64,7 +69,7 @@ impl Settling {
     pub fn clear(&mut self) {
         self.scored.clear();
         self.survivors.clear();
-        (self.emitted, self.longest) = (0, 0);
+        (self.emitted, self.longest, self.sought) = (0, 0, 0);
         self.hashed = None;
     }
 
@@ -136,6 +141,7 @@ impl Settling {
             });
             if !beaten {
                 self.longest = self.longest.max(scored.span.len());
+                self.sought |= sought_by(&scored, facts);
                 self.survivors.push_back(scored);
             }
         }
@@ -156,31 +162,46 @@ impl Settling {
         sink: &mut impl Sink,
     ) {
         let Some(span) = self.survivors.get(self.emitted).map(|scored| scored.span) else { return };
-        let mut group: Vec<Scored> = Vec::new();
+        let (mut group, mut raised) =
+            (std::mem::take(&mut self.group), std::mem::take(&mut self.raised));
+        group.clear();
         while let Some(next) = self.survivors.get_mut(self.emitted).filter(|it| it.span == span) {
             // Its neighbours do not ask where it is.
             let place = next.place.take();
             group.push(Scored { place, ..next.clone() });
             self.emitted += 1;
         }
-        if !own.contains(&span.start) {
-            return;
-        }
-        let raised: Vec<Scored> =
-            group.iter().flat_map(|scored| self.combine(plan, retained, nearby, scored)).collect();
-        for scored in raised {
-            // What is only surer of the same category takes the place of what it rests on.
-            let category = |rule| plan.facts(rule).map(|facts| facts.category);
-            group.retain(|other| {
-                scored.evidence.rests_on != Some(other.rule)
-                    || category(other.rule) != category(scored.rule)
-                    || other.likelihood >= scored.likelihood
-            });
-            if !group.iter().any(|other| other.rule == scored.rule) {
-                group.push(scored);
+        if own.contains(&span.start) {
+            for scored in &group {
+                self.combine(plan, retained, nearby, scored, &mut raised);
             }
+            for scored in raised.drain(..) {
+                // What is only surer of the same category takes the place of what it rests on.
+                let category = |rule| plan.facts(rule).map(|facts| facts.category);
+                group.retain(|other| {
+                    scored.evidence.rests_on != Some(other.rule)
+                        || category(other.rule) != category(scored.rule)
+                        || other.likelihood >= scored.likelihood
+                });
+                if !group.iter().any(|other| other.rule == scored.rule) {
+                    group.push(scored);
+                }
+            }
+            group.sort_by_key(|scored| plan.facts(scored.rule).map(|facts| facts.rank));
+            self.give_out(plan, retained, positions, (span, &mut group), sink);
         }
-        group.sort_by_key(|scored| plan.facts(scored.rule).map(|facts| facts.rank));
+        (self.group, self.raised) = (group, raised);
+    }
+
+    /// Gives out findings of one span.
+    fn give_out(
+        &mut self,
+        plan: &Plan,
+        retained: &Retained<'_>,
+        positions: &mut Positions,
+        (span, group): (Span, &mut Vec<Scored>),
+        sink: &mut impl Sink,
+    ) {
         let index = |offset: u64| {
             usize::try_from(offset.saturating_sub(retained.base)).unwrap_or(usize::MAX)
         };
@@ -189,7 +210,7 @@ impl Settling {
         let is_utf8 = positions.is_utf8_up_to(retained.text, retained.base, span.end);
         let chars = is_utf8.then(|| Span::new(position.chars, position.chars + chars_in(value)));
         let context_hash = self.context_hash(retained, span, positions.line_start());
-        for scored in group {
+        for scored in group.drain(..) {
             let Some(facts) = plan.facts(scored.rule) else { continue };
             sink.take(Found {
                 rule: scored.rule,
@@ -207,31 +228,35 @@ impl Settling {
         }
     }
 
-    /// The combinations that a finding raises together with what is near it.
+    /// Adds the combinations that a finding raises together with what is near it.
     fn combine(
         &self,
         plan: &Plan,
         retained: &Retained<'_>,
         nearby: &mut Nearby,
         scored: &Scored,
-    ) -> Vec<Scored> {
-        let mut raised = Vec::new();
-        let Some(facts) = plan.facts(scored.rule) else { return raised };
+        raised: &mut Vec<Scored>,
+    ) {
+        let Some(facts) = plan.facts(scored.rule) else { return };
         if scored.likelihood.band() < Band::Likely {
-            return raised;
+            return;
+        }
+        let Some(all) = plan.combining(facts.category) else { return };
+        let has_terms = has_terms(plan, retained, nearby, (scored.span, all.farthest));
+        if !has_terms && self.sought & all.bits == 0 {
+            return;
         }
         let around =
             |within: u64| (scored.span.start.saturating_sub(within), scored.span.end + within);
-        let all = plan.combinations_of(facts.category);
-        let Some(farthest) = all.map(|it| it.combination.within as u64).max() else {
-            return raised;
-        };
-        let window = (scored.span, farthest);
-        let has_terms = has_terms(plan, retained, nearby, window);
-        let (from, to) = around(farthest);
-        let near = self.survivors_in(from, to).filter(|it| it.likelihood.band() >= Band::Likely);
-        let near = near.fold(0, |bits, it| bits | plan.facts(it.rule).map_or(0, |it| it.near));
-        for Combined { index, bit, combination } in plan.combinations_of(facts.category) {
+        let (from, to) = around(all.farthest);
+        let near = self.survivors_in(from, to);
+        let near = near.fold(0, |bits, it| {
+            bits | plan.facts(it.rule).map_or(0, |facts| sought_by(it, facts))
+        });
+        if !has_terms && near & all.bits == 0 {
+            return;
+        }
+        for Combined { index, bit, combination } in plan.combinations(all) {
             let within = combination.within as u64;
             let (from, to) = around(within);
             let neighbour = near & bit != 0
@@ -269,7 +294,6 @@ impl Settling {
                 });
             }
         }
-        raised
     }
 
     /// The survivors that may touch `from..=to`, and some before.
@@ -333,7 +357,7 @@ impl Settling {
             self.emitted -= 1;
         }
         if self.survivors.is_empty() {
-            self.longest = 0;
+            (self.longest, self.sought) = (0, 0);
         }
     }
 }
@@ -378,6 +402,11 @@ fn has_terms(
 /// The search for the terms of combinations.
 fn seek<'a>(plan: &'a Plan, nearby: &'a mut Nearby) -> Search<'a> {
     nearby.seek(plan.terms(), 0, [&[]; 3])
+}
+
+/// The combinations that look for a finding, one bit each.
+fn sought_by(scored: &Scored, facts: &Facts) -> u64 {
+    if scored.likelihood.band() >= Band::Likely { facts.near } else { 0 }
 }
 
 /// The strict order that decides between overlapping findings: validated, then likelihood, then
