@@ -106,34 +106,33 @@ const LONGEST_IBAN: usize = 33;
 pub(super) fn iban(candidate: Candidate<'_>) -> Verdict {
     let mut compact = [0u8; LONGEST_IBAN];
     let mut len = 0;
-    let mut found = None;
+    let mut found: Option<&Account> = None;
     let value = candidate.value();
     for (position, byte) in value.iter().enumerate() {
         if matches!(byte, b' ' | b'-') {
             continue;
         }
-        if !byte.is_ascii_alphanumeric() {
+        let upper = byte.to_ascii_uppercase();
+        let is_digit = upper.is_ascii_digit();
+        let Some(place) = compact.get_mut(len).filter(|_| is_digit || upper.is_ascii_uppercase())
+        else {
             return Verdict::Invalid;
-        }
-        let Some(place) = compact.get_mut(len) else { return Verdict::Invalid };
-        *place = byte.to_ascii_uppercase();
+        };
+        *place = upper;
         len += 1;
-        match (len, found) {
-            (2, _) => {
-                found = account_of(compact.first_chunk().copied().unwrap_or_default());
-                if found.is_none() {
-                    return Verdict::Invalid;
-                }
-            }
-            (3 | 4, _) if !byte.is_ascii_digit() => return Verdict::Invalid,
-            (_, Some(account)) if len == account.length => {
-                let next = value.get(position + 1).or(candidate.after().first());
-                let whole = !next.is_some_and(u8::is_ascii_alphanumeric);
-                let compact = compact.get(..len).unwrap_or_default();
-                let valid = whole && mod_97(compact) == 1 && has_shape(compact, account);
-                return Check::of(valid).ending_at(candidate.start + position + 1);
-            }
-            _ => {}
+        if len > 4 {
+            let Some(account) = found.filter(|account| account.length == len) else { continue };
+            let next = value.get(position + 1).or(candidate.after().first());
+            let whole = !next.is_some_and(u8::is_ascii_alphanumeric);
+            let compact = compact.get(..len).unwrap_or_default();
+            let valid = whole && mod_97(compact) == 1 && has_shape(compact, account);
+            return Check::of(valid).ending_at(candidate.start + position + 1);
+        }
+        if len == 2 {
+            found = account_of(compact.first_chunk().copied().unwrap_or_default());
+        }
+        if len == 2 && found.is_none() || len > 2 && !is_digit {
+            return Verdict::Invalid;
         }
     }
     Verdict::Invalid

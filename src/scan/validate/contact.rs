@@ -33,25 +33,48 @@ pub(super) fn email(candidate: Candidate<'_>) -> Check {
     let Some(at) = value.iter().rposition(|byte| *byte == b'@') else { return Check::Invalid };
     let (local, domain) = value.split_at_checked(at).unwrap_or_default();
     let domain = domain.get(1..).unwrap_or_default();
-    let dotted = |part: &[u8]| part.split(|byte| *byte == b'.').all(|label| !label.is_empty());
-    let labels = domain.split(|byte| *byte == b'.');
-    let grammar = (1..=64).contains(&local.len())
-        && (4..=253).contains(&domain.len())
-        && dotted(local)
-        && labels.clone().count() >= 2
-        && labels.clone().all(|label| {
-            (1..=63).contains(&label.len()) && !label.starts_with(b"-") && !label.ends_with(b"-")
-        });
-    let mut last = labels.rev();
-    let (top, second) = (last.next().unwrap_or_default(), last.next().unwrap_or_default());
     // Such as `git@host.org:path`: the login of a service, not of a person.
-    let service = local == b"git" || inside_uri(candidate.before());
-    if !grammar || service || !top_level(top) {
+    if !(1..=64).contains(&local.len()) || !is_dotted(local) || local == b"git" {
         return Check::Invalid;
     }
-    let reserved = one_of("example test invalid localhost local internal lan", top)
-        || second.eq_ignore_ascii_case(b"example") && one_of("com net org edu", top);
+    let Some((second, top)) = last_labels(domain).filter(|(_, top)| top_level(top)) else {
+        return Check::Invalid;
+    };
+    if inside_uri(candidate.before()) {
+        return Check::Invalid;
+    }
+    let is_in = |words: &[&str]| words.iter().any(|it| it.as_bytes().eq_ignore_ascii_case(top));
+    let reserved = is_in(&["example", "test", "invalid", "localhost", "local", "internal", "lan"])
+        || second.eq_ignore_ascii_case(b"example") && is_in(&["com", "net", "org", "edu"]);
     Check::Valid.published_if(reserved)
+}
+
+/// Whether no part between dots is empty.
+fn is_dotted(text: &[u8]) -> bool {
+    let mut before = b'.';
+    for byte in text {
+        if *byte == b'.' && before == b'.' {
+            return false;
+        }
+        before = *byte;
+    }
+    before != b'.'
+}
+
+/// The second last and the last label of a domain that has two or more, and each within its bounds.
+fn last_labels(domain: &[u8]) -> Option<(&[u8], &[u8])> {
+    if !(4..=253).contains(&domain.len()) {
+        return None;
+    }
+    let (mut second, mut top): (&[u8], &[u8]) = (&[], &[]);
+    for label in domain.split(|byte| *byte == b'.') {
+        let hyphens = label.starts_with(b"-") || label.ends_with(b"-");
+        if !(1..=63).contains(&label.len()) || hyphens {
+            return None;
+        }
+        (second, top) = (top, label);
+    }
+    (!second.is_empty()).then_some((second, top))
 }
 
 fn top_level(top: &[u8]) -> bool {
@@ -64,15 +87,48 @@ fn top_level(top: &[u8]) -> bool {
         _ => {
             let letters = top.iter().all(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
             let punycode = top.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"xn--"));
-            (letters || punycode)
-                && !NOT_DOMAINS.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(top))
+            (letters || punycode) && !is_other(top)
         }
     }
 }
 
+/// Whether it is one of [`NOT_DOMAINS`], in any case.
+fn is_other(top: &[u8]) -> bool {
+    const NUMBERS: [u64; NOT_DOMAINS.len()] = {
+        let (mut numbers, mut words) = ([0; NOT_DOMAINS.len()], NOT_DOMAINS);
+        let mut left = numbers.as_mut_slice();
+        while let ([word, more @ ..], [number, rest @ ..]) = (words, left) {
+            assert!(word.len() <= LONGEST_OTHER);
+            *number = in_lower_case(word.as_bytes());
+            (words, left) = (more, rest);
+        }
+        numbers
+    };
+    top.len() <= LONGEST_OTHER && NUMBERS.contains(&in_lower_case(top))
+}
+
+/// The longest of [`NOT_DOMAINS`] at most.
+const LONGEST_OTHER: usize = 8;
+
+/// Up to eight letters as a number, in lower case.
+const fn in_lower_case(mut word: &[u8]) -> u64 {
+    let mut number = 0;
+    while let [byte, rest @ ..] = word {
+        number = number << 8 | byte.to_ascii_lowercase() as u64;
+        word = rest;
+    }
+    number
+}
+
 /// Whether the bytes before a value are the start of a URI's user part: `scheme://user:`.
 fn inside_uri(before: &[u8]) -> bool {
-    let user = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'*+,;=:".contains(byte);
+    let user = |byte: &u8| {
+        matches!(
+            byte,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%' | b'!'
+                | b'$' | b'&' | b'\'' | b'*' | b'+' | b',' | b';' | b'=' | b':'
+        )
+    };
     let run = before.iter().rev().take_while(|byte| user(byte)).count();
     before.get(..before.len() - run).is_some_and(|rest| rest.ends_with(b"://"))
 }

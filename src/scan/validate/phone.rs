@@ -79,7 +79,8 @@ pub(super) fn labelled_phone(candidate: Candidate<'_>) -> Check {
         && !decimal
         && !is_rest(&candidate)
         && alone(&candidate)
-        && date(candidate) != Check::Valid;
+        // No date has more digits.
+        && (all.len() > 8 || date(candidate) != Check::Valid);
     Check::of(valid).published_if(reserved_for_fiction(all))
 }
 

@@ -127,50 +127,52 @@ const SAMPLE_CREDITOR: &[u8] = b"DE98ZZZ09999999999";
 pub(super) fn sepa_creditor_id(candidate: Candidate<'_>) -> Verdict {
     let value = candidate.value();
     let mut compact = [0u8; LONGEST_CREDITOR];
-    let (mut len, mut national, mut has_digit) = (0, 0, false);
-    let (mut wanted, mut longest) = (None, LONGEST_CREDITOR);
+    let (mut len, mut has_digit) = (0, false);
+    // Where an identifier may end, if the country says so.
+    let (mut ends, mut longest) = (None, LONGEST_CREDITOR);
     let mut found = Verdict::Invalid;
     for (length, byte) in (1..).zip(value) {
         if *byte == b' ' {
             continue;
         }
-        let (Some(place), Some(number)) = (compact.get_mut(len), base_36(*byte)) else { break };
-        if len == longest {
+        let is_digit = byte.is_ascii_digit();
+        if len == longest || !(is_digit || byte.is_ascii_uppercase()) {
             break;
         }
+        let Some(place) = compact.get_mut(len) else { break };
         *place = *byte;
         len += 1;
-        match len {
-            2 => {
+        if len < 8 {
+            if len == 2 {
                 let country = compact.first_chunk().copied().unwrap_or_default();
                 if !is_country(&country) {
                     break;
                 }
-                wanted = CREDITOR_LENGTHS.iter().find(|(known, _)| **known == country);
-                longest = wanted.map_or(LONGEST_CREDITOR, |(_, length)| length + 3);
+                let known = CREDITOR_LENGTHS.iter().find(|(known, _)| **known == country);
+                if let Some((country, length)) = known {
+                    // Belgium has identifiers with ten and with thirteen characters behind the code.
+                    ends = Some([*length, if *country == b"BE" { 20 } else { *length }]);
+                    longest = length + 3;
+                }
+            } else if matches!(len, 3 | 4) && !is_digit {
+                break;
             }
-            3 | 4 if !byte.is_ascii_digit() => break,
-            8.. => {
-                has_digit |= byte.is_ascii_digit();
-                national = put_97(national, number);
-            }
-            _ => {}
+            continue;
         }
-        let fits = wanted.map_or(len >= 12, |(country, length)| {
-            // Belgium has identifiers with ten and with thirteen characters behind the code.
-            *length == len || (*country == b"BE" && len == 20)
-        });
-        if length < 12 || !fits || !has_digit {
+        has_digit |= is_digit;
+        let fits = ends.map_or(len >= 12, |ends| ends.contains(&len));
+        if !fits || length < 12 || !has_digit {
             continue;
         }
         let next = value.get(length).or(candidate.after().first());
         if next.is_some_and(u8::is_ascii_alphanumeric) {
             continue;
         }
-        let head = compact.iter().take(4).filter_map(|byte| base_36(*byte));
+        let read = compact.get(..len).unwrap_or_default();
+        let code = read.iter().skip(7).chain(read.iter().take(4));
         let cut = Candidate { end: candidate.start + length, ..candidate };
-        if head.fold(national, put_97) % 97 == 1 && stands_alone(&cut) {
-            let is_sample = compact.get(..len) == Some(SAMPLE_CREDITOR);
+        if mod_97(code) == 1 && stands_alone(&cut) {
+            let is_sample = read == SAMPLE_CREDITOR;
             found = Check::Valid.published_if(is_sample).ending_at(cut.end);
         }
     }
