@@ -66,22 +66,33 @@ impl<const GROUPS: usize> Heads<GROUPS> {
             None => self.count,
         };
         let mut left = both(of, self.before.get(before).copied().unwrap_or(of));
-        let bytes = text.get(start..).unwrap_or_default();
-        for (byte, row) in bytes.iter().zip(self.places.chunks_exact(self.count.max(1))) {
-            if let Some(held) = row.get(self.class(*byte)) {
-                left = both(left, *held);
-            }
+        let mut row = 0;
+        for byte in text.get(start..).unwrap_or_default() {
+            let Some(held) = self.places.get(row + self.class(*byte)) else { break };
+            left = both(left, *held);
             if left == [0; GROUPS] {
                 break;
             }
+            row += self.count;
         }
         left
     }
 
-    /// Whether any rule can have a match that begins with a byte.
+    /// The first place from `from` up to `to` at which any rule can have a match.
     #[inline]
-    pub fn may_begin_with(&self, byte: u8) -> bool {
-        held(&self.begins, byte)
+    pub fn next_start(&self, text: &[u8], from: usize, to: usize) -> Option<usize> {
+        let mut at = from;
+        // Most bytes begin none: eight are looked at without a branch.
+        for part in text.get(from..to)?.chunks(8) {
+            if part.iter().fold(false, |any, byte| any | held(&self.begins, *byte)) {
+                return part
+                    .iter()
+                    .position(|byte| held(&self.begins, *byte))
+                    .map(|skip| at + skip);
+            }
+            at += part.len();
+        }
+        None
     }
 
     fn class(&self, byte: u8) -> usize {
@@ -264,9 +275,30 @@ impl Distances {
         self.reached.get(distance).copied().unwrap_or(0)
     }
 
+    /// Where up to 63 bytes before an anchor matches can begin, the farthest first, each with the rules that
+    /// reach as far.
+    #[inline]
+    pub fn starts(
+        &self,
+        text: &[u8],
+        anchor: usize,
+    ) -> impl Iterator<Item = (usize, RuleBits)> + use<'_> {
+        let mut near = self.possible(text, anchor);
+        std::iter::from_fn(move || {
+            loop {
+                let distance = 63_u32.checked_sub(near.leading_zeros())? as usize;
+                near ^= 1 << distance;
+                // None begins before the text.
+                if let Some(start) = anchor.checked_sub(distance) {
+                    return Some((start, self.reached(distance)));
+                }
+            }
+        })
+    }
+
     /// At which distances up to 63 before an anchor matches can begin, one bit each.
     #[inline]
-    pub fn possible(&self, text: &[u8], anchor: usize) -> u64 {
+    fn possible(&self, text: &[u8], anchor: usize) -> u64 {
         self.by_byte.iter().zip(BESIDE).fold(u64::MAX, |possible, (by_byte, beside)| {
             let byte = anchor.checked_add_signed(beside).and_then(|at| text.get(at));
             possible & byte.map_or(u64::MAX, |byte| held(by_byte, *byte))

@@ -4,7 +4,7 @@
 //! which they are tried. Under a column or key that is well known only what is open there is asked.
 
 use super::automaton::RuleBits;
-use super::columns::{Columns, Openings, is_bare};
+use super::columns::{Cell, Columns, NEAR, Openings, bare_to};
 use super::heads::Lanes;
 use super::plan::Plan;
 use super::sieve::Sieve;
@@ -12,7 +12,7 @@ use super::starts::View;
 use super::structure::Tracker;
 use super::sweep::AnchorKind;
 use super::vicinity::Blocks;
-use super::watch::{ABREAST, Front, Group, GroupState, Watch, digits_from};
+use super::watch::{ABREAST, DigitCount, Front, Group, GroupState};
 use crate::rules::Shape;
 
 /// What one scan keeps to tell which rules are to be tried.
@@ -24,22 +24,22 @@ pub struct Shortlist {
     /// Groups that were asked in this view: only theirs is to be put back for the next.
     tried_groups: Vec<usize>,
     blocks: Blocks,
+    /// Where the value begins that held no letter around the last anchor, and where it ends.
+    bare: Option<(u64, u64)>,
 }
 
 /// An anchor.
 struct Here<'a> {
     plan: &'a Plan,
     view: View<'a>,
-    watch: &'a Watch,
     index: usize,
-    /// How many digits stand there, once that was asked.
-    digits: Option<u8>,
+    /// The digits that stand there, where it is one.
+    digits: Option<DigitCount>,
 }
 
 impl Here<'_> {
     fn has_digits(&mut self, least: u8) -> bool {
-        let count = || digits_from(self.view.text, self.index, self.watch.most_digits);
-        least <= *self.digits.get_or_insert_with(count)
+        self.digits.as_mut().is_none_or(|digits| digits.reaches(self.view.text, least))
     }
 }
 
@@ -51,6 +51,7 @@ impl Shortlist {
             groups: (0..plan.groups()).map(|_| None).collect(),
             tried_groups: Vec::new(),
             blocks: Blocks::default(),
+            bare: None,
         }
     }
 
@@ -58,6 +59,7 @@ impl Shortlist {
     pub fn restart(&mut self) {
         self.openings.clear();
         self.blocks.clear();
+        self.bare = None;
         for number in self.tried_groups.drain(..) {
             if let Some(Some(state)) = self.groups.get_mut(number) {
                 state.restart();
@@ -81,8 +83,9 @@ impl Shortlist {
     ) {
         let Some(watch) = plan.watch(kind) else { return };
         let index = view.index(anchor);
-        let digits = (kind != AnchorKind::shape(Shape::Digits)).then_some(u8::MAX);
-        let mut here = Here { plan, view, watch, index, digits };
+        let is_number = kind == AnchorKind::shape(Shape::Digits);
+        let digits = is_number.then(|| DigitCount::from(index));
+        let mut here = Here { plan, view, index, digits };
         let sieve = plan.sieve(kind);
         let has_names = tracker.has_names();
         if has_names {
@@ -91,11 +94,13 @@ impl Shortlist {
             if watch.is_of_shape && tracker.is_in_cell() {
                 view.follow(tracker, anchor + 1);
                 if let Some(cell) = columns.well_known(tracker, anchor) {
-                    let is_bare = is_bare(view.text, view.index(cell.value_start), index);
+                    let is_bare = self.is_bare(view, &cell, anchor);
                     let open = columns.open(plan, cell, (kind, watch), &self.openings, is_bare);
                     let Some(open) = open else { return };
                     if let (Some(sieve), Some(of)) = (sieve, &open.sieve) {
-                        left.extend(sieve.left(view.text, index).among(of));
+                        for position in sieve.left(view.text, index).among(of) {
+                            left.push(position);
+                        }
                     }
                     for (number, of) in &open.fronts {
                         if let Some(front) = watch.fronts.get(*number) {
@@ -129,6 +134,21 @@ impl Shortlist {
             let of = self.openings.open(plan, group);
             self.add_group(&mut here, group, of, left);
         }
+    }
+
+    /// Whether no letter stands around an anchor in its cell.
+    fn is_bare(&mut self, view: View<'_>, cell: &Cell, anchor: u64) -> bool {
+        let start = cell.value_start;
+        if let Some((bare, to)) = self.bare
+            && bare == start
+            && anchor < to
+            && anchor - start <= NEAR as u64
+        {
+            return true;
+        }
+        let to = bare_to(view.text, view.index(start), view.index(anchor));
+        self.bare = to.map(|to| (start, view.offset(to)));
+        to.is_some()
     }
 
     /// Adds the rules that a sieve leaves, but those that require a term where none is near.

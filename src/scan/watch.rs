@@ -22,6 +22,10 @@ const _: () = assert!(GROUP <= Shared::MAX_RULES);
 /// From this many rules left on a shared automaton costs less than those of the rules.
 const WORTH_SHARING: usize = 2;
 
+/// So many rules of a group are each tried where their matches may begin: an automaton of all would be read
+/// for the others, too.
+const FEW: usize = 2;
+
 /// From this many rules of a keyword on it is worth making one.
 const WORTH_MAKING: usize = 3;
 
@@ -50,8 +54,6 @@ pub struct Watch {
     pub groups: Vec<Group>,
     /// Whether a shape sets them off, no keyword.
     pub is_of_shape: bool,
-    /// The most that a group asks for as its least number of digits.
-    pub most_digits: u8,
 }
 
 /// Groups in a [`Front`] at most.
@@ -164,8 +166,7 @@ pub fn arrange(
         positions.iter().copied().partition(may_share);
     // Rules that are alike are left together, or none of them.
     shared.sort_by_key(|position| rule(position).map(|rule| (rule.digits, rule.lead, *position)));
-    let mut watch =
-        Watch { fronts: Vec::new(), groups: Vec::new(), is_of_shape: by_shape, most_digits: 0 };
+    let mut watch = Watch { fronts: Vec::new(), groups: Vec::new(), is_of_shape: by_shape };
     let needs_name = |position: &usize| rule(position).is_some_and(|rule| rule.needs_name);
     let is_at_anchor = |position: &usize| rule(position).is_some_and(|rule| rule.lead == 0);
     let mut parts: Vec<(Vec<usize>, bool)> = Vec::new();
@@ -202,7 +203,6 @@ pub fn arrange(
                 tests: OnceLock::new(),
             };
             *next += 1;
-            watch.most_digits = watch.most_digits.max(group.least_digits);
             if by_shape && group.lead == 0 {
                 watch.add_abreast(group);
             } else {
@@ -321,6 +321,13 @@ impl Group {
         if !self.is_shared && self.lead > MOST_STARTS {
             return of;
         }
+        if self.lead < FAR && of.count_ones() as usize <= FEW {
+            // What is known of a start is not for the others, so that there is nothing to remember.
+            return distances.starts(text, anchor).fold(0, |left, (start, reached)| {
+                let [these] = heads.left(text, start, [reached & of]);
+                left | these
+            });
+        }
         state.forget_before(base + anchor.saturating_sub(self.lead) as u64);
         let shared = |state: &mut GroupState, left: RuleBits, start: usize| {
             let is_worth_it = left.count_ones() as usize >= WORTH_SHARING
@@ -333,9 +340,9 @@ impl Group {
             let tried = state.tried_to.saturating_sub(base);
             let first = usize::try_from(tried).unwrap_or(usize::MAX);
             let first = first.max(anchor.saturating_sub(self.lead));
-            let bytes = text.get(first..=anchor).unwrap_or_default();
-            for (start, _) in (first..).zip(bytes).filter(|(_, byte)| heads.may_begin_with(**byte))
-            {
+            let mut next = first;
+            while let Some(start) = heads.next_start(text, next, anchor + 1) {
+                next = start + 1;
                 let [left] = heads.left(text, start, [RuleBits::MAX]);
                 if left != 0 {
                     let left = match shared(state, left, start) {
@@ -350,12 +357,8 @@ impl Group {
                 all |= rules & distances.reached(usize::try_from(distance).unwrap_or(usize::MAX));
             }
         } else {
-            let mut near = distances.possible(text, anchor);
-            while near != 0 {
-                let distance = 63 - near.leading_zeros() as usize;
-                near ^= 1 << distance;
-                let Some(start) = anchor.checked_sub(distance) else { continue };
-                let [left] = heads.left(text, start, [distances.reached(distance)]);
+            for (start, reached) in distances.starts(text, anchor) {
+                let [left] = heads.left(text, start, [reached]);
                 all |= match shared(state, left, start) {
                     Some(shared) => left & state.known(shared, text, base, start),
                     None => left,
@@ -480,23 +483,36 @@ impl GroupState {
     }
 }
 
-/// Digits that a number may hold from its first one at `start` on, counted up to `most`: with no more
-/// than two separators between neighbours.
-pub fn digits_from(text: &[u8], start: usize, most: u8) -> u8 {
-    let (mut digits, mut separators) = (0, 0);
-    for byte in text.get(start..).unwrap_or_default() {
-        if byte.is_ascii_digit() {
-            (digits, separators) = (digits + 1, 0);
-        } else if separators < 2 && DIGIT_SEPARATORS.contains(byte) {
-            separators += 1;
-        } else {
-            break;
-        }
-        if digits >= most {
-            break;
-        }
+/// The digits that a number may hold from its first one on, with no more than two separators between
+/// neighbours, counted as far as is asked.
+#[derive(Debug)]
+pub struct DigitCount {
+    /// The next byte.
+    at: usize,
+    digits: u8,
+    separators: u8,
+}
+
+impl DigitCount {
+    /// Those of the number that begins here.
+    pub fn from(start: usize) -> DigitCount {
+        DigitCount { at: start, digits: 0, separators: 0 }
     }
-    digits
+
+    /// Whether there are at least so many.
+    pub fn reaches(&mut self, text: &[u8], least: u8) -> bool {
+        while self.digits < least {
+            match text.get(self.at) {
+                Some(b'0'..=b'9') => (self.digits, self.separators) = (self.digits + 1, 0),
+                Some(byte) if self.separators < 2 && DIGIT_SEPARATORS.contains(byte) => {
+                    self.separators += 1;
+                }
+                _ => return false,
+            }
+            self.at += 1;
+        }
+        true
+    }
 }
 
 #[cfg(test)]
