@@ -290,7 +290,15 @@ impl Compiler<'_> {
         columns.dedup();
         columns.retain(|column| !column.is_empty());
         let examples = self.examples(&raw.examples);
-        let Matching { anchors, lead, max_length, reach, lies_in_cell, begins_in_cell, cells_beside } = matching?;
+        let Matching {
+            anchors,
+            lead,
+            max_length,
+            reach,
+            lies_in_cell,
+            begins_in_cell,
+            cells_beside,
+        } = matching?;
         if let Anchors::Keywords(words) = &anchors {
             self.words.extend(words.iter().map(|word| word.to_ascii_lowercase()));
         }

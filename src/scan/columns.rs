@@ -4,11 +4,12 @@
 //! those that are worked out anew for each place.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::context::{Nearest, Terms};
 use super::heads::{Lanes, RuleBits};
-use super::names::{Name, Named, Says};
+use super::names::{Label, Name, Named, Says};
 use super::plan::Plan;
 use super::score::ends_value;
 use super::sieve::SieveBits;
@@ -30,14 +31,21 @@ const TOO_MANY: u8 = 2;
 /// would cost more than it saves.
 const WORTH_OPENING: u16 = 64;
 
+/// Rules of which it is remembered what a name says of their values, at most.
+const MAX_LABELS: usize = 16;
+
 /// Bytes on either side of an anchor that are looked at for a letter, at most.
-const NEAR: usize = 64;
+pub const NEAR: usize = 64;
 
 /// The names that were met last.
 #[derive(Default)]
 pub struct Columns {
     known: Vec<Column>,
+    /// The table that was met last.
+    table: Option<Table>,
     last: Option<Cell>,
+    /// Where the column of the next cell stands, if they come in turns.
+    next: usize,
     /// The start of the last cell whose names are not plain to see, and whether its name was asked for.
     unclear: Option<(u64, bool)>,
     /// The names of the last such cell that was asked for, and the name that they make: the next one has
@@ -49,13 +57,24 @@ pub struct Columns {
     is_strange: bool,
 }
 
+/// A table, by what its columns are called.
+struct Table {
+    names: Arc<[Arc<str>]>,
+    /// Where its columns stand, those that were met.
+    columns: Vec<Option<usize>>,
+}
+
 /// The cell that was asked about last.
 #[derive(Clone, Copy)]
 pub struct Cell {
     /// Where it starts.
     start: u64,
+    /// Bytes from there up to here are in it.
+    to: u64,
     /// Where what is said of its value starts: see [`Tracker::value_start`].
     pub value_start: u64,
+    /// Where its row starts: see [`Tracker::row_start`].
+    pub row_start: Option<u64>,
     /// Where its column stands.
     column: usize,
 }
@@ -67,8 +86,8 @@ struct Column {
     name: Option<Name>,
     /// The same with its terms, once they are asked for.
     named: Option<Named>,
-    /// By position of a rule that needs a name, whether this is one.
-    opens: HashMap<usize, bool>,
+    /// By position of a rule, what the name says of its values.
+    labels: Vec<(usize, Option<Label>)>,
     met: u16,
     /// By shape, what its rules may find here.
     shapes: [Option<Box<Open>>; SHAPE_KINDS],
@@ -82,14 +101,13 @@ struct Open {
 }
 
 /// The rules that are to be asked at a kind of anchor.
-#[derive(Default)]
 pub struct OpenRules {
     /// Those of the sieve; none where there is none.
     pub sieve: Option<SieveBits>,
     /// Fronts that have any, by number, each with its rules by group.
-    pub fronts: Vec<(usize, Lanes<ABREAST>)>,
+    pub fronts: Box<[(usize, Lanes<ABREAST>)]>,
     /// The same of the other groups.
-    pub groups: Vec<(usize, RuleBits)>,
+    pub groups: Box<[(usize, RuleBits)]>,
 }
 
 /// Names come from the payload, so none is shown.
@@ -115,9 +133,15 @@ impl Columns {
             let open = open.sum::<usize>();
             let name = column.name.as_ref().map_or(0, Name::room);
             let named = column.named.as_ref().map_or(0, Named::room);
-            column.names.len() + name + named + open + 24 * column.opens.capacity()
+            let labels = column.labels.capacity() * size_of::<(usize, Option<Label>)>();
+            column.names.len() + name + named + open + labels
+        };
+        let of_table = |table: &Table| {
+            let names = table.names.iter().map(|name| name.len() + size_of::<Arc<str>>());
+            names.sum::<usize>() + table.columns.capacity() * size_of::<Option<usize>>()
         };
         self.known.capacity() * size_of::<Column>()
+            + self.table.as_ref().map_or(0, of_table)
             + self.known.iter().map(of_column).sum::<usize>()
             + self.written.capacity()
             + self.named_unclear.0.iter().map(|name| name.capacity() + 24).sum::<usize>()
@@ -127,59 +151,52 @@ impl Columns {
     /// Forgets everything: the next payload begins.
     pub fn clear(&mut self) {
         self.known.clear();
-        (self.last, self.unclear) = (None, None);
+        self.table = None;
+        (self.last, self.next, self.unclear) = (None, 0, None);
         self.named_unclear = Default::default();
         self.forgotten = 0;
     }
 
-    /// The name of the place that holds a byte; none where it has none. The tracker has followed the
-    /// view past the byte.
-    pub fn name(&mut self, terms: &Terms, tracker: &Tracker, at: u64) -> Option<&Named> {
-        let fresh = |name: &Name| Named::new(name.clone(), terms);
-        match self.cell(tracker, at) {
-            Some(cell) => {
-                let column = self.known.get_mut(cell.column)?;
-                if column.named.is_none() {
-                    column.named = column.name.as_ref().map(fresh);
-                }
-                column.named.as_ref()
-            }
-            None => {
-                let start = tracker.cell_start(at)?;
-                let (_, is_asked) = self.unclear.as_mut().filter(|(it, _)| *it == start)?;
-                if !std::mem::replace(is_asked, true) {
-                    let names = tracker.place(at).map(|it| it.names()).unwrap_or_default();
-                    if names != self.named_unclear.0 {
-                        let name = Name::of_names(&names).as_ref().map(fresh);
-                        self.named_unclear = (names, name);
-                    }
-                }
-                self.named_unclear.1.as_ref()
-            }
-        }
+    /// Forgets where the last cell was: the tracker forgets some of what it knew.
+    pub fn forget_cell(&mut self) {
+        self.last = None;
     }
 
-    /// Whether the name of the place that holds a byte is one that a rule lists, or holds a term of its
-    /// context.
-    pub fn opens(
+    /// The name of a place of which no column is known; none where it has none.
+    fn unclear_name(&mut self, terms: &Terms, tracker: &Tracker, at: u64) -> Option<&Named> {
+        let start = tracker.cell_start(at)?;
+        let (_, is_asked) = self.unclear.as_mut().filter(|(it, _)| *it == start)?;
+        if !std::mem::replace(is_asked, true) {
+            let names = tracker.place(at).map(|it| it.names()).unwrap_or_default();
+            if names != self.named_unclear.0 {
+                let name = Name::of_names(&names).map(|name| Named::new(name, terms));
+                self.named_unclear = (names, name);
+            }
+        }
+        self.named_unclear.1.as_ref()
+    }
+
+    /// What the name of the place that holds a byte says of the values of a rule; none where there is no
+    /// name. The tracker has followed the view past the byte.
+    pub fn label(
         &mut self,
         tracker: &Tracker,
         at: u64,
         (position, rule): (usize, &Rule),
         terms: &Terms,
-    ) -> bool {
-        let cell = self.cell(tracker, at);
-        match cell.and_then(|cell| self.known.get_mut(cell.column)) {
-            Some(column) => match column.opens.get(&position) {
-                Some(known) => *known,
-                None => {
-                    let opens = column.opens(rule, terms);
-                    column.opens.insert(position, opens);
-                    opens
-                }
-            },
-            None => self.name(terms, tracker, at).is_some_and(|name| name.opens(rule)),
+    ) -> Option<Label> {
+        let Some(cell) = self.cell(tracker, at) else {
+            return self.unclear_name(terms, tracker, at).map(|name| name.label(rule));
+        };
+        let column = self.known.get_mut(cell.column)?;
+        if let Some((_, label)) = column.labels.iter().find(|(of, _)| *of == position) {
+            return *label;
         }
+        let label = column.named(terms).map(|name| name.label(rule));
+        if column.labels.len() < MAX_LABELS {
+            column.labels.push((position, label));
+        }
+        label
     }
 
     /// The cell that holds an anchor, if its column was met often enough to know more of it.
@@ -217,12 +234,55 @@ impl Columns {
     }
 
     /// The cell that holds a byte, with its column; none where that cannot be remembered.
-    fn cell(&mut self, tracker: &Tracker, at: u64) -> Option<Cell> {
-        let start = tracker.cell_start(at)?;
-        if let Some(last) = self.last
+    #[inline]
+    pub fn cell(&mut self, tracker: &Tracker, at: u64) -> Option<Cell> {
+        match self.last {
+            Some(last) if (last.start..last.to).contains(&at) => Some(last),
+            _ => self.next_cell(tracker, at),
+        }
+    }
+
+    #[inline(never)]
+    fn next_cell(&mut self, tracker: &Tracker, at: u64) -> Option<Cell> {
+        let Some(found) = tracker.column(at) else { return self.cell_by_names(tracker, at) };
+        let Range { start, end: to } = found.span;
+        if let Some(last) = &mut self.last
             && last.start == start
         {
-            return Some(last);
+            last.to = to;
+            return Some(*last);
+        }
+        let number = usize::try_from(found.number).unwrap_or(usize::MAX);
+        let table = self.table.as_ref().filter(|table| Arc::ptr_eq(&table.names, found.names));
+        let known = table.and_then(|table| table.columns.get(number).copied().flatten());
+        let Some(column) = known else {
+            let is_other = table.is_none();
+            let cell = self.cell_by_names(tracker, at)?;
+            if is_other || self.table.is_none() {
+                let (names, columns) = (found.names.clone(), vec![None; found.names.len()]);
+                self.table = Some(Table { names, columns });
+            }
+            let slot = self.table.as_mut().and_then(|table| table.columns.get_mut(number));
+            if let Some(slot) = slot {
+                *slot = Some(cell.column);
+            }
+            return Some(cell);
+        };
+        let value_start = tracker.value_start_in(start, at).unwrap_or(start);
+        let row_start = Some(found.row_start);
+        self.next = column + 1;
+        self.last = Some(Cell { start, to, value_start, row_start, column });
+        self.last
+    }
+
+    /// The same by the names that are written down for the cell.
+    fn cell_by_names(&mut self, tracker: &Tracker, at: u64) -> Option<Cell> {
+        let Range { start, end: to } = tracker.cell_span(at)?;
+        if let Some(last) = &mut self.last
+            && last.start == start
+        {
+            last.to = to;
+            return Some(*last);
         }
         if self.unclear.as_ref().is_some_and(|(unclear, _)| *unclear == start) {
             return None;
@@ -231,8 +291,7 @@ impl Columns {
             self.unclear = Some((start, false));
             return None;
         }
-        // The columns of a table come in turns.
-        let next = self.last.map_or(0, |last| last.column + 1);
+        let next = self.next;
         let is_it = |column: &Column| *column.names == *self.written;
         let (before, behind) = self.known.split_at_checked(next).unwrap_or((&self.known, &[]));
         let column = match behind.iter().position(is_it) {
@@ -242,14 +301,17 @@ impl Columns {
                 None => self.add(Name::of(&tracker.place(at)?)),
             },
         };
-        let value_start = tracker.value_start(at).unwrap_or(start);
-        self.last = Some(Cell { start, value_start, column });
+        let value_start = tracker.value_start_in(start, at).unwrap_or(start);
+        let row_start = tracker.row_start(at);
+        self.next = column + 1;
+        self.last = Some(Cell { start, to, value_start, row_start, column });
         self.last
     }
 
     fn add(&mut self, name: Option<Name>) -> usize {
         if self.known.len() >= MAX_KNOWN {
             self.known.clear();
+            self.table = None;
             self.forgotten = self.forgotten.saturating_add(1);
         }
         let names = self.written.as_str().into();
@@ -259,9 +321,14 @@ impl Columns {
 }
 
 impl Column {
+    /// The name with its terms.
+    fn named(&mut self, terms: &Terms) -> Option<&Named> {
+        let name = self.name.as_ref()?;
+        Some(self.named.get_or_insert_with(|| Named::new(name.clone(), terms)))
+    }
+
     fn opens(&mut self, rule: &Rule, terms: &Terms) -> bool {
-        let Some(name) = &self.name else { return false };
-        self.named.get_or_insert_with(|| Named::new(name.clone(), terms)).opens(rule)
+        self.named(terms).is_some_and(|name| name.opens(rule))
     }
 
     fn open(
@@ -322,24 +389,22 @@ impl OpenRules {
             let rules = group.rules.iter().enumerate();
             rules.fold(0, |bits, (bit, rule)| bits | RuleBits::from(is_open(*rule)) << bit)
         };
-        let mut open = OpenRules::default();
-        for (number, front) in watch.fronts.iter().enumerate() {
+        let fronts = watch.fronts.iter().map(|front| {
             let mut of = [0; ABREAST];
             of.iter_mut().zip(&front.groups).for_each(|(of, group)| *of = bits(group));
-            if of != [0; ABREAST] {
-                open.fronts.push((number, of));
-            }
-        }
+            of
+        });
+        let fronts = fronts.enumerate().filter(|(_, of)| *of != [0; ABREAST]).collect();
         let groups = watch.groups.iter().map(&mut bits).enumerate();
-        open.groups = groups.filter(|(_, bits)| *bits != 0).collect();
-        open.sieve = sieve.and_then(|sieve| sieve.bits(is_open));
-        open
+        let groups = groups.filter(|(_, bits)| *bits != 0).collect();
+        let sieve = sieve.and_then(|sieve| sieve.bits(is_open));
+        OpenRules { sieve, fronts, groups }
     }
 
     #[cfg(test)]
     fn room(&self) -> usize {
-        self.fronts.capacity() * size_of::<(usize, Lanes<ABREAST>)>()
-            + self.groups.capacity() * size_of::<(usize, RuleBits)>()
+        self.fronts.len() * size_of::<(usize, Lanes<ABREAST>)>()
+            + self.groups.len() * size_of::<(usize, RuleBits)>()
     }
 }
 
@@ -348,22 +413,27 @@ fn stays_in_cell(rule: &Rule) -> bool {
     rule.lies_in_cell && !rule.validator.is_some_and(validate::moves_end)
 }
 
-/// Whether no letter stands in the cell around an anchor, as far as a term would count. `cell` is where it
-/// begins.
-pub fn is_bare(text: &[u8], cell: usize, anchor: usize) -> bool {
+/// Where the value ends in whose cell no letter stands around an anchor, as far as a term would count; none
+/// where one does. `cell` is where it begins. Where the text ends before the value it is the anchor: no more
+/// is known.
+pub fn bare_to(text: &[u8], cell: usize, anchor: usize) -> Option<usize> {
     let kind = |byte: &u8| BYTES.get(usize::from(*byte)).copied().unwrap_or(Byte::Letter);
-    let Some(before) = text.get(cell..anchor).filter(|before| before.len() <= NEAR) else {
-        return false;
-    };
+    let before = text.get(cell..anchor).filter(|before| before.len() <= NEAR)?;
     if before.iter().any(|byte| kind(byte) == Byte::Letter) {
-        return false;
+        return None;
     }
     let behind = text.get(anchor..).unwrap_or_default();
-    let end = behind.iter().take(NEAR).map(kind).find(|kind| *kind != Byte::Other);
-    end.map_or(behind.len() <= NEAR, |kind| kind == Byte::End)
+    let near = behind.get(..NEAR).unwrap_or(behind);
+    match near.iter().position(|byte| kind(byte) != Byte::Other) {
+        Some(length) => {
+            let is_end = near.get(length).is_some_and(|byte| kind(byte) == Byte::End);
+            is_end.then_some(anchor + length)
+        }
+        None => (behind.len() <= NEAR).then_some(anchor),
+    }
 }
 
-/// What a byte is to [`is_bare`].
+/// What a byte is to [`bare_to`].
 #[derive(Clone, Copy, PartialEq)]
 enum Byte {
     Other,
@@ -561,7 +631,20 @@ mod tests {
             columns.clear();
             let tracker = tracker(structure, text);
             for at in (0..text.len() as u64).chain((0..text.len() as u64).rev()) {
-                let known = columns.name(&terms, &tracker, at).map(|named| named.name.clone());
+                let known = match columns.cell(&tracker, at) {
+                    Some(cell) => {
+                        assert_eq!(cell.row_start, tracker.row_start(at), "{at} of {text}");
+                        assert_eq!(
+                            Some(cell.value_start),
+                            tracker.value_start(at),
+                            "{at} of {text}"
+                        );
+                        assert_eq!(Some(cell.start), tracker.cell_start(at), "{at} of {text}");
+                        columns.known[cell.column].named(&terms)
+                    }
+                    None => columns.unclear_name(&terms, &tracker, at),
+                };
+                let known = known.map(|named| named.name.clone());
                 let name = tracker.place(at).and_then(|place| Name::of(&place));
                 assert_eq!(known, name, "{at} of {text}");
                 assert!(columns.known.len() <= MAX_KNOWN);
@@ -581,8 +664,8 @@ mod tests {
         for _ in 0..2 {
             for (digit, expected) in (1..=6).zip([true, true, true, false, false, false]) {
                 let at = text.find(&digit.to_string()).unwrap() as u64;
-                let opens = columns.opens(&tracker, at, (0, &rules.rules[0]), &terms);
-                assert_eq!(opens, expected, "{digit}");
+                let label = columns.label(&tracker, at, (0, &rules.rules[0]), &terms);
+                assert_eq!(label.is_some_and(|label| label.opens()), expected, "{digit}");
             }
         }
     }
@@ -591,7 +674,13 @@ mod tests {
     fn a_value_without_letters_is_bare_up_to_its_end() {
         let bare = |text: &str| {
             let (cell, anchor) = (text.find('[').unwrap() + 1, text.find('1').unwrap());
-            is_bare(text.as_bytes(), cell, anchor)
+            let to = bare_to(text.as_bytes(), cell, anchor);
+            // Each later anchor up to there sees the same.
+            for next in anchor..to.unwrap_or(anchor) {
+                let is_near = next - cell <= NEAR;
+                assert_eq!(bare_to(text.as_bytes(), cell, next), to.filter(|_| is_near), "{text}");
+            }
+            to.is_some()
         };
         for text in ["a[1 2-3,b", "[ (1)\"b", "[1", "a[--1}"] {
             assert!(bare(text), "{text}");

@@ -185,7 +185,8 @@ impl Cursor {
                     .extend(self.anchors.iter().map(|anchor| (view.offset(anchor.at), *anchor)));
             }
             self.decide_anchors(plan, view);
-            let retained = Retained { text, base, known: self.known(plan, view) };
+            let (tracker, known) = (&self.tracker, self.known(plan, view));
+            let retained = Retained { text, base, tracker, known };
             let (positions, nearby) = (&mut self.positions, &mut self.behind);
             self.settling.settle(plan, &retained, positions, &self.own, nearby, sink);
             if from >= to {
@@ -217,6 +218,7 @@ impl Cursor {
         let needed = final_to.saturating_sub(margin).clamp(view.base, view.end());
         view.follow(&mut self.tracker, needed);
         self.tracker.forget_below(needed);
+        self.columns.forget_cell();
         self.nearby.forget_below(needed);
         self.behind.forget_below(needed);
         needed
@@ -356,19 +358,23 @@ impl Cursor {
             return;
         }
         view.follow(&mut self.tracker, span.start + 1);
+        let (tracker, columns) = (&self.tracker, &mut self.columns);
+        let (row_start, value_start) = match columns.cell(tracker, span.start) {
+            Some(cell) => (cell.row_start, Some(cell.value_start)),
+            None => (tracker.row_start(span.start), tracker.value_start(span.start)),
+        };
         let around = Surroundings {
             text: view.text,
             base: view.base,
-            floor: self.tracker.row_start(span.start).unwrap_or(view.base).max(view.base),
-            value_start: self.tracker.value_start(span.start),
-            name: self.columns.name(plan.terms(), &self.tracker, span.start),
+            floor: row_start.unwrap_or(view.base).max(view.base),
+            value_start,
+            label: columns.label(tracker, span.start, (position, rule), plan.terms()),
         };
         let nearby = &mut self.nearby;
         let rule = (position, rule);
         let scored = score(rule, published, (span.start, span.end), &around, plan.terms(), nearby);
         if let Some((likelihood, evidence)) = scored {
-            let place = self.tracker.place(span.start).map(Box::new);
-            self.settling.add(Scored { rule: index, span, likelihood, evidence, place });
+            self.settling.add(Scored { rule: index, span, likelihood, evidence });
             if let Some(starts) = self.starts.get_mut(position) {
                 starts.last_found = Some(span);
             }
@@ -390,7 +396,10 @@ impl Cursor {
         let cell = self.tracker.cell_start(first);
         cell.is_some()
             && cell == self.tracker.cell_start(last)
-            && !self.columns.opens(&self.tracker, first, (position, rule), plan.terms())
+            && !self
+                .columns
+                .label(&self.tracker, first, (position, rule), plan.terms())
+                .is_some_and(|label| label.opens())
     }
 }
 
@@ -415,6 +424,8 @@ fn is_out_of_context(
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use proptest::strategy::Strategy;
 
     use super::*;
     use crate::decode::Structure;
@@ -576,6 +587,47 @@ mod tests {
             // The rule for a door is hardly tried where there is none.
             let is_tried = read[0] > read[2] / 2;
             assert_eq!(is_tried, header.contains("door"), "{header}: {read:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+        #[test]
+        fn a_match_that_reaches_other_cells_is_found_in_each_that_opens_its_rule(
+            header in proptest::sample::subsequence(
+                vec!["door", "wall", "", "door", "hall", "wall", "", "door"], 1..8,
+            ).prop_shuffle(),
+            cells in 2..10usize,
+        ) {
+            let column = "columns = [\"door\"]\nanchors = { digits = 6 }\n";
+            let context = "context = { terms = [\"door sign\"], before = 9, after = 9, boost = 9, \
+                required = true, names_only = true }";
+            let more = format!("{column}{context}");
+            let rules = sample::rules(
+                &[
+                    ("nat.next", "[0-9]{6},(?<value>[a-z]{3})", &more),
+                    ("nat.second", "[0-9]{6},[^,\\n]{0,9},(?<value>[a-z0-9]{2})", &more),
+                    ("nat.row", "[0-9]{6}\\n(?<value>[a-z0-9]{2})", &more),
+                ],
+                "",
+            );
+            let plan = plan(&rules);
+            let value = |at: usize| if at.is_multiple_of(3) { "abc".to_owned() } else { format!("{:06}", at * 7) };
+            let cells: Vec<String> = (0..cells * 90).map(value).collect();
+            let rows: Vec<String> = cells.chunks(cells.len() / 90).map(|row| row.join(",")).collect();
+            let text = format!("{}\n{}\n", header.join(","), rows.join("\n"));
+            let found = |knows: bool| {
+                let table = Structure::Table { delimiter: b',', header: true };
+                let mut cursor = cursor(&plan, table);
+                if !knows {
+                    cursor.columns.never_know_well();
+                }
+                let mut found = Vec::new();
+                let mut take = |it: Found<'_>| found.push((it.rule, it.span, it.line));
+                cursor.advance(&plan, text.as_bytes(), 0, true, &mut take);
+                found
+            };
+            proptest::prop_assert_eq!(found(true), found(false), "{}", text);
         }
     }
 

@@ -273,19 +273,42 @@ impl Named {
 
     /// Whether it is one that a rule lists, or holds a term of the rule's context.
     pub fn opens(&self, rule: &Rule) -> bool {
-        let context = rule.context.as_ref();
-        self.name.is_one_of(&rule.columns)
-            || context.is_some_and(|it| self.for_it(&it.terms).is_some())
+        self.label(rule).opens()
     }
 
-    /// The last of these terms (sorted) that speaks for the value under the name.
-    pub fn for_it(&self, wanted: &[TermIndex]) -> Option<Nearest> {
-        Nearest::last(&self.for_it, wanted)
+    /// What it says of the values of a rule.
+    pub fn label(&self, rule: &Rule) -> Label {
+        let for_it = |wanted: &[TermIndex]| Nearest::last(&self.for_it, wanted);
+        let against_it = |wanted: &[TermIndex]| Nearest::last(&self.against_it, wanted);
+        Label {
+            says: self.name.says,
+            is_listed: self.name.is_one_of(&rule.columns),
+            for_it: rule.context.as_ref().and_then(|context| for_it(&context.terms)),
+            against_it: rule.negative.as_ref().and_then(|context| against_it(&context.terms)),
+            country: for_it(&rule.country_terms),
+        }
     }
+}
 
-    /// The last of these terms (sorted) that speaks against it.
-    pub fn against_it(&self, wanted: &[TermIndex]) -> Option<Nearest> {
-        Nearest::last(&self.against_it, wanted)
+/// What a name says of the values of one rule.
+#[derive(Clone, Copy, Debug)]
+pub struct Label {
+    /// What it says of any value.
+    pub says: Says,
+    /// Whether it is one that the rule lists.
+    pub is_listed: bool,
+    /// The last term of the rule's context that speaks for the value under the name.
+    pub for_it: Option<Nearest>,
+    /// The last one that speaks against it.
+    pub against_it: Option<Nearest>,
+    /// The last one that names the rule's country.
+    pub country: Option<Nearest>,
+}
+
+impl Label {
+    /// Whether the name is one that the rule lists, or holds a term of its context.
+    pub fn opens(&self) -> bool {
+        self.is_listed || self.for_it.is_some()
     }
 }
 

@@ -1,7 +1,7 @@
 //! From a validated match to a likelihood: shape, then context, column and what speaks against.
 
 use super::context::{Nearby, Nearest, Search, Terms, TermsNearby};
-use super::names::{Named, Says};
+use super::names::{Label, Says};
 use crate::model::{Evidence, Likelihood, TermIndex};
 use crate::rules::{Context, Rule};
 
@@ -36,8 +36,8 @@ pub struct Surroundings<'a> {
     pub floor: u64,
     /// Start of the cell or JSON value that holds the match.
     pub value_start: Option<u64>,
-    /// Name of the cell or JSON path of the match.
-    pub name: Option<&'a Named>,
+    /// What the name of the cell or JSON path says of matches of the rule.
+    pub label: Option<Label>,
 }
 
 /// The likelihood of a validated match at `start..end` and what it rests on; none where the rule
@@ -53,19 +53,18 @@ pub fn score(
     terms: &Terms,
     nearby: &mut TermsNearby,
 ) -> Option<(Likelihood, Evidence)> {
-    let name = around.name;
-    let column = name.is_some_and(|name| name.name.is_one_of(&rule.columns));
+    let label = around.label.as_ref();
+    let column = label.is_some_and(|label| label.is_listed);
     let TermsNearby { wanted: nearby, all } = nearby;
     let mut search = seek(nearby, terms, (position, rule));
     let near = |search: &mut Search<'_>, context: &Context, wanted: &[TermIndex]| {
-        let (before, behind) = window(context, start, end, around, name);
+        let (before, behind) = window(context, start, end, around);
         search.nearest(around.text, around.base, before, behind, wanted)
     };
     let mut in_text = |context: &Context, wanted: &[TermIndex]| near(&mut search, context, wanted);
-    let for_it = |wanted: &[TermIndex]| name?.for_it(wanted);
     let outside = |near: Nearest| Nearest { distance: near.distance + OUTSIDE_NAME, ..near };
     let mut context = rule.context.as_ref().and_then(|context| {
-        for_it(&context.terms).or_else(|| {
+        label.and_then(|label| label.for_it).or_else(|| {
             let near = (!context.names_only).then(|| in_text(context, &context.terms));
             near.flatten().map(outside)
         })
@@ -76,7 +75,7 @@ pub fn score(
         return None;
     }
     let mut negative = rule.negative.as_ref().and_then(|context| {
-        name.and_then(|name| name.against_it(&context.terms)).or_else(|| {
+        label.and_then(|label| label.against_it).or_else(|| {
             let near = match context.terms.len() {
                 0..=MANY => in_text(context, &context.terms),
                 _ => near(&mut all.seek(terms, position, [&[]; 3]), context, &context.terms),
@@ -96,7 +95,8 @@ pub fn score(
     let supported = context.is_some() || column;
     let country = rule.context.as_ref().filter(|_| supported && !rule.country_terms.is_empty());
     let country = country.and_then(|context| {
-        for_it(&rule.country_terms).or_else(|| in_text(context, &rule.country_terms))
+        let named = label.and_then(|label| label.country);
+        named.or_else(|| in_text(context, &rule.country_terms))
     });
     let by_context = context.and(rule.context.as_ref()).map_or(0, |it| u32::from(it.boost));
     let by_column = if column { u32::from(rule.column_boost) } else { 0 };
@@ -151,9 +151,8 @@ fn window(
     start: u64,
     end: u64,
     around: &Surroundings<'_>,
-    name: Option<&Named>,
 ) -> ((u64, u64), (u64, u64)) {
-    let own = name.is_some_and(|name| name.name.says == Says::What);
+    let own = around.label.is_some_and(|label| label.says == Says::What);
     let floor = around.value_start.filter(|_| own).map_or(around.floor, |at| at.max(around.floor));
     let from = start.saturating_sub(context.before as u64).max(floor).min(start);
     let last = around.base + around.text.len() as u64;
@@ -176,7 +175,7 @@ pub const fn ends_value(byte: &u8) -> bool {
 mod tests {
     use super::*;
     use crate::model::Place;
-    use crate::scan::names::Name;
+    use crate::scan::names::{Name, Named};
     use crate::scan::sample;
 
     const RULE: &str = "anchors = { keywords = [\"key\"] }\nlikelihood = 40\n\
@@ -199,7 +198,7 @@ mod tests {
             base: 0,
             floor: behind('|'),
             value_start: Some(behind(';').max(behind('|'))).filter(|_| !column.is_empty()),
-            name: name.as_ref(),
+            label: name.map(|name| name.label(&rules.rules[0])),
         };
         let mut nearby = TermsNearby::default();
         let span = (start, start + 3);
@@ -297,8 +296,13 @@ mod tests {
         let text = b"good key";
         let (terms, mut nearby) = (Terms::new(&rules), TermsNearby::default());
         let name = Name::of(&place).map(|name| Named::new(name, &terms));
-        let around =
-            Surroundings { text, base: 0, floor: 0, value_start: None, name: name.as_ref() };
+        let around = Surroundings {
+            text,
+            base: 0,
+            floor: 0,
+            value_start: None,
+            label: name.map(|name| name.label(&rules.rules[0])),
+        };
         let found = score((0, &rules.rules[0]), false, (5, 8), &around, &terms, &mut nearby);
         let (_, evidence) = found.unwrap();
         assert_eq!(evidence.context.map(|term| rules.term(term)), Some("good"));

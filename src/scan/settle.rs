@@ -12,8 +12,9 @@ use siphasher::sip::SipHasher13;
 use super::context::{Nearby, Search};
 use super::plan::{Combined, Facts, LINE_WINDOW, Plan};
 use super::position::{Positions, chars_in};
+use super::structure::Tracker;
 use super::{Found, Sink};
-use crate::model::{Band, Evidence, Likelihood, Place, RuleIndex, Span};
+use crate::model::{Band, Evidence, Likelihood, RuleIndex, Span};
 
 /// A validated and scored match.
 #[derive(Clone, Debug)]
@@ -26,8 +27,6 @@ pub struct Scored {
     pub likelihood: Likelihood,
     /// Why.
     pub evidence: Evidence,
-    /// Cell or JSON path.
-    pub place: Option<Box<Place>>,
 }
 
 /// Matches on their way to findings.
@@ -55,6 +54,8 @@ pub struct Retained<'a> {
     pub text: &'a [u8],
     /// Offset of its first byte.
     pub base: u64,
+    /// Says where in the view a finding is.
+    pub tracker: &'a Tracker,
     /// Matches that start below this offset are all known.
     pub known: u64,
 }
@@ -165,10 +166,8 @@ impl Settling {
         let (mut group, mut raised) =
             (std::mem::take(&mut self.group), std::mem::take(&mut self.raised));
         group.clear();
-        while let Some(next) = self.survivors.get_mut(self.emitted).filter(|it| it.span == span) {
-            // Its neighbours do not ask where it is.
-            let place = next.place.take();
-            group.push(Scored { place, ..next.clone() });
+        while let Some(next) = self.survivors.get(self.emitted).filter(|it| it.span == span) {
+            group.push(next.clone());
             self.emitted += 1;
         }
         if own.contains(&span.start) {
@@ -210,7 +209,10 @@ impl Settling {
         let is_utf8 = positions.is_utf8_up_to(retained.text, retained.base, span.end);
         let chars = is_utf8.then(|| Span::new(position.chars, position.chars + chars_in(value)));
         let context_hash = self.context_hash(retained, span, positions.line_start());
-        for scored in group.drain(..) {
+        let mut place = retained.tracker.place(span.start).map(Box::new);
+        let last = group.len().saturating_sub(1);
+        for (number, scored) in group.drain(..).enumerate() {
+            let place = if number == last { place.take() } else { place.clone() };
             let Some(facts) = plan.facts(scored.rule) else { continue };
             sink.take(Found {
                 rule: scored.rule,
@@ -221,7 +223,7 @@ impl Settling {
                 column: position.column,
                 likelihood: scored.likelihood,
                 evidence: scored.evidence,
-                place: scored.place,
+                place,
                 context_hash,
                 value,
             });
@@ -250,9 +252,8 @@ impl Settling {
             |within: u64| (scored.span.start.saturating_sub(within), scored.span.end + within);
         let (from, to) = around(all.farthest);
         let near = self.survivors_in(from, to);
-        let near = near.fold(0, |bits, it| {
-            bits | plan.facts(it.rule).map_or(0, |facts| sought_by(it, facts))
-        });
+        let near = near
+            .fold(0, |bits, it| bits | plan.facts(it.rule).map_or(0, |facts| sought_by(it, facts)));
         if !has_terms && near & all.bits == 0 {
             return;
         }
@@ -290,7 +291,6 @@ impl Settling {
                         rests_on: Some(scored.rule),
                         ..Evidence::default()
                     },
-                    place: scored.place.clone(),
                 });
             }
         }
@@ -420,6 +420,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::decode::Structure;
     use crate::rules::RuleSet;
     use crate::scan::sample::{self, PROSE, index};
     use crate::scan::sweep::Kernel;
@@ -484,12 +485,12 @@ mod tests {
                         span: Span::new(span.start, span.end),
                         likelihood: Likelihood::new(*likelihood),
                         evidence: Evidence { validator: *validator, ..Evidence::default() },
-                        place: None,
                     });
                 }
             }
             before = known;
-            let retained = Retained { text, base: 0, known };
+            let tracker = &Tracker::new(Structure::Text, 0);
+            let retained = Retained { text, base: 0, tracker, known };
             let mut take = |it: Found<'_>| {
                 let rule = rules.rule_id(it.rule);
                 found.push(format!("{rule} {}..{}", it.span.start, it.span.end));
@@ -631,9 +632,9 @@ mod tests {
                 span: Span::new(start, start + 9),
                 likelihood: Likelihood::new(90),
                 evidence: Evidence::default(),
-                place: None,
             });
-            let retained = Retained { text: &text, base: 0, known: start + 1 };
+            let tracker = &Tracker::new(Structure::Text, 0);
+            let retained = Retained { text: &text, base: 0, tracker, known: start + 1 };
             settling.settle(
                 &plan,
                 &retained,
@@ -657,13 +658,13 @@ mod tests {
                         span: Span::new(*start, start + 3),
                         likelihood: Likelihood::new(90),
                         evidence: Evidence::default(),
-                        place: None,
                     })
                     .collect(),
                 longest: 3,
                 ..Settling::default()
             };
-            let retained = Retained { text: text.as_bytes(), base: 0, known: u64::MAX };
+            let tracker = &Tracker::new(Structure::Text, 0);
+            let retained = Retained { text: text.as_bytes(), base: 0, tracker, known: u64::MAX };
             let mut of = |start: u64| {
                 settling.context_hash(&retained, Span::new(start, start + 3), line_start)
             };

@@ -10,6 +10,10 @@ use super::structure::Tracker;
 use crate::model::Span;
 use crate::rules::{Lead, Rule};
 
+/// Bytes that a tracker follows beyond those that are asked for: few enough that what is asked for is among
+/// its last marks.
+const AHEAD: u64 = 64;
+
 /// The part of a view that is in memory.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
@@ -40,14 +44,15 @@ impl View<'_> {
         self.offset(self.text.len())
     }
 
-    /// Lets a tracker follow the view up to an offset.
+    /// Lets a tracker follow the view up to an offset, and some way on: the next questions are about the
+    /// bytes there.
     #[inline]
     pub fn follow(self, tracker: &mut Tracker, to: u64) {
         if to <= tracker.offset() {
             return;
         }
         let from = self.index(tracker.offset());
-        let to = self.index(to).min(self.text.len());
+        let to = self.index(to.saturating_add(AHEAD)).min(self.text.len());
         if let Some(fresh) = self.text.get(from..to) {
             tracker.advance(fresh);
         }

@@ -157,8 +157,14 @@ impl Json {
     }
 
     pub(super) fn value_start(&self, at: u64) -> Option<u64> {
+        self.value_span(at).map(|(start, _)| start)
+    }
+
+    /// The start of the value, and where the next one begins, if that is known.
+    pub(super) fn value_span(&self, at: u64) -> Option<(u64, Option<u64>)> {
         let position = last_at(&self.items, at, |item| item.start)?;
-        self.items.get(position).map(|item| item.start)
+        let next = self.items.get(position + 1).map(|next| next.start);
+        self.items.get(position).map(|item| (item.start, next))
     }
 
     pub(super) fn forget_below(&mut self, at: u64) {

@@ -43,6 +43,17 @@ struct Row {
     first_field: u64,
 }
 
+/// A cell of a row whose columns have names.
+pub(super) struct Column<'a> {
+    pub(super) start: u64,
+    /// Where the next one begins, if that is known.
+    pub(super) next: Option<u64>,
+    pub(super) row_start: u64,
+    /// Its column, counted from 0.
+    pub(super) number: u64,
+    pub(super) names: &'a Arc<[Arc<str>]>,
+}
+
 impl Marks {
     /// A row begins, and its first field with it. Row 0 names the columns.
     pub(super) fn begin_row(&mut self, at: u64, number: u64) {
@@ -91,10 +102,25 @@ impl Marks {
         }
     }
 
+    /// The cell that holds `at`, and what columns of its row are called; none without such names.
+    pub(super) fn column(&self, at: u64) -> Option<Column<'_>> {
+        let row = self.row(at).filter(|row| row.number > 0)?;
+        let field = last_at(&self.fields, at, |start| *start)?;
+        let next = self.fields.get(field + 1).copied();
+        Some(Column {
+            start: (*self.fields.get(field)?).max(self.oldest),
+            next: if self.has_text { Some(at + 1) } else { next },
+            row_start: row.start.max(self.oldest),
+            number: (self.forgotten + field as u64).saturating_sub(row.first_field),
+            names: self.names_of(row)?,
+        })
+    }
+
     /// Row, column counted from 0 and its name, if it has one.
     fn cell(&self, at: u64) -> Option<(&Row, u64, Option<&Arc<str>>)> {
-        let row = self.row(at)?;
-        let field = last_at(&self.fields, at, |start| *start)?;
+        let position = self.rows.partition_point(|row| row.start <= at).checked_sub(1)?;
+        let row = self.rows.get(position).filter(|row| row.number != NO_ROW)?;
+        let field = self.last_field(position, row, at)?;
         let column = (self.forgotten + field as u64).saturating_sub(row.first_field);
         let name = self
             .names_of(row)
@@ -108,18 +134,26 @@ impl Marks {
     }
 
     pub(super) fn cell_start(&self, at: u64) -> Option<u64> {
+        self.cell_span(at).map(|(start, _)| start)
+    }
+
+    /// The start of the cell, and where the next one begins, if that is known.
+    pub(super) fn cell_span(&self, at: u64) -> Option<(u64, Option<u64>)> {
         if self.has_text {
             self.row(at)?;
         }
         let field = last_at(&self.fields, at, |start| *start)?;
-        self.fields.get(field).map(|start| (*start).max(self.oldest))
+        let start = self.fields.get(field)?;
+        // Where text may follow a row, all that is known is the cell of this byte.
+        let next = self.fields.get(field + 1).copied();
+        Some(((*start).max(self.oldest), if self.has_text { Some(at + 1) } else { next }))
     }
 
-    /// The same, but of two columns the first labels what stands in the second, so that a value
+    /// The start of the cell, but of two columns the first labels what stands in the second, so that a value
     /// there begins with its row.
     pub(super) fn labelled_cell_start(&self, at: u64) -> Option<u64> {
         let row = self.row(at)?;
-        match self.names_of(row) {
+        match self.names_of(row).map(|names| &**names) {
             Some([_, _]) => self.row_start(at),
             _ => self.cell_start(at),
         }
@@ -160,14 +194,31 @@ impl Marks {
         self.rows.get(position).filter(|row| row.number != NO_ROW)
     }
 
-    fn names_of(&self, row: &Row) -> Option<&[Arc<str>]> {
+    /// The position of the field of a row that holds `at`.
+    fn last_field(&self, position: usize, row: &Row, at: u64) -> Option<usize> {
+        let position_of = |number: u64| usize::try_from(number.saturating_sub(self.forgotten)).ok();
+        let next = self.rows.get(position + 1).filter(|next| next.number != NO_ROW);
+        let mut first = position_of(row.first_field)?;
+        let mut end = next.map_or(Some(self.fields.len()), |next| position_of(next.first_field))?;
+        while first + 1 < end {
+            let middle = first.midpoint(end);
+            if self.fields.get(middle).is_some_and(|start| *start <= at) {
+                first = middle;
+            } else {
+                end = middle;
+            }
+        }
+        (first < self.fields.len()).then_some(first)
+    }
+
+    fn names_of(&self, row: &Row) -> Option<&Arc<[Arc<str>]>> {
         let position = last_at(&self.names, row.start, |(from, _)| *from)?;
-        self.names.get(position).map(|(_, names)| &**names)
+        self.names.get(position).map(|(_, names)| names)
     }
 }
 
 /// How many marks at the end are looked at one by one.
-const LATE: usize = 6;
+const LATE: usize = 8;
 
 /// The position of the last mark that starts at `at` or before. Most questions are about a byte that was
 /// followed just now.

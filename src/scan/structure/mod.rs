@@ -12,6 +12,7 @@ mod path;
 mod table;
 mod text;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::decode::Structure;
@@ -20,6 +21,7 @@ use crate::model::Place;
 pub use path::key_step;
 
 use json::Json;
+use marks::Column;
 use table::Table;
 use text::TextTables;
 
@@ -35,6 +37,18 @@ pub const MAX_NAME: usize = 256;
 pub struct Tracker {
     offset: u64,
     structure: Follow,
+}
+
+/// A cell of a table whose columns have names.
+pub struct ColumnCell<'a> {
+    /// See [`Tracker::cell_span`].
+    pub span: Range<u64>,
+    /// See [`Tracker::row_start`].
+    pub row_start: u64,
+    /// Its column, counted from 0.
+    pub number: u64,
+    /// What the columns are called.
+    pub names: &'a Arc<[Arc<str>]>,
 }
 
 #[derive(Clone)]
@@ -159,6 +173,14 @@ impl Tracker {
         }
     }
 
+    /// The same where the cell is known to begin at `start`.
+    pub fn value_start_in(&self, start: u64, at: u64) -> Option<u64> {
+        match &self.structure {
+            Follow::TextTables(_) => self.value_start(at),
+            _ => Some(start),
+        }
+    }
+
     /// The same, but of the cell itself in each table: all bytes with one such start that are not below the
     /// last `forget_below` have one place.
     pub fn cell_start(&self, at: u64) -> Option<u64> {
@@ -166,6 +188,30 @@ impl Tracker {
             Follow::TextTables(text) => text.marks().cell_start(at),
             _ => self.value_start(at),
         }
+    }
+
+    /// Where [`Tracker::cell_start`] has that cell begin, and an offset behind `at`: each byte up to there
+    /// is in the same cell.
+    pub fn cell_span(&self, at: u64) -> Option<Range<u64>> {
+        let (start, next) = match &self.structure {
+            Follow::Text => None,
+            Follow::Table(table) => table.marks().cell_span(at),
+            Follow::TextTables(text) => text.marks().cell_span(at),
+            Follow::Json(json) => json.value_span(at),
+        }?;
+        Some(start..next.unwrap_or(self.offset).min(self.offset))
+    }
+
+    /// The cell that holds a byte of a table whose columns have names.
+    pub fn column(&self, at: u64) -> Option<ColumnCell<'_>> {
+        let marks = match &self.structure {
+            Follow::Table(table) => table.marks(),
+            Follow::TextTables(text) => text.marks(),
+            Follow::Text | Follow::Json(_) => return None,
+        };
+        let Column { start, next, row_start, number, names } = marks.column(at)?;
+        let span = start..next.unwrap_or(self.offset).min(self.offset);
+        Some(ColumnCell { span, row_start, number, names })
     }
 
     /// Room for marks, in bytes: what was held at most.

@@ -9,6 +9,9 @@ const MAX_PATH: usize = 1024;
 /// Bytes that a byte of a key takes at most in a path: a control character, `\u0001`.
 const MOST_WRITTEN: usize = 6;
 
+/// Room for a step of most arrays: `[1234]`.
+const INDEX_ROOM: usize = 6;
+
 /// One step down.
 #[derive(Clone)]
 pub(super) enum Step {
@@ -42,6 +45,11 @@ impl Node {
         });
         let mut path = String::new();
         let is_whole = self.whole_path().is_some_and(|outer| {
+            let room = match last {
+                Some(Step::Key(key)) => key.len() + ".".len(),
+                _ => INDEX_ROOM,
+            };
+            path.reserve_exact(outer.len() + room);
             path.push_str(outer);
             if let Some(step) = last {
                 step.write(&mut path);
