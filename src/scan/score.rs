@@ -74,7 +74,8 @@ pub fn score(
     if required && context.is_none() && !column {
         return None;
     }
-    let mut negative = rule.negative.as_ref().and_then(|context| {
+    // Nothing speaks against a value under a name that is listed.
+    let mut negative = rule.negative.as_ref().filter(|_| !column).and_then(|context| {
         label.and_then(|label| label.against_it).or_else(|| {
             let near = match context.terms.len() {
                 0..=MANY => in_text(context, &context.terms),
@@ -84,7 +85,6 @@ pub fn score(
         })
     });
     match (&context, &negative) {
-        (_, Some(_)) if column => negative = None,
         (Some(near), Some(other)) if near.distance <= other.distance => negative = None,
         (Some(_), Some(_)) => context = None,
         _ => {}
