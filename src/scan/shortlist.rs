@@ -7,7 +7,7 @@ use super::automaton::RuleBits;
 use super::columns::{Cell, Columns, NEAR, Openings, bare_to};
 use super::heads::Lanes;
 use super::plan::Plan;
-use super::sieve::Sieve;
+use super::sieve::{Left, Sieve};
 use super::starts::View;
 use super::structure::Tracker;
 use super::sweep::AnchorKind;
@@ -73,6 +73,7 @@ impl Shortlist {
     }
 
     /// Adds the positions of the rules that may have a match at an anchor. Anchors come in order.
+    #[inline]
     pub fn add(
         &mut self,
         plan: &Plan,
@@ -81,12 +82,32 @@ impl Shortlist {
         (columns, tracker): (&mut Columns, &mut Tracker),
         left: &mut Vec<usize>,
     ) {
+        match plan.sieve(kind) {
+            Some(sieve) if !tracker.has_names() => {
+                // Most anchors of a text leave no rule.
+                let sieved = sieve.left(view.text, view.index(anchor));
+                if !sieved.is_empty() {
+                    self.add_near_terms(plan, view, anchor, sieved, left);
+                }
+            }
+            sieve => self.add_asked(plan, view, (anchor, kind, sieve), (columns, tracker), left),
+        }
+    }
+
+    /// The same where there are names, or no sieve.
+    fn add_asked(
+        &mut self,
+        plan: &Plan,
+        view: View<'_>,
+        (anchor, kind, sieve): (u64, AnchorKind, Option<&Sieve>),
+        (columns, tracker): (&mut Columns, &mut Tracker),
+        left: &mut Vec<usize>,
+    ) {
         let Some(watch) = plan.watch(kind) else { return };
         let index = view.index(anchor);
         let is_number = kind == AnchorKind::shape(Shape::Digits);
         let digits = is_number.then(|| DigitCount::from(index));
         let mut here = Here { plan, view, index, digits };
-        let sieve = plan.sieve(kind);
         let has_names = tracker.has_names();
         if has_names {
             self.openings.know(tracker.columns());
@@ -117,10 +138,7 @@ impl Shortlist {
             }
         }
         if let Some(sieve) = sieve {
-            self.add_sieved(&here, sieve, has_names, left);
-            if !has_names {
-                return;
-            }
+            left.extend(sieve.left(view.text, index));
         }
         let is_asked = |needs_name| if needs_name { has_names } else { sieve.is_none() };
         for front in watch.fronts.iter().filter(|front| is_asked(front.needs_name)) {
@@ -151,27 +169,24 @@ impl Shortlist {
         to.is_some()
     }
 
-    /// Adds the rules that a sieve leaves, but those that require a term where none is near.
-    fn add_sieved(
+    /// Adds the rules that a sieve has left in a text, but those that require a term where none is near.
+    fn add_near_terms(
         &mut self,
-        here: &Here<'_>,
-        sieve: &Sieve,
-        has_names: bool,
+        plan: &Plan,
+        view: View<'_>,
+        anchor: u64,
+        sieved: Left<'_>,
         left: &mut Vec<usize>,
     ) {
-        let view = here.view;
-        let sieved = sieve.left(view.text, here.index);
-        if sieved.is_empty() {
-            return;
-        }
-        let Some(vicinity) = here.plan.vicinity().filter(|_| !has_names) else {
+        let Some(vicinity) = plan.vicinity() else {
             left.extend(sieved);
             return;
         };
         let mut near = None;
         for position in sieved {
             if let bit @ 1.. = vicinity.of_rule(position) {
-                let look = || vicinity.near(&mut self.blocks, view.text, view.base, here.index);
+                let index = view.index(anchor);
+                let look = || vicinity.near(&mut self.blocks, view.text, view.base, index);
                 if *near.get_or_insert_with(look) & bit == 0 {
                     continue;
                 }

@@ -197,7 +197,7 @@ impl Sieve {
     }
 
     /// The positions of the rules that may have a match at this anchor, in order.
-    #[inline]
+    #[inline(always)]
     pub fn left(&self, text: &[u8], anchor: usize) -> Left<'_> {
         let none = Left { positions: &[], left: [0; WORDS], base: 0 };
         let Some(ahead) = text.get(anchor..) else { return none };
