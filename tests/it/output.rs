@@ -558,6 +558,7 @@ fn rules() -> RuleSet {
         reach: 9,
         lies_in_cell: true,
         begins_in_cell: true,
+        cells_beside: 0,
         boundary: None,
         validator: None,
         entropy: None,
