@@ -25,7 +25,8 @@ use crate::rules::{ByteSet, Rule, VALUE_GROUPS};
 const CACHE_BYTES: usize = 512 * 1024;
 
 /// What `transitions::builder` makes of the patterns of the rules that ship with the program.
-const BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_transitions.bin"));
+// Not a constant, which might stand in the program once for each use.
+static BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_transitions.bin"));
 
 /// The automaton of one rule. Shared by all workers; each brings a [`Workspace`].
 #[derive(Debug)]
