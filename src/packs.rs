@@ -10,7 +10,8 @@ use crate::rules::{Diagnostics, RuleSet, Source};
 const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin_rules.rs"));
 
 /// What `RuleSet::compile` makes of them.
-const COMPILED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_rules.bin"));
+// Not a constant, which might stand in the program once for each use.
+static COMPILED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_rules.bin"));
 
 impl RuleSet {
     /// The packs and the taxonomy that ship with the program, sorted by name.

@@ -17,11 +17,11 @@ use crate::model::{CategoryIndex, Class, RuleIndex, Sensitivity, TermIndex};
 use crate::rules::{Combination, RuleSet};
 
 /// What [`Beside::pack`], [`Kinds::pack`], [`Sieves::pack`] and [`Sweep::pack`] make of the rules that ship with the program.
-const BUILT_IN_BESIDE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_beside.bin"));
-const BUILT_IN_KINDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_kinds.bin"));
-const BUILT_IN_SIEVES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_sieves.bin"));
-const BUILT_IN_SWEEP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_sweep.bin"));
-const BUILT_IN_VICINITY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_vicinity.bin"));
+static BUILT_IN_BESIDE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_beside.bin"));
+static BUILT_IN_KINDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_kinds.bin"));
+static BUILT_IN_SIEVES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_sieves.bin"));
+static BUILT_IN_SWEEP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_sweep.bin"));
+static BUILT_IN_VICINITY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_vicinity.bin"));
 
 /// What all scans of one rule set share. Automata and context terms are built when they are first
 /// needed.
