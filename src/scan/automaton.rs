@@ -37,7 +37,7 @@ pub struct Automaton {
     first: ByteSet,
     names_value: bool,
     /// Where the value begins, if that is told by tables.
-    split: OnceLock<Option<Split>>,
+    split: OnceLock<Option<Box<Split>>>,
     value: OnceLock<Option<ValueMachine>>,
 }
 
@@ -168,7 +168,7 @@ impl Automaton {
         if !self.names_value {
             return (start, end);
         }
-        let split = self.split.get_or_init(|| Split::stored(BUILT_IN, &rule.pattern));
+        let split = self.split.get_or_init(|| Split::stored(BUILT_IN, &rule.pattern).map(Box::new));
         if let Some(split) = split
             && let Some(matched) = text.get(start..end)
             && let Some((from, to)) = split.value(matched)

@@ -217,6 +217,11 @@ impl Nearby {
             wanted.add(seeker, lists.into_iter().flatten().flat_map(|it| terms.forms_of(*it)));
             self.clear();
         }
+        self.search(terms)
+    }
+
+    /// Looks for those that are looked for anyhow.
+    pub fn search<'a>(&'a mut self, terms: &'a Terms) -> Search<'a> {
         Search { nearby: self, terms }
     }
 
@@ -463,7 +468,7 @@ mod tests {
         let (terms, wanted, words) = terms();
         let (start, end, last) = (start as u64, end as u64, text.len() as u64);
         let mut nearby = Nearby::of_all();
-        let mut search = nearby.seek(&terms, 0, [&[]; 3]);
+        let mut search = nearby.search(&terms);
         let found = search.nearest(text, 0, (0, start), (end, last), &wanted);
         found.map(|found| (words[usize::from(found.term.0)].clone(), found.distance))
     }

@@ -79,7 +79,7 @@ pub fn score(
         label.and_then(|label| label.against_it).or_else(|| {
             let near = match context.terms.len() {
                 0..=MANY => in_text(context, &context.terms),
-                _ => near(&mut all.seek(terms, position, [&[]; 3]), context, &context.terms),
+                _ => near(&mut all.search(terms), context, &context.terms),
             };
             near.map(outside)
         })

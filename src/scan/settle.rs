@@ -9,7 +9,7 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use super::context::{Nearby, Search};
+use super::context::Nearby;
 use super::plan::{Combined, Facts, LINE_WINDOW, Plan};
 use super::position::{Positions, chars_in};
 use super::structure::Tracker;
@@ -272,7 +272,7 @@ impl Settling {
                 let last = retained.base + retained.text.len() as u64;
                 let from = scored.span.start.saturating_sub(within).max(retained.base);
                 let to = (scored.span.end + within).min(last);
-                seek(plan, nearby).nearest(
+                nearby.search(plan.terms()).nearest(
                     retained.text,
                     retained.base,
                     (from, scored.span.start),
@@ -395,13 +395,8 @@ fn has_terms(
     let last = retained.base + retained.text.len() as u64;
     let from = span.start.saturating_sub(within).max(retained.base);
     let to = (span.end + within).min(last);
-    let mut search = seek(plan, nearby);
+    let mut search = nearby.search(plan.terms());
     search.holds_any(retained.text, retained.base, (from, to), plan.combination_terms())
-}
-
-/// The search for the terms of combinations.
-fn seek<'a>(plan: &'a Plan, nearby: &'a mut Nearby) -> Search<'a> {
-    nearby.seek(plan.terms(), 0, [&[]; 3])
 }
 
 /// The combinations that look for a finding, one bit each.

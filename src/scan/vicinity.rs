@@ -339,7 +339,7 @@ mod tests {
                     let to = anchor + rule.max_length.max(rule.reach) + context.after;
                     let to = to.min(text.len()) as u64;
                     let mut nearby = Nearby::of_all();
-                    let mut search = nearby.seek(&terms, position, [&[]; 3]);
+                    let mut search = nearby.search(&terms);
                     let has_term = search.holds_any(text.as_bytes(), 0, (from, to), &context.terms);
                     let is_left = near & vicinity.of_rule(position) != 0;
                     prop_assert!(is_left || !has_term, "{} at {anchor}", rule.id);
