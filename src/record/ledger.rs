@@ -467,20 +467,42 @@ mod tests {
 
     #[test]
     fn readers_and_verifiers_do_not_mind_a_writer() {
+        use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
         let folder = tempfile::tempdir().unwrap();
         let state = create(&folder.path().join("state"));
         let ledger = open(&state);
-        let stop = std::sync::atomic::AtomicBool::new(false);
+        // Each round verifies all that was written: writers that did not wait for it could write ever more.
+        const ROUNDS: usize = 25;
+        const A_ROUND: usize = 100;
+        let begun = AtomicUsize::new(0);
+        struct Ends<'a>(&'a AtomicUsize);
+        // Also where the test fails: the scope waits for its writers.
+        impl Drop for Ends<'_> {
+            fn drop(&mut self) {
+                self.0.store(usize::MAX, Relaxed);
+            }
+        }
         let keys = state.vkeys().unwrap();
         thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
-                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                        ledger.append(entry).unwrap();
+                    let mut written = 0;
+                    loop {
+                        match begun.load(Relaxed) {
+                            usize::MAX => break,
+                            begun if written < begun * A_ROUND => {
+                                ledger.append(entry).unwrap();
+                                written += 1;
+                            }
+                            _ => thread::yield_now(),
+                        }
                     }
                 });
             }
-            for round in 0..25 {
+            let _ends = Ends(&begun);
+            for round in 0..ROUNDS {
+                begun.store(round + 1, Relaxed);
                 if round % 3 == 0 {
                     ledger.publish().unwrap();
                 }
@@ -491,7 +513,6 @@ mod tests {
                     assert!(ledger.reader().prove(last).is_ok());
                 }
             }
-            stop.store(true, std::sync::atomic::Ordering::Relaxed);
         });
     }
 
