@@ -381,7 +381,7 @@ impl OpenRules {
         (kind, watch): (AnchorKind, &Watch),
         mut is_open: impl FnMut(usize) -> bool,
     ) -> OpenRules {
-        let sieve = plan.sieve(kind);
+        let sieve = plan.sieves().of(kind);
         let mut bits = |group: &Group| -> RuleBits {
             if !group.needs_name && sieve.is_some() {
                 return 0;

@@ -17,9 +17,10 @@ use super::position::Positions;
 use super::score::{Surroundings, score, seek};
 use super::settle::{Retained, Scored, Settling};
 use super::shortlist::Shortlist;
+use super::sieve::{Seen, Walked};
 use super::starts::{Starts, View, find_match};
 use super::structure::Tracker;
-use super::sweep::{Anchor, LOOK_AHEAD, LOOK_BEHIND, Scratch};
+use super::sweep::{Anchor, AnchorKind, LOOK_AHEAD, LOOK_BEHIND, Scratch};
 use super::unless;
 use super::validate::{self, Candidate, Verdict};
 use super::work::Work;
@@ -36,7 +37,8 @@ pub struct Cursor {
     /// Findings that start here are given out; a segment leaves its surroundings to others.
     own: Range<u64>,
     swept: u64,
-    pending: VecDeque<(u64, Anchor)>,
+    pending: VecDeque<Waiting>,
+    seen: Seen,
     settling: Settling,
     nearby: TermsNearby,
     /// The same for what settles, which is some way behind.
@@ -59,6 +61,15 @@ pub struct Cursor {
     work: Option<Box<Work>>,
     #[cfg(feature = "hyperscan")]
     ends: Ends,
+}
+
+/// An anchor that is not decided yet.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    at: u64,
+    kind: AnchorKind,
+    /// What the walk of its sieve has come to, where that is known already.
+    walked: Option<Walked>,
 }
 
 /// How far a scan has come.
@@ -92,6 +103,7 @@ impl Cursor {
             own,
             swept: start,
             pending: VecDeque::new(),
+            seen: Seen::default(),
             settling: Settling::default(),
             nearby: TermsNearby::default(),
             behind: Nearby::of_combinations(),
@@ -173,16 +185,13 @@ impl Cursor {
             let from = view.index(self.swept);
             let to = sure.min(from + STRIDE);
             if from < to {
-                self.anchors.clear();
-                plan.sweep().find(text, from, to, &mut self.scratch, &mut self.anchors);
+                self.find_anchors(plan, view, (from, to));
                 if let Some(work) = &mut self.work {
                     work.swept += (to - from) as u64;
                 }
                 #[cfg(feature = "hyperscan")]
                 self.ends.sweep(plan, to - from);
                 self.swept = view.offset(to);
-                self.pending
-                    .extend(self.anchors.iter().map(|anchor| (view.offset(anchor.at), *anchor)));
             }
             self.decide_anchors(plan, view);
             let (tracker, known) = (&self.tracker, self.known(plan, view));
@@ -228,7 +237,7 @@ impl Cursor {
     fn known(&self, plan: &Plan, view: View<'_>) -> u64 {
         let lead = plan.max_lead(self.tracker.has_names());
         match self.pending.front() {
-            Some((at, _)) => at.saturating_sub(lead),
+            Some(next) => next.at.saturating_sub(lead),
             None if view.is_last && self.swept >= view.end() => u64::MAX,
             None => self.swept.saturating_sub(lead),
         }
@@ -238,7 +247,7 @@ impl Cursor {
     #[cfg(test)]
     pub(crate) fn room(&self) -> usize {
         let starts = self.starts.iter().map(|starts| starts.matches.capacity()).sum::<usize>();
-        self.pending.capacity() * size_of::<(u64, Anchor)>()
+        self.pending.capacity() * size_of::<Waiting>()
             + self.anchors.capacity() * size_of::<Anchor>()
             + starts * size_of::<(u64, usize)>()
             + self.settling.room()
@@ -248,23 +257,60 @@ impl Cursor {
             + self.columns.room()
     }
 
+    /// Finds anchors, which wait then, and walks their sieves. In a view without names those at which
+    /// no rule is left are dropped at once: they are most.
+    fn find_anchors(&mut self, plan: &Plan, view: View<'_>, part: (usize, usize)) {
+        let (sieves, seen, anchors) = (plan.sieves(), &mut self.seen, &mut self.anchors);
+        anchors.clear();
+        let (sweep, scratch) = (plan.sweep(), &mut self.scratch);
+        let has_names = self.tracker.has_names();
+        if has_names {
+            sweep.find(view.text, part.0, part.1, scratch, anchors);
+        } else {
+            let work = &mut self.work;
+            sweep.find_wanted(view.text, part, scratch, anchors, |anchor| {
+                let is_wanted = !sieves.rule_out_all(seen, view.text, anchor);
+                if let Some(work) = work
+                    && !is_wanted
+                {
+                    work.anchor(anchor.kind);
+                }
+                is_wanted
+            });
+        }
+        let first = self.pending.len();
+        self.pending.extend(anchors.iter().map(|anchor| Waiting {
+            at: view.offset(anchor.at),
+            kind: anchor.kind,
+            walked: None,
+        }));
+        let seen = has_names.then_some(seen);
+        sieves.walk_all(view.text, anchors, seen, |place, walked| {
+            if let Some(waiting) = self.pending.get_mut(first + place) {
+                waiting.walked = Some(walked);
+            }
+        });
+    }
+
     /// Decides the anchors whose surroundings are there, in order.
     fn decide_anchors(&mut self, plan: &Plan, view: View<'_>) {
-        while let Some((at, anchor)) = self.pending.front().copied() {
-            if !view.is_last && at + plan.need(anchor.kind) > view.end() {
+        while let Some(Waiting { at, kind, walked }) = self.pending.front().copied() {
+            if !view.is_last && at + plan.need(kind) > view.end() {
                 return;
             }
+            let index = view.index(at);
+            let sieve = plan.sieves().of(kind);
+            let sieve = sieve.map(|it| (it, walked.unwrap_or_else(|| it.walk(view.text, index))));
             self.pending.pop_front();
             if let Some(work) = &mut self.work {
-                work.anchor(anchor.kind);
+                work.anchor(kind);
             }
-            let index = view.index(at);
-            if !plan.beside().admits_any(anchor.kind, view.text, index) {
+            if !plan.beside().admits_any(kind, view.text, index) {
                 continue;
             }
             let mut left = std::mem::take(&mut self.left);
             let parts = (&mut self.columns, &mut self.tracker);
-            self.shortlist.add(plan, view, (at, anchor.kind), parts, &mut left);
+            self.shortlist.add(plan, view, (at, kind), sieve, parts, &mut left);
             for position in left.drain(..) {
                 if let Some(rule) = plan.rules().rules.get(position) {
                     self.try_rule(plan, view, position, rule, index);

@@ -8,7 +8,7 @@ use super::context::{MAX_TERM, Terms};
 #[cfg(feature = "hyperscan")]
 use super::ends::PatternSet;
 use super::kinds::Kinds;
-use super::sieve::{Sieve, Sieves};
+use super::sieve::Sieves;
 use super::sweep::{AnchorKind, Kernel, Sweep};
 use super::unless::Exclusions;
 use super::vicinity::Vicinity;
@@ -177,8 +177,8 @@ impl Plan {
     }
 
     /// What tells which of the rules without a name that a kind of anchor sets off may match.
-    pub fn sieve(&self, kind: AnchorKind) -> Option<&Sieve> {
-        self.sieves.of(kind)
+    pub fn sieves(&self) -> &Sieves {
+        &self.sieves
     }
 
     /// What can stand beside keywords.

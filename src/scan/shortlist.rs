@@ -7,7 +7,7 @@ use super::automaton::RuleBits;
 use super::columns::{Cell, Columns, NEAR, Openings, bare_to};
 use super::heads::Lanes;
 use super::plan::Plan;
-use super::sieve::{Left, Sieve};
+use super::sieve::{Left, Sieve, Walked};
 use super::starts::View;
 use super::structure::Tracker;
 use super::sweep::AnchorKind;
@@ -72,25 +72,27 @@ impl Shortlist {
         self.groups.iter().map(|state| state.as_ref().map_or(0, |state| state.read))
     }
 
-    /// Adds the positions of the rules that may have a match at an anchor. Anchors come in order.
+    /// Adds the positions of the rules that may have a match at an anchor, to which the walk of its sieve
+    /// has come if there is one. Anchors come in order.
     #[inline]
     pub fn add(
         &mut self,
         plan: &Plan,
         view: View<'_>,
         (anchor, kind): (u64, AnchorKind),
+        sieve: Option<(&Sieve, Walked)>,
         (columns, tracker): (&mut Columns, &mut Tracker),
         left: &mut Vec<usize>,
     ) {
-        match plan.sieve(kind) {
-            Some(sieve) if !tracker.has_names() => {
+        match sieve {
+            Some((sieve, walked)) if !tracker.has_names() => {
                 // Most anchors of a text leave no rule.
-                let sieved = sieve.left(view.text, view.index(anchor));
+                let sieved = sieve.left(view.text, view.index(anchor), walked);
                 if !sieved.is_empty() {
                     self.add_near_terms(plan, view, anchor, sieved, left);
                 }
             }
-            sieve => self.add_asked(plan, view, (anchor, kind, sieve), (columns, tracker), left),
+            _ => self.add_asked(plan, view, (anchor, kind, sieve), (columns, tracker), left),
         }
     }
 
@@ -99,7 +101,7 @@ impl Shortlist {
         &mut self,
         plan: &Plan,
         view: View<'_>,
-        (anchor, kind, sieve): (u64, AnchorKind, Option<&Sieve>),
+        (anchor, kind, sieve): (u64, AnchorKind, Option<(&Sieve, Walked)>),
         (columns, tracker): (&mut Columns, &mut Tracker),
         left: &mut Vec<usize>,
     ) {
@@ -118,8 +120,8 @@ impl Shortlist {
                     let is_bare = self.is_bare(view, &cell, anchor);
                     let open = columns.open(plan, cell, (kind, watch), &self.openings, is_bare);
                     let Some(open) = open else { return };
-                    if let (Some(sieve), Some(of)) = (sieve, &open.sieve) {
-                        for position in sieve.left(view.text, index).among(of) {
+                    if let (Some((sieve, walked)), Some(of)) = (sieve, &open.sieve) {
+                        for position in sieve.left(view.text, index, walked).among(of) {
                             left.push(position);
                         }
                     }
@@ -137,8 +139,8 @@ impl Shortlist {
                 }
             }
         }
-        if let Some(sieve) = sieve {
-            left.extend(sieve.left(view.text, index));
+        if let Some((sieve, walked)) = sieve {
+            left.extend(sieve.left(view.text, index, walked));
         }
         let is_asked = |needs_name| if needs_name { has_names } else { sieve.is_none() };
         for front in watch.fronts.iter().filter(|front| is_asked(front.needs_name)) {

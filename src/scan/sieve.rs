@@ -7,14 +7,17 @@
 //! left.
 
 mod builder;
+mod profile;
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
 use self::builder::{Builder, Classes, Pattern};
+pub use self::profile::Seen;
+use self::profile::{Profiles, SYMBOLS};
 use super::kinds::Kinds;
-use super::sweep::AnchorKind;
+use super::sweep::{Anchor, AnchorKind, SHAPE_KINDS};
 use crate::rules::{Rule, RuleList, Shape};
 
 /// Bytes from the anchor on that are read at most.
@@ -30,6 +33,10 @@ const END: u16 = 0x8000;
 const SHAPES: [Shape; 5] =
     [Shape::Digits, Shape::At, Shape::LettersDigits, Shape::Token, Shape::HexColon];
 
+/// Anchors that are walked side by side: a walk waits for memory at each byte, and the others go on
+/// meanwhile.
+const ABREAST: usize = 8;
+
 /// Words of a list: a bit for each rule, so many at most.
 const WORDS: usize = 4;
 
@@ -41,6 +48,39 @@ type Listed = [[u8; 8]; WORDS];
 
 /// Where a walk goes on: the number of a state, or, with [`END`], that of a list.
 type Step = [u8; 2];
+
+/// What a walk has come to: the number of a list of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Walked(u16);
+
+/// Anchors of one kind that wait for others, to be walked side by side with them.
+#[derive(Clone, Copy, Default)]
+struct Waiting {
+    places: [usize; ABREAST],
+    anchors: [usize; ABREAST],
+    count: usize,
+}
+
+impl Waiting {
+    /// Whether there are enough now.
+    fn add(&mut self, place: usize, anchor: usize) -> bool {
+        if let Some(room) = self.places.get_mut(self.count) {
+            *room = place;
+        }
+        if let Some(room) = self.anchors.get_mut(self.count) {
+            *room = anchor;
+        }
+        self.count += 1;
+        self.count == ABREAST
+    }
+
+    fn walk(&mut self, sieve: &Sieve, text: &[u8], found: &mut impl FnMut(usize, Walked)) {
+        let anchors = self.anchors.get(..self.count).unwrap_or_default();
+        let walked = sieve.walk_abreast(text, anchors);
+        self.places.iter().zip(walked).take(self.count).for_each(|(place, it)| found(*place, it));
+        self.count = 0;
+    }
+}
 
 /// The automaton of one kind of anchor.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,6 +105,7 @@ pub struct Sieve {
     pairs: Cow<'static, [Listed]>,
     /// The same by the third digit.
     thirds: Cow<'static, [Listed]>,
+    profiles: Profiles,
 }
 
 /// A sieve as it stands in the program.
@@ -80,6 +121,8 @@ struct Stored<'a> {
     positions: &'a [u8],
     pairs: &'a [u8],
     thirds: &'a [u8],
+    profile_starts: &'a [u8],
+    profile_next: &'a [u8],
 }
 
 /// The sieves of some kinds of anchors, for the rules that need no name.
@@ -126,6 +169,42 @@ impl Sieves {
         self.by_kind.get(kind.index())?.as_ref()
     }
 
+    /// Whether what stands around an anchor tells that no rule is left there; if not, there may be some.
+    #[inline]
+    pub fn rule_out_all(&self, seen: &mut Seen, text: &[u8], anchor: Anchor) -> bool {
+        let Some(sieve) = self.of(anchor.kind) else { return false };
+        sieve.profiles.rule_out_all(seen, anchor.kind.index(), text, anchor.at)
+    }
+
+    /// Calls `found` with the places, among these anchors, of those that have a sieve, and with what its
+    /// walk comes to there, unless the text is too short on one side for that to be known yet. Anchors at
+    /// which no rule is left are known already where `seen` is none.
+    pub fn walk_all(
+        &self,
+        text: &[u8],
+        anchors: &[Anchor],
+        mut seen: Option<&mut Seen>,
+        mut found: impl FnMut(usize, Walked),
+    ) {
+        let mut waiting = [Waiting::default(); SHAPE_KINDS];
+        for (place, anchor) in anchors.iter().enumerate() {
+            let kind = anchor.kind.index();
+            let (Some(sieve), Some(waiting)) = (self.of(anchor.kind), waiting.get_mut(kind)) else {
+                continue;
+            };
+            if seen.as_deref_mut().is_some_and(|seen| self.rule_out_all(seen, text, *anchor)) {
+                found(place, Walked(0));
+            } else if sieve.has_room(text, anchor.at) && waiting.add(place, anchor.at) {
+                waiting.walk(sieve, text, &mut found);
+            }
+        }
+        for (waiting, sieve) in waiting.iter_mut().zip(&self.by_kind) {
+            if let Some(sieve) = sieve {
+                waiting.walk(sieve, text, &mut found);
+            }
+        }
+    }
+
     /// What [`Sieves::stored`] takes.
     ///
     /// # Errors
@@ -146,6 +225,8 @@ impl Sieves {
             positions: sieve.positions.as_flattened(),
             pairs: sieve.pairs.as_flattened().as_flattened(),
             thirds: sieve.thirds.as_flattened().as_flattened(),
+            profile_starts: sieve.profiles.starts.as_flattened(),
+            profile_next: sieve.profiles.next.as_flattened().as_flattened(),
         });
         postcard::to_stdvec(&stored.collect::<Vec<_>>())
     }
@@ -165,6 +246,10 @@ impl Sieves {
         let mut sieves = Sieves::default();
         for stored in postcard::from_bytes::<Vec<Stored<'static>>>(bytes).ok()? {
             let (next, []) = steps(stored.next)?.as_chunks() else { return None };
+            let (profiles, []): (&[[Step; SYMBOLS]], _) = steps(stored.profile_next)?.as_chunks()
+            else {
+                return None;
+            };
             let sieve = Sieve {
                 lead: stored.lead,
                 classes: Cow::Borrowed(stored.classes.try_into().ok()?),
@@ -175,6 +260,11 @@ impl Sieves {
                 positions: Cow::Borrowed(steps(stored.positions)?),
                 pairs: Cow::Borrowed(lists(stored.pairs)?),
                 thirds: Cow::Borrowed(lists(stored.thirds)?),
+                profiles: Profiles {
+                    lead: stored.lead,
+                    starts: Cow::Borrowed(steps(stored.profile_starts)?),
+                    next: Cow::Borrowed(profiles),
+                },
             };
             sieves.add(usize::from(stored.kind), sieve);
         }
@@ -196,16 +286,14 @@ impl Sieve {
         has_room.then(|| Builder::new(&patterns, &classes).build(&samples))
     }
 
-    /// The positions of the rules that may have a match at this anchor, in order.
+    /// The positions of the rules that may have a match at this anchor, in order, by what a walk there
+    /// has come to.
     #[inline(always)]
-    pub fn left(&self, text: &[u8], anchor: usize) -> Left<'_> {
+    pub fn left(&self, text: &[u8], anchor: usize, walked: Walked) -> Left<'_> {
         let none = Left { positions: &[], left: [0; WORDS], base: 0 };
+        let Walked(list @ 1..) = walked else { return none };
         let Some(ahead) = text.get(anchor..) else { return none };
         let before = anchor.checked_sub(1).and_then(|before| text.get(before));
-        let list = self.walk(text, anchor);
-        if list == 0 {
-            return none;
-        }
         let mut left = self.lists.get(usize::from(list)).map_or([0; WORDS], words);
         if !matches!(before, Some(b'0'..=b'9')) {
             let digit = |place: usize| {
@@ -235,12 +323,64 @@ impl Sieve {
         (bits != [0; WORDS]).then_some(bits)
     }
 
-    /// The number of the list of the rules that are left.
-    #[inline]
-    fn walk(&self, text: &[u8], anchor: usize) -> u16 {
+    /// Whether the text goes on so far on both sides of an anchor that more makes no difference to a walk.
+    fn has_room(&self, text: &[u8], anchor: usize) -> bool {
+        anchor > self.lead && text.len().saturating_sub(anchor) >= DEPTH
+    }
+
+    /// What walks come to at some anchors, at most [`ABREAST`], that have room.
+    fn walk_abreast(&self, text: &[u8], anchors: &[usize]) -> [Walked; ABREAST] {
+        let mut all = [Walked(0); ABREAST];
+        match anchors.len() {
+            0 => {}
+            1 => {
+                for (walked, anchor) in all.iter_mut().zip(anchors) {
+                    *walked = self.walk(text, *anchor);
+                }
+            }
+            2..=4 => {
+                let few: [Walked; 4] = self.walk_lanes(text, anchors);
+                all.iter_mut().zip(few).for_each(|(walked, it)| *walked = it);
+            }
+            _ => all = self.walk_lanes(text, anchors),
+        }
+        all
+    }
+
+    fn walk_lanes<const LANES: usize>(&self, text: &[u8], anchors: &[usize]) -> [Walked; LANES] {
         let (classes, next): (&[u8; 256], _) = (&self.classes, &*self.next);
         let class = |byte: u8| classes.get(usize::from(byte)).map_or(0, |it| usize::from(*it));
-        let number = |step: Option<&Step>| step.map_or(END, |step| u16::from_le_bytes(*step));
+        let mut windows: [&[u8]; LANES] = [&[]; LANES];
+        let mut states = [END; LANES];
+        for ((window, state), anchor) in windows.iter_mut().zip(&mut states).zip(anchors) {
+            let from = anchor.saturating_sub(self.lead);
+            let before = text.get(from.saturating_sub(1)).copied().unwrap_or_default();
+            *state = number(self.starts.get(class(before)));
+            *window = text.get(from..).unwrap_or_default();
+        }
+        let last = next.len().saturating_sub(1);
+        for at in 0..self.lead + DEPTH {
+            let mut ended = END;
+            for (state, window) in states.iter_mut().zip(&windows) {
+                // One that has ended reads some row and stays, since what ends when is hard to foresee.
+                let row = next.get(usize::from(*state).min(last));
+                let byte = window.get(at).copied().unwrap_or_default();
+                let to = number(row.and_then(|row| row.get(class(byte) % CLASSES)));
+                *state = if *state & END == 0 { to } else { *state };
+                ended &= *state;
+            }
+            if ended != 0 {
+                break;
+            }
+        }
+        states.map(|state| self.walked(state))
+    }
+
+    /// What a walk comes to at an anchor.
+    #[inline]
+    pub fn walk(&self, text: &[u8], anchor: usize) -> Walked {
+        let (classes, next): (&[u8; 256], _) = (&self.classes, &*self.next);
+        let class = |byte: u8| classes.get(usize::from(byte)).map_or(0, |it| usize::from(*it));
         let from = anchor.saturating_sub(self.lead);
         let mut state = number(match from.checked_sub(1).and_then(|before| text.get(before)) {
             Some(byte) => self.starts.get(class(*byte)),
@@ -254,11 +394,19 @@ impl Sieve {
             let Some(row) = next.get(usize::from(state)) else { break };
             state = number(row.get(class(*byte) % CLASSES));
         }
-        match state & END {
+        self.walked(state)
+    }
+
+    fn walked(&self, state: u16) -> Walked {
+        Walked(match state & END {
             0 => number(self.left.get(usize::from(state))) & !END,
             _ => state ^ END,
-        }
+        })
     }
+}
+
+fn number(step: Option<&Step>) -> u16 {
+    step.map_or(END, |step| u16::from_le_bytes(*step))
 }
 
 fn words(list: &Listed) -> SieveBits {
@@ -393,9 +541,14 @@ mod tests {
         fn check(&self, text: &[u8], only: Option<usize>) -> (Vec<(usize, usize)>, usize, usize) {
             let (mut anchors, mut wrong, mut all, mut left) = (Vec::new(), Vec::new(), 0, 0);
             self.sweep.find(text, 0, text.len(), &mut Scratch::default(), &mut anchors);
-            for anchor in anchors {
+            let mut walks = vec![None; anchors.len()];
+            let seen = &mut Seen::default();
+            self.sieves.walk_all(text, &anchors, Some(seen), |place, it| walks[place] = Some(it));
+            for (anchor, known) in anchors.into_iter().zip(walks) {
                 let Some(sieve) = self.sieves.of(anchor.kind) else { continue };
-                let found: Vec<usize> = sieve.left(text, anchor.at).collect();
+                let walked = sieve.walk(text, anchor.at);
+                assert!(known.is_none_or(|known| known == walked));
+                let found: Vec<usize> = sieve.left(text, anchor.at, walked).collect();
                 assert!(found.is_sorted());
                 let (positions, _) = self.kinds.rules_of(anchor.kind.index());
                 let unnamed = positions.iter().filter(|at| !self.rules.rules[**at].needs_name());
@@ -479,6 +632,39 @@ mod tests {
             }
         }
         assert!(left * 8 < all, "{left} of {all}");
+    }
+
+    /// Of texts in a row, so that the ends are near for few; and in pieces, where they are for many.
+    #[test]
+    fn walks_side_by_side_and_by_profiles_are_those_one_by_one() {
+        let texts = [
+            &b"at 123-45-6789, +49 30 123456 and AB12CDEF34 ab.cd@ef.gh "[..],
+            b"00:11:22:33:44:55 a1::ff 4111 1111 1111 1111 0123456789",
+            b"1.234,56 2024-01-02 12:30:45 x=00000000 v1.2.3.4-5 ",
+        ];
+        let all = texts.concat().repeat(3);
+        let (mut ruled_out, mut known) = (0, 0);
+        for sample in [sample(), &small_sample(12)] {
+            let mut seen = Seen::default();
+            for text in texts.into_iter().chain(all.chunks(31)).chain([&all[..], b"1", b""]) {
+                for shape in SHAPES {
+                    let kind = AnchorKind::shape(shape);
+                    let sieve = sample.sieves.of(kind).unwrap();
+                    let anchors: Vec<Anchor> =
+                        (0..text.len()).map(|at| Anchor { at, kind }).collect();
+                    sample.sieves.walk_all(text, &anchors, Some(&mut seen), |place, walked| {
+                        assert_eq!(walked, sieve.walk(text, place), "{place}");
+                        known += 1;
+                    });
+                    ruled_out += (0..text.len())
+                        .filter(|at| {
+                            sieve.profiles.rule_out_all(&mut seen, kind.index(), text, *at)
+                        })
+                        .count();
+                }
+            }
+        }
+        assert!(ruled_out > 1000 && known > 2000, "{ruled_out} {known}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use regex_automata::nfa::thompson::{NFA, State, WhichCaptures};
 use regex_automata::util::look::Look;
 use regex_automata::util::primitives::StateID;
 
+use super::profile::Profiles;
 use super::{CLASSES, DEPTH, END, Listed, Sieve, Step, WORDS};
 use crate::rules::{ByteSet, Lead, Rule};
 use crate::scan::steps::compile;
@@ -336,7 +337,7 @@ impl<'a> Builder<'a> {
             };
             (0..count).map(list).collect()
         };
-        Sieve {
+        let sieve = Sieve {
             lead: self.lead,
             classes: Cow::Owned(self.classes.of_byte),
             starts: Cow::Owned(starts),
@@ -346,7 +347,9 @@ impl<'a> Builder<'a> {
             pairs: Cow::Owned(lists(100, |held| held.pairs)),
             thirds: Cow::Owned(lists(10, |held| held.thirds)),
             left: Cow::Owned(self.left),
-        }
+            profiles: Profiles::default(),
+        };
+        Sieve { profiles: Profiles::new(&sieve), ..sieve }
     }
 
     /// Makes the rows of a state that has none.

@@ -332,23 +332,51 @@ impl Sweep {
         scratch: &mut Scratch,
         anchors: &mut Vec<Anchor>,
     ) {
+        self.find_wanted(text, (from, to), scratch, anchors, |_| true);
+    }
+
+    /// The same, of shapes only those that are wanted.
+    pub fn find_wanted(
+        &self,
+        text: &[u8],
+        (from, to): (usize, usize),
+        scratch: &mut Scratch,
+        anchors: &mut Vec<Anchor>,
+        mut is_wanted: impl FnMut(Anchor) -> bool,
+    ) {
         let to = to.min(text.len());
         let mut start = from;
         while start < to {
             let end = to.min(start + TILE);
-            self.find_in_tile(text, start, end, scratch, anchors);
+            let keywords = self.find_in_tile(text, start, end, scratch);
+            let anchor = |packed: u64| Anchor {
+                at: start + (packed >> 16) as usize,
+                kind: AnchorKind((packed & 0xffff) as u16),
+            };
+            let (keywords, shapes) = scratch.found.split_at_mut(keywords);
+            // Without a branch: which ones are wanted is hard to foresee.
+            let mut wanted = 0;
+            for place in 0..shapes.len() {
+                let shape = shapes[place];
+                shapes[wanted] = shape;
+                wanted += usize::from(is_wanted(anchor(shape)));
+            }
+            let mut shapes = shapes[..wanted].iter().peekable();
+            anchors.reserve(keywords.len() + wanted);
+            for keyword in keywords.iter() {
+                while let Some(shape) = shapes.next_if(|shape| *shape < keyword) {
+                    anchors.push(anchor(*shape));
+                }
+                anchors.push(anchor(*keyword));
+            }
+            anchors.extend(shapes.map(|shape| anchor(*shape)));
             start = end;
         }
     }
 
-    fn find_in_tile(
-        &self,
-        text: &[u8],
-        start: usize,
-        end: usize,
-        scratch: &mut Scratch,
-        anchors: &mut Vec<Anchor>,
-    ) {
+    /// Finds the keywords and long runs of a tile, which come first, and says how many they are; then
+    /// the other shapes. Both parts are in order.
+    fn find_in_tile(&self, text: &[u8], start: usize, end: usize, scratch: &mut Scratch) -> usize {
         let Scratch { buffer, maps, shapes, found, places, .. } = scratch;
         found.clear();
         let tile = &Tile::new(text, start, end, buffer);
@@ -380,12 +408,11 @@ impl Sweep {
             };
             keywords.confirm(tile, places, count, found);
         }
-        shapes.emit(tile, maps, found);
+        shapes.emit_runs(tile, maps, found);
         found.sort_unstable();
-        anchors.extend(found.iter().map(|packed| Anchor {
-            at: start + (packed >> 16) as usize,
-            kind: AnchorKind((packed & 0xffff) as u16),
-        }));
+        let first = found.len();
+        shapes.emit(tile, found);
+        first
     }
 }
 

@@ -106,8 +106,8 @@ impl Shapes {
         }
     }
 
-    /// Appends what was found in the bytes of a tile.
-    pub fn emit(&self, tile: &Tile, maps: &Maps, found: &mut Vec<u64>) {
+    /// Appends what was found in the bytes of a tile, in order, but for long runs.
+    pub fn emit(&self, tile: &Tile, found: &mut Vec<u64>) {
         let words = tile.words();
         let mut count = found.len();
         for word in 1..=words {
@@ -132,11 +132,15 @@ impl Shapes {
             }
         }
         found.truncate(count);
+    }
+
+    /// Appends the long runs of a tile.
+    pub fn emit_runs(&self, tile: &Tile, maps: &Maps, found: &mut Vec<u64>) {
         let mut long = self.long;
         while long != 0 {
             let word = long.trailing_zeros() as usize + 1;
             long &= long - 1;
-            if word <= words {
+            if word <= tile.words() {
                 runs(tile, maps, word, found);
             }
         }
