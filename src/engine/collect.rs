@@ -84,7 +84,7 @@ impl Collector {
         std::hash::Hasher::write(&mut hasher, &self.normal);
         let value = hasher.finish128().as_u128();
         self.label.add(found.category, found.likelihood, value);
-        if self.findings.len() >= self.max_findings && self.is_counted_alone(&found, span) {
+        if self.is_full_for(&found, span) {
             self.truncated += 1;
             return;
         }
@@ -113,8 +113,12 @@ impl Collector {
         }
     }
 
-    /// Whether a finding past the cap need not be built: it fills no column and would be cut at once.
-    fn is_counted_alone(&self, found: &Found<'_>, span: Span) -> bool {
+    /// Whether a finding is past the cap and need not be built: it fills no column and would be cut at
+    /// once.
+    fn is_full_for(&self, found: &Found<'_>, span: Span) -> bool {
+        if self.findings.len() < self.max_findings {
+            return false;
+        }
         if self.rules.columns_of(found.category).next().is_none() {
             return true;
         }
@@ -168,6 +172,10 @@ impl Sink for Collector {
     fn take(&mut self, found: Found<'_>) {
         let (span, chars) = (found.span, found.chars);
         self.take_at(found, span, chars);
+    }
+
+    fn is_counted_alone(&self, found: &Found<'_>) -> bool {
+        self.is_full_for(found, found.span)
     }
 }
 

@@ -83,6 +83,12 @@ pub struct Found<'a> {
 pub trait Sink {
     /// Takes the next finding.
     fn take(&mut self, found: Found<'_>);
+
+    /// Whether the next finding will be counted and not kept, so that it may come without characters,
+    /// line, column and context hash, as it does here.
+    fn is_counted_alone(&self, _: &Found<'_>) -> bool {
+        false
+    }
 }
 
 impl<F: FnMut(Found<'_>)> Sink for F {

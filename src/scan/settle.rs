@@ -44,6 +44,9 @@ pub struct Settling {
     /// Room for what goes out together.
     group: Vec<Scored>,
     raised: Vec<Scored>,
+    /// Room for what a context hash leaves out, and for what it takes.
+    blanks: Vec<(usize, usize)>,
+    words: Vec<u8>,
     /// What was hashed last, as offsets, and its hash: all values of a short line have the same.
     hashed: Option<(u64, u64, u64)>,
 }
@@ -205,28 +208,37 @@ impl Settling {
             usize::try_from(offset.saturating_sub(retained.base)).unwrap_or(usize::MAX)
         };
         let value = retained.text.get(index(span.start)..index(span.end)).unwrap_or_default();
-        let position = positions.at(retained.text, retained.base, span.start);
-        let is_utf8 = positions.is_utf8_up_to(retained.text, retained.base, span.end);
-        let chars = is_utf8.then(|| Span::new(position.chars, position.chars + chars_in(value)));
-        let context_hash = self.context_hash(retained, span, positions.line_start());
         let mut place = retained.tracker.place(span.start).map(Box::new);
+        let mut surroundings = None;
         let last = group.len().saturating_sub(1);
         for (number, scored) in group.drain(..).enumerate() {
             let place = if number == last { place.take() } else { place.clone() };
             let Some(facts) = plan.facts(scored.rule) else { continue };
-            sink.take(Found {
+            let mut found = Found {
                 rule: scored.rule,
                 category: facts.category,
                 span,
-                chars,
-                line: position.line,
-                column: position.column,
+                chars: None,
+                line: 0,
+                column: 0,
                 likelihood: scored.likelihood,
                 evidence: scored.evidence,
                 place,
-                context_hash,
+                context_hash: 0,
                 value,
-            });
+            };
+            if !sink.is_counted_alone(&found) {
+                let (chars, line, column, context_hash) = *surroundings.get_or_insert_with(|| {
+                    let position = positions.at(retained.text, retained.base, span.start);
+                    let is_utf8 = positions.is_utf8_up_to(retained.text, retained.base, span.end);
+                    let first = position.chars;
+                    let chars = is_utf8.then(|| Span::new(first, first + chars_in(value)));
+                    let hash = self.context_hash(retained, span, positions.line_start());
+                    (chars, position.line, position.column, hash)
+                });
+                found = Found { chars, line, column, context_hash, ..found };
+            }
+            sink.take(found);
         }
     }
 
@@ -321,16 +333,15 @@ impl Settling {
         {
             return hash;
         }
-        let mut blanks: Vec<(usize, usize)> = self
-            .survivors_in(retained.base + from as u64, retained.base + to as u64)
-            .map(|other| (index(other.span.start), index(other.span.end)))
-            .filter(|(start, end)| *start < to && *end > from)
-            .collect();
+        let (mut blanks, mut words) =
+            (std::mem::take(&mut self.blanks), std::mem::take(&mut self.words));
+        let near = self.survivors_in(retained.base + from as u64, retained.base + to as u64);
+        let near = near.map(|other| (index(other.span.start), index(other.span.end)));
+        blanks.extend(near.filter(|(start, end)| *start < to && *end > from));
         blanks.sort_unstable();
         // A hash takes one long text sooner than many short ones.
-        let mut words = Vec::with_capacity(2 * (to - from) + 2);
         let mut at = from;
-        for (start, end) in blanks.into_iter().chain([(to, to)]) {
+        for (start, end) in blanks.drain(..).chain([(to, to)]) {
             fold_spaces(text.get(at..start.max(at)).unwrap_or_default(), &mut words);
             if start < to && end > at {
                 words.push(0);
@@ -339,6 +350,8 @@ impl Settling {
         }
         let mut hash = SipHasher13::new();
         hash.write(&words);
+        words.clear();
+        (self.blanks, self.words) = (blanks, words);
         // 0 is kept for "unknown".
         let hash = hash.finish().max(1);
         self.hashed = Some((hashed.0, hashed.1, hash));

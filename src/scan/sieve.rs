@@ -23,6 +23,13 @@ use crate::rules::{Rule, RuleList, Shape};
 /// Bytes from the anchor on that are read at most.
 const DEPTH: usize = 24;
 
+/// Bytes before the anchor that are read at most. Of a match that begins farther away it is only known
+/// what it can be at its anchor.
+const MOST_LEAD: usize = 4;
+
+/// Bytes that are there for a walk beside others.
+const WINDOW: usize = MOST_LEAD + DEPTH;
+
 /// Classes of bytes at most; a power of two, so that a row of steps is one line of a cache.
 const CLASSES: usize = 32;
 
@@ -325,7 +332,7 @@ impl Sieve {
 
     /// Whether the text goes on so far on both sides of an anchor that more makes no difference to a walk.
     fn has_room(&self, text: &[u8], anchor: usize) -> bool {
-        anchor > self.lead && text.len().saturating_sub(anchor) >= DEPTH
+        anchor > self.lead && text.len().saturating_sub(anchor - self.lead) >= WINDOW
     }
 
     /// What walks come to at some anchors, at most [`ABREAST`], that have room.
@@ -350,16 +357,16 @@ impl Sieve {
     fn walk_lanes<const LANES: usize>(&self, text: &[u8], anchors: &[usize]) -> [Walked; LANES] {
         let (classes, next): (&[u8; 256], _) = (&self.classes, &*self.next);
         let class = |byte: u8| classes.get(usize::from(byte)).map_or(0, |it| usize::from(*it));
-        let mut windows: [&[u8]; LANES] = [&[]; LANES];
+        let mut windows = [&[0; WINDOW]; LANES];
         let mut states = [END; LANES];
         for ((window, state), anchor) in windows.iter_mut().zip(&mut states).zip(anchors) {
             let from = anchor.saturating_sub(self.lead);
             let before = text.get(from.saturating_sub(1)).copied().unwrap_or_default();
-            *state = number(self.starts.get(class(before)));
-            *window = text.get(from..).unwrap_or_default();
+            let Some(bytes) = text.get(from..).and_then(<[u8]>::first_chunk) else { continue };
+            (*window, *state) = (bytes, number(self.starts.get(class(before))));
         }
-        let last = next.len().saturating_sub(1);
-        for at in 0..self.lead + DEPTH {
+        let Some(last) = next.len().checked_sub(1) else { return [Walked(0); LANES] };
+        for at in 0..WINDOW.min(self.lead + DEPTH) {
             let mut ended = END;
             for (state, window) in states.iter_mut().zip(&windows) {
                 // One that has ended reads some row and stays, since what ends when is hard to foresee.

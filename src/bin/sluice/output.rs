@@ -139,6 +139,13 @@ impl Write for Output {
         written.map_err(|error| self.named(error))
     }
 
+    // Reports are written in small pieces: each goes to the buffer at once.
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let written = self.out.as_mut().map_or(Ok(()), |out| out.write_all(bytes));
+        written.map_err(|error| self.named(error))
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         let flushed = self.out.as_mut().map_or(Ok(()), |out| out.flush());
         flushed.map_err(|error| self.named(error))

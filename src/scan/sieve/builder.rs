@@ -11,7 +11,7 @@ use regex_automata::util::look::Look;
 use regex_automata::util::primitives::StateID;
 
 use super::profile::Profiles;
-use super::{CLASSES, DEPTH, END, Listed, Sieve, Step, WORDS};
+use super::{CLASSES, DEPTH, END, Listed, MOST_LEAD, Sieve, Step, WORDS};
 use crate::rules::{ByteSet, Lead, Rule};
 use crate::scan::steps::compile;
 
@@ -26,10 +26,6 @@ const BETWEEN: [&[u8]; 4] = [b" ", b",", b"\n", b"\", \""];
 
 /// A row that is not made yet.
 const NO_ROW: [Step; CLASSES] = [[0; 2]; CLASSES];
-
-/// Bytes before the anchor that are read at most. Of a match that begins farther away it is only known
-/// what it can be at its anchor.
-const MOST_LEAD: usize = 4;
 
 /// A rule's pattern.
 pub struct Pattern {

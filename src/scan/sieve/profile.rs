@@ -8,14 +8,14 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CLASSES, END, Sieve, Step, number};
+use super::{CLASSES, END, MOST_LEAD, Sieve, Step, number};
 use crate::rules::DIGIT_SEPARATORS;
 
 /// Bytes from an anchor on that a profile tells.
 const AHEAD: usize = 12;
 
-/// The most bytes before an anchor at which a walk may begin, for a profile to have room.
-const MOST_LEAD: usize = 4;
+// A profile has room.
+const _: () = assert!(3 * (1 + MOST_LEAD + AHEAD) + 3 < 63);
 
 /// Kinds of bytes; three bits of a profile each.
 pub const SYMBOLS: usize = 8;
@@ -97,9 +97,6 @@ impl std::fmt::Debug for Seen {
 impl Profiles {
     /// Those of a sieve.
     pub fn new(sieve: &Sieve) -> Profiles {
-        if sieve.lead > MOST_LEAD {
-            return Profiles::default();
-        }
         let mut kinds: [BTreeSet<u8>; SYMBOLS] = Default::default();
         for (byte, class) in (0..=u8::MAX).zip(sieve.classes.iter()) {
             if let Some(classes) = kinds.get_mut(usize::from(symbol(byte))) {
