@@ -28,6 +28,8 @@ pub struct Shapes {
     hex_colon: [u64; WORDS],
     /// All of them.
     any: [u64; WORDS],
+    /// One bit a word of the tile, from 1 on, in which one of them begins.
+    some: u64,
     /// One bit a word of the tile, from 1 on, in which a long run of letters or words may begin.
     long: u64,
 }
@@ -42,6 +44,7 @@ impl Default for Shapes {
             token: none,
             hex_colon: none,
             any: none,
+            some: 0,
             long: 0,
         }
     }
@@ -52,7 +55,7 @@ impl Shapes {
     #[inline(always)]
     #[expect(clippy::needless_range_loop, reason = "a loop over lanes becomes vector instructions")]
     pub fn look(&mut self, maps: &Maps, words: usize) {
-        self.long = 0;
+        (self.some, self.long) = (0, 0);
         for first in (1..=words.min(TILE / 64)).step_by(LANES) {
             let around = |map| Wide::new(map, first);
             let (digit, number) = (around(&maps.digit), around(&maps.number));
@@ -91,6 +94,7 @@ impl Shapes {
             }
             for (lane, runs) in long.into_iter().enumerate() {
                 self.long |= u64::from(runs != 0) << (first - 1 + lane);
+                self.some |= u64::from(any[lane] != 0) << (first - 1 + lane);
             }
             let put = |map: &mut [u64; WORDS], words: [u64; LANES]| {
                 if let Some(place) = map.get_mut(first..).and_then(|map| map.first_chunk_mut()) {
@@ -108,9 +112,14 @@ impl Shapes {
 
     /// Appends what was found in the bytes of a tile, in order, but for long runs.
     pub fn emit(&self, tile: &Tile, found: &mut Vec<u64>) {
-        let words = tile.words();
         let mut count = found.len();
-        for word in 1..=words {
+        let mut some = self.some;
+        while some != 0 {
+            let word = some.trailing_zeros() as usize + 1;
+            some &= some - 1;
+            if word > tile.words() {
+                break;
+            }
             let mut any = self.any[word] & tile.live(word);
             // Which shapes begin at a byte is hard to foresee: all are written without asking.
             found.resize(count + any.count_ones() as usize * PLAIN.len(), 0);

@@ -2,6 +2,8 @@
 
 mod names;
 
+use std::sync::LazyLock;
+
 use self::names::{GIVEN, SURNAMES};
 use super::contact::one_of;
 use super::{Candidate, Verdict};
@@ -70,7 +72,7 @@ fn name(value: &[u8], label: bool) -> Option<Name> {
             continue;
         }
         // The long list last: most words are not written as names are.
-        if name.words == 5 || !capitalised(word) || one_of(NOT_NAMES, word) {
+        if name.words == 5 || !capitalised(word) || is_no_name(word) {
             break;
         }
         name.words += 1;
@@ -82,6 +84,17 @@ fn name(value: &[u8], label: bool) -> Option<Name> {
         }
     }
     (name.words > 0).then_some(name)
+}
+
+/// Whether a word is one of [`NOT_NAMES`] in any case.
+fn is_no_name(word: &[u8]) -> bool {
+    static SORTED: LazyLock<Vec<&str>> = LazyLock::new(|| {
+        let mut words: Vec<&str> = NOT_NAMES.split_ascii_whitespace().collect();
+        words.sort_unstable();
+        words
+    });
+    let lower = || word.iter().map(u8::to_ascii_lowercase);
+    SORTED.binary_search_by(|other| other.bytes().cmp(lower())).is_ok()
 }
 
 /// Begins with a capital, or a letter beyond ASCII, and holds letters, hyphens and apostrophes. Not of
