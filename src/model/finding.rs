@@ -86,7 +86,12 @@ pub struct Fingerprint(pub [u8; 16]);
 
 impl std::fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        // At once: a report holds one for each finding.
+        let mut hex = [0; 32];
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let to_hex = |digit| digit + if digit < 10 { b'0' } else { b'a' - 10 };
+        hex.iter_mut().zip(digits).for_each(|(place, digit)| *place = to_hex(digit));
+        f.write_str(std::str::from_utf8(&hex).unwrap_or_default())
     }
 }
 
@@ -124,4 +129,15 @@ pub struct Finding {
     /// Hash of the line with every finding blanked and white space folded, for identities that
     /// survive moved lines; 0 where unknown.
     pub context_hash: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_shown_in_hexadecimal() {
+        let bytes = [0, 1, 0x9f, 0xa0, 0xff, 0x10, 0x0a, 0xb9, 2, 3, 4, 5, 6, 7, 8, 0xcd];
+        assert_eq!(Fingerprint(bytes).to_string(), "00019fa0ff100ab902030405060708cd");
+    }
 }

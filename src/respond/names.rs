@@ -164,6 +164,10 @@ fn double_backslashes(text: &str) -> Cow<'_, str> {
 }
 
 fn escape_unseen(text: &str) -> String {
+    // Most text is plain, and is copied at once.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if is_unseen(character) {

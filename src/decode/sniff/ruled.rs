@@ -18,7 +18,11 @@ pub(super) fn ruled_table(head: &[u8], whole: bool) -> Option<Ruled> {
     };
     memchr::memchr2(b'|', b'+', complete)?;
     let (mut above, mut lines): (&[u8], usize) = (b"", 0);
-    for line in complete.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
+    let ends = memchr::memchr_iter(b'\n', complete).chain([complete.len()]);
+    let mut start = 0;
+    for end in ends {
+        let line = complete.get(start..end).unwrap_or_default().trim_ascii();
+        start = end + 1;
         let rule = rule_cells(line);
         if let Some(cells) = rule
             && cells_of(above) == cells

@@ -155,9 +155,29 @@ fn is_scalar(word: &[u8], cut: bool) -> bool {
 }
 
 /// A row as the table check sees it.
+#[derive(Clone, Copy)]
 struct Row<'a> {
     text: &'a [u8],
+    fields: &'a [&'a [u8]],
+}
+
+/// Rows, with the fields of all of them in one place.
+#[derive(Default)]
+struct Rows<'a> {
     fields: Vec<&'a [u8]>,
+    /// Of each row its text, and behind which field it ends.
+    rows: Vec<(&'a [u8], usize)>,
+}
+
+impl Rows<'_> {
+    fn all(&self) -> Vec<Row<'_>> {
+        let starts = [0].into_iter().chain(self.rows.iter().map(|(_, end)| *end));
+        let rows = starts.zip(&self.rows).map(|(start, (text, end))| Row {
+            text,
+            fields: self.fields.get(start..*end).unwrap_or_default(),
+        });
+        rows.collect()
+    }
 }
 
 /// A delimiter that would do.
@@ -191,6 +211,7 @@ fn table(head: &[u8], whole: bool) -> Option<Structure> {
 
 fn candidate(head: &[u8], whole: bool, delimiter: u8) -> Option<Candidate> {
     let rows = rows(head, whole, delimiter)?;
+    let rows = rows.all();
     let first = rows.first()?;
     let mut lengths: BTreeMap<usize, usize> = BTreeMap::new();
     for row in &rows {
@@ -230,15 +251,15 @@ fn candidate(head: &[u8], whole: bool, delimiter: u8) -> Option<Candidate> {
 
 /// The rows that end in the head, without empty ones and ruled lines; with `whole` also the last
 /// one. None where a quote stays open although nothing is to come, where the delimiter is not there,
-/// and where more than one row in five looks like code.
-fn rows(head: &[u8], whole: bool, delimiter: u8) -> Option<Vec<Row<'_>>> {
+/// and where more than one row in five looks like code, or more than every other is one field.
+fn rows(head: &[u8], whole: bool, delimiter: u8) -> Option<Rows<'_>> {
     memchr::memchr(delimiter, head)?;
-    // Markup and programs are what most payloads are: they are turned away as soon as it is sure
-    // that more than one row in five will look like them.
+    // Markup, programs and prose are what most payloads are: they are turned away as soon as it is sure
+    // that too many rows will look like them.
     let most_rows = memchr::memchr_iter(b'\n', head).count() + 1;
-    let mut odd = 0;
-    let (mut rows, mut fields) = (Vec::new(), Vec::new());
-    let (mut row_start, mut field_start) = (0, 0);
+    let (mut odd, mut alone) = (0, 0);
+    let mut all = Rows::default();
+    let (mut row_start, mut field_start, mut first_field) = (0, 0, 0);
     loop {
         let after_quotes = match quoted_end(head, field_start) {
             Some(end) => end,
@@ -252,29 +273,32 @@ fn rows(head: &[u8], whole: bool, delimiter: u8) -> Option<Vec<Row<'_>>> {
             None => break,
         };
         if head.get(end) == Some(&delimiter) {
-            fields.push(head.get(field_start..end)?);
+            all.fields.push(head.get(field_start..end)?);
             field_start = end + 1;
             continue;
         }
         let without_cr = |line: &'_ [u8]| line.len() - usize::from(line.ends_with(b"\r"));
         let text = head.get(row_start..end)?;
         let text = text.get(..without_cr(text))?;
-        fields.push(head.get(field_start..(row_start + text.len()).max(field_start))?);
-        let fields = std::mem::take(&mut fields);
-        if !text.iter().all(|b| matches!(b, b' ' | b'\t' | b'-' | b'+' | b'|' | b'=')) {
-            let row = Row { text, fields };
-            odd += usize::from(is_code(&row, delimiter));
-            if odd * 5 > most_rows {
+        all.fields.push(head.get(field_start..(row_start + text.len()).max(field_start))?);
+        if text.iter().all(|b| matches!(b, b' ' | b'\t' | b'-' | b'+' | b'|' | b'=')) {
+            all.fields.truncate(first_field);
+        } else {
+            let fields = all.fields.get(first_field..).unwrap_or_default();
+            alone += usize::from(fields.len() == 1);
+            odd += usize::from(is_code(Row { text, fields }, delimiter));
+            if odd * 5 > most_rows || alone * 2 > most_rows {
                 return None;
             }
-            rows.push(row);
+            first_field = all.fields.len();
+            all.rows.push((text, first_field));
         }
         if end >= head.len() {
             break;
         }
         (row_start, field_start) = (end + 1, end + 1);
     }
-    (odd * 5 <= rows.len()).then_some(rows)
+    (odd * 5 <= all.rows.len() && alone * 2 <= all.rows.len()).then_some(all)
 }
 
 /// Behind the quotes that a field begins with, two in a row being one inside; its start where it
@@ -297,7 +321,7 @@ fn quoted_end(head: &[u8], field_start: usize) -> Option<usize> {
 fn is_header(row: &Row<'_>) -> bool {
     let mut names = HashSet::new();
     // Bars around a row make no cells.
-    let fields = match row.fields.as_slice() {
+    let fields = match row.fields {
         [before, fields @ .., behind]
             if !fields.is_empty()
                 && row.text.trim_ascii().starts_with(b"|")
@@ -358,7 +382,7 @@ fn is_prose(rows: &[Row<'_>], strict_header: bool, delimiter: u8) -> bool {
         _ => 6,
     };
     let (mut fields, mut words) = (0, 0);
-    for field in rows.iter().flat_map(|row| &row.fields).filter(|field| !is_quoted(field)) {
+    for field in rows.iter().flat_map(|row| row.fields).filter(|field| !is_quoted(field)) {
         fields += 1;
         words += count_words(field);
     }
@@ -366,7 +390,7 @@ fn is_prose(rows: &[Row<'_>], strict_header: bool, delimiter: u8) -> bool {
 }
 
 /// Whether a row looks like a line of a program, a style sheet or markup.
-fn is_code(row: &Row<'_>, delimiter: u8) -> bool {
+fn is_code(row: Row<'_>, delimiter: u8) -> bool {
     const OPENINGS: [&[u8]; 14] = [
         b"//",
         b"/*",
@@ -388,8 +412,10 @@ fn is_code(row: &Row<'_>, delimiter: u8) -> bool {
         b'|' => false,
         _ => text.starts_with(b"\t") || text.starts_with(b"  "),
     };
+    let first = text.first().map(u8::to_ascii_lowercase);
     let begins = |opening: &&[u8]| {
-        text.get(..opening.len()).is_some_and(|start| start.eq_ignore_ascii_case(opening))
+        opening.first() == first.as_ref()
+            && text.get(..opening.len()).is_some_and(|start| start.eq_ignore_ascii_case(opening))
     };
     let ends = match text.trim_ascii_end() {
         [.., b'{' | b'(' | b'['] | [.., b')' | b'}', b';'] => true,
