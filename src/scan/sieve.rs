@@ -193,6 +193,9 @@ impl Sieves {
         mut seen: Option<&mut Seen>,
         mut found: impl FnMut(usize, Walked),
     ) {
+        if !anchors.iter().any(|anchor| self.of(anchor.kind).is_some()) {
+            return;
+        }
         let mut waiting = [Waiting::default(); SHAPE_KINDS];
         for (place, anchor) in anchors.iter().enumerate() {
             let kind = anchor.kind.index();
@@ -206,7 +209,9 @@ impl Sieves {
             }
         }
         for (waiting, sieve) in waiting.iter_mut().zip(&self.by_kind) {
-            if let Some(sieve) = sieve {
+            if let Some(sieve) = sieve
+                && waiting.count > 0
+            {
                 waiting.walk(sieve, text, &mut found);
             }
         }

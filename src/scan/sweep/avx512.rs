@@ -197,6 +197,7 @@ impl Bucket for Held<'_> {
 
 /// For each feature and each of its values: which of 8 buckets hold a keyword with it.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 struct Group {
     buckets: [[u8; SLOTS]; FEATURES],
 }
@@ -409,6 +410,21 @@ mod x86 {
     }
 
     /// A matrix as the instruction wants it: the row of the lowest bit in the highest byte.
+    /// [`MATRICES`] as the instruction takes them.
+    static PACKED: [[i64; 4]; FEATURES] = {
+        let mut all = [[0; 4]; FEATURES];
+        let mut feature = 0;
+        while feature < FEATURES {
+            let mut place = 0;
+            while place < 4 {
+                all[feature][place] = packed(&MATRICES[feature][place]);
+                place += 1;
+            }
+            feature += 1;
+        }
+        all
+    };
+
     const fn packed(rows: &Rows) -> i64 {
         let mut bytes = [0; 8];
         let mut row = 0;
@@ -470,6 +486,17 @@ mod x86 {
         _mm512_cmple_epu8_mask(shifted, _mm512_set1_epi8(span.cast_signed()))
     }
 
+    /// 0 to 63.
+    static NUMBERS: [u8; 64] = {
+        let mut numbers = [0; 64];
+        let mut number = 0;
+        while number < numbers.len() {
+            numbers[number] = number as u8;
+            number += 1;
+        }
+        numbers
+    };
+
     /// Writes the places from the tile's start on at which a window may begin, and counts them.
     ///
     /// # Safety
@@ -499,21 +526,12 @@ mod x86 {
         tile: &Tile,
         room: &mut [u16; ROOM],
     ) -> usize {
-        let tables = groups.map(|group| {
-            group.buckets.each_ref().map(|table| {
-                // SAFETY: an unaligned load of the 64 bytes that the array holds.
-                unsafe { _mm512_loadu_si512(table.as_ptr().cast()) }
-            })
-        });
-        let matrices: [[__m512i; 4]; FEATURES] =
-            MATRICES.map(|places| places.map(|rows| _mm512_set1_epi64(packed(&rows))));
         let times = |bytes: __m512i, feature: usize, place: usize| {
-            _mm512_gf2p8affine_epi64_epi8::<0>(bytes, matrices[feature][place])
+            _mm512_gf2p8affine_epi64_epi8::<0>(bytes, _mm512_set1_epi64(PACKED[feature][place]))
         };
         let buffer = tile.buffer();
-        let numbers: [u8; 64] = std::array::from_fn(|number| number as u8);
         // SAFETY: an unaligned load of the 64 bytes that the array holds.
-        let numbers = unsafe { _mm512_loadu_si512(numbers.as_ptr().cast()) };
+        let numbers = unsafe { _mm512_loadu_si512(NUMBERS.as_ptr().cast()) };
         let mut count = 0;
         for at in (Tile::ORIGIN..BUFFER - 66).step_by(64).take(tile.reached()) {
             let load = |place: usize| {
@@ -529,9 +547,14 @@ mod x86 {
                 _mm512_ternarylogic_epi64::<0x96>(times(b, 4, 1), times(c, 4, 2), times(d, 4, 3)),
             ];
             let mut any = _mm512_setzero_si512();
-            for table in &tables {
-                let by =
-                    |feature: usize| _mm512_permutexvar_epi8(features[feature], table[feature]);
+            // Read anew each time: they do not fit the registers, and short tiles would wait for a copy.
+            for group in groups {
+                let by = |feature: usize| {
+                    // SAFETY: an unaligned load of the 64 bytes that the array holds.
+                    let table =
+                        unsafe { _mm512_loadu_si512(group.buckets[feature].as_ptr().cast()) };
+                    _mm512_permutexvar_epi8(features[feature], table)
+                };
                 let three = _mm512_ternarylogic_epi64::<0x80>(by(0), by(1), by(2));
                 let all = _mm512_ternarylogic_epi64::<0x80>(three, by(3), by(4));
                 any = _mm512_or_si512(any, all);
