@@ -13,7 +13,9 @@ impl Rule {
     /// match that may begin before its anchor is tried at each start of that window, but a start is
     /// tried once, however many anchors reach it, and reads `max_length` bytes at most. Where
     /// `boundary` holds every byte that the pattern can consume, no start lies inside the text of
-    /// another one, so that a run of such bytes is read once, however many anchors it holds.
+    /// another one, so that a run of such bytes is read once, however many anchors it holds, and then
+    /// by what ends before it: an automaton says a byte late that it has matched, and sees one byte
+    /// more before it knows that nothing follows.
     ///
     /// What `unless` reads is counted: once a match each of its lists reads the value, the match or
     /// the lines around it, and matches lie no closer than anchors.
@@ -30,7 +32,7 @@ impl Rule {
         let one_start = matches!(self.lead, Lead::Bytes(0) | Lead::Run(..));
         let boundary = self.boundary.unwrap_or_default();
         if one_start && pattern::consumed(hir).is_subset(&boundary) {
-            return 1;
+            return 2;
         }
         match self.lead {
             Lead::Bytes(lead) if lead > 0 => self.max_length,
