@@ -248,6 +248,7 @@ impl Cursor {
     pub(crate) fn room(&self) -> usize {
         let starts = self.starts.iter().map(|starts| starts.matches.capacity()).sum::<usize>();
         self.pending.capacity() * size_of::<Waiting>()
+            + Seen::ROOM
             + self.anchors.capacity() * size_of::<Anchor>()
             + starts * size_of::<(u64, usize)>()
             + self.settling.room()

@@ -88,6 +88,8 @@ impl Settling {
     #[cfg(test)]
     pub(crate) fn room(&self) -> usize {
         (self.scored.capacity() + self.survivors.capacity()) * size_of::<Scored>()
+            + self.blanks.capacity() * size_of::<(usize, usize)>()
+            + self.words.capacity()
     }
 
     /// Whether nothing is on its way.

@@ -480,8 +480,8 @@ mod tests {
     use super::*;
     use crate::rules::RuleSet;
     use crate::scan::automaton::{Automaton, Workspace};
-    use crate::scan::sample;
     use crate::scan::sweep::{Kernel, Scratch, Sweep};
+    use crate::scan::{Plan, sample};
 
     const PATTERNS: [(&str, &str); 13] = [
         (r"\b[1-9][0-9]{8}\b", "anchors = { digits = 9 }"),
@@ -687,6 +687,23 @@ mod tests {
     }
 
     proptest! {
+        /// At every byte, of the rules of the program as they stand in it.
+        #[test]
+        fn what_profiles_rule_out_leaves_no_rule(texts in prop::collection::vec(text(), 1..6)) {
+            static PLAN: OnceLock<Plan> = OnceLock::new();
+            let rules = || Arc::new(RuleSet::builtin().unwrap());
+            let plan = PLAN.get_or_init(|| Plan::new(rules(), Kernel::Portable));
+            let mut seen = Seen::default();
+            for (text, shape) in texts.iter().flat_map(|text| SHAPES.map(|shape| (text, shape))) {
+                let kind = AnchorKind::shape(shape);
+                let sieve = plan.sieves().of(kind).unwrap();
+                let anchors: Vec<Anchor> = (0..text.len()).map(|at| Anchor { at, kind }).collect();
+                plan.sieves().walk_all(text, &anchors, Some(&mut seen), |at, walked| {
+                    assert_eq!(walked, sieve.walk(text, at), "{at}");
+                });
+            }
+        }
+
         #[test]
         fn a_rule_that_is_left_out_has_no_match(text in text()) {
             let (wrong, ..) = sample().check(&text, None);

@@ -10,12 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CLASSES, END, MOST_LEAD, Sieve, Step, number};
 use crate::rules::DIGIT_SEPARATORS;
+use crate::scan::sweep::SHAPE_KINDS;
 
 /// Bytes from an anchor on that a profile tells.
 const AHEAD: usize = 12;
 
-// A profile has room.
-const _: () = assert!(3 * (1 + MOST_LEAD + AHEAD) + 3 < 63);
+// A profile has room, and three bits tell the kind of its anchor: it begins with them, however long it is.
+const _: () = assert!(3 * (1 + MOST_LEAD + AHEAD) + 3 < 63 && SHAPE_KINDS < 8);
 
 /// Kinds of bytes; three bits of a profile each.
 pub const SYMBOLS: usize = 8;
@@ -79,6 +80,10 @@ pub struct Seen(Box<[[u64; 2]; 1 << Seen::BITS]>);
 
 impl Seen {
     const BITS: u32 = 10;
+
+    /// Bytes that it takes.
+    #[cfg(test)]
+    pub const ROOM: usize = (2 * size_of::<u64>()) << Seen::BITS;
 }
 
 impl Default for Seen {

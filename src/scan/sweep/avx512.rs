@@ -409,7 +409,6 @@ mod x86 {
         _mm512_test_epi32_mask(word, mask)
     }
 
-    /// A matrix as the instruction wants it: the row of the lowest bit in the highest byte.
     /// [`MATRICES`] as the instruction takes them.
     static PACKED: [[i64; 4]; FEATURES] = {
         let mut all = [[0; 4]; FEATURES];
@@ -425,6 +424,7 @@ mod x86 {
         all
     };
 
+    /// A matrix as the instruction wants it: the row of the lowest bit in the highest byte.
     const fn packed(rows: &Rows) -> i64 {
         let mut bytes = [0; 8];
         let mut row = 0;
