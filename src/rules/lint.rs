@@ -222,8 +222,8 @@ mod tests {
         let (rules, _) = check(&[source(TAXONOMY), source(PACK)]);
         let reads: Vec<u32> =
             rules.unwrap().rules.iter().map(super::super::Rule::reads_per_byte).collect();
-        // 11 bytes at numbers two bytes apart; a run and what ends before it for its boundary; 20 bytes at `akia` and
-        // `asia`, of which the last letter can begin the next.
+        // 11 bytes at numbers two bytes apart; twice for its boundary; 20 bytes at `akia` and `asia`, of
+        // which the last letter can begin the next.
         assert_eq!(reads, [6, 2, 7]);
     }
 }

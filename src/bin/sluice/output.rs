@@ -142,7 +142,8 @@ impl Write for Output {
     // Reports are written in small pieces: each goes to the buffer at once.
     #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let written = self.out.as_mut().map_or(Ok(()), |out| out.write_all(bytes));
+        let gone = || Err(io::ErrorKind::WriteZero.into());
+        let written = self.out.as_mut().map_or_else(gone, |out| out.write_all(bytes));
         written.map_err(|error| self.named(error))
     }
 

@@ -335,7 +335,7 @@ impl Sweep {
         self.find_wanted(text, (from, to), scratch, anchors, |_| true);
     }
 
-    /// The same, of shapes only those that are wanted.
+    /// The same, but of the shapes that bitmaps tell (all but long runs) only those that are wanted.
     pub fn find_wanted(
         &self,
         text: &[u8],
