@@ -60,15 +60,15 @@ type Step = [u8; 2];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Walked(u16);
 
-/// Anchors of one kind that wait for others, to be walked side by side with them.
+/// Anchors of one kind that are to be walked side by side, once there are enough of them.
 #[derive(Clone, Copy, Default)]
-struct Waiting {
+struct Batch {
     places: [usize; ABREAST],
     anchors: [usize; ABREAST],
     count: usize,
 }
 
-impl Waiting {
+impl Batch {
     /// Whether there are enough now.
     fn add(&mut self, place: usize, anchor: usize) -> bool {
         if let Some(room) = self.places.get_mut(self.count) {
@@ -180,7 +180,7 @@ impl Sieves {
     #[inline]
     pub fn rule_out_all(&self, seen: &mut Seen, text: &[u8], anchor: Anchor) -> bool {
         let Some(sieve) = self.of(anchor.kind) else { return false };
-        sieve.profiles.rule_out_all(seen, anchor.kind.index(), text, anchor.at)
+        sieve.profiles.rule_out_all(seen, sieve.lead, text, anchor)
     }
 
     /// Calls `found` with the places, among these anchors, of those that have a sieve, and with what its
@@ -196,23 +196,23 @@ impl Sieves {
         if !anchors.iter().any(|anchor| self.of(anchor.kind).is_some()) {
             return;
         }
-        let mut waiting = [Waiting::default(); SHAPE_KINDS];
+        let mut batches = [Batch::default(); SHAPE_KINDS];
         for (place, anchor) in anchors.iter().enumerate() {
             let kind = anchor.kind.index();
-            let (Some(sieve), Some(waiting)) = (self.of(anchor.kind), waiting.get_mut(kind)) else {
+            let (Some(sieve), Some(batch)) = (self.of(anchor.kind), batches.get_mut(kind)) else {
                 continue;
             };
             if seen.as_deref_mut().is_some_and(|seen| self.rule_out_all(seen, text, *anchor)) {
                 found(place, Walked(0));
-            } else if sieve.has_room(text, anchor.at) && waiting.add(place, anchor.at) {
-                waiting.walk(sieve, text, &mut found);
+            } else if sieve.has_room(text, anchor.at) && batch.add(place, anchor.at) {
+                batch.walk(sieve, text, &mut found);
             }
         }
-        for (waiting, sieve) in waiting.iter_mut().zip(&self.by_kind) {
+        for (batch, sieve) in batches.iter_mut().zip(&self.by_kind) {
             if let Some(sieve) = sieve
-                && waiting.count > 0
+                && batch.count > 0
             {
-                waiting.walk(sieve, text, &mut found);
+                batch.walk(sieve, text, &mut found);
             }
         }
     }
@@ -273,7 +273,6 @@ impl Sieves {
                 pairs: Cow::Borrowed(lists(stored.pairs)?),
                 thirds: Cow::Borrowed(lists(stored.thirds)?),
                 profiles: Profiles {
-                    lead: stored.lead,
                     starts: Cow::Borrowed(steps(stored.profile_starts)?),
                     next: Cow::Borrowed(profiles),
                 },
@@ -370,7 +369,9 @@ impl Sieve {
             let Some(bytes) = text.get(from..).and_then(<[u8]>::first_chunk) else { continue };
             (*window, *state) = (bytes, number(self.starts.get(class(before))));
         }
-        let Some(last) = next.len().checked_sub(1) else { return [Walked(0); LANES] };
+        let Some(last) = next.len().checked_sub(1) else {
+            return states.map(|state| self.walked(state));
+        };
         for at in 0..WINDOW.min(self.lead + DEPTH) {
             let mut ended = END;
             for (state, window) in states.iter_mut().zip(&windows) {
@@ -668,11 +669,9 @@ mod tests {
                         assert_eq!(walked, sieve.walk(text, place), "{place}");
                         known += 1;
                     });
-                    ruled_out += (0..text.len())
-                        .filter(|at| {
-                            sieve.profiles.rule_out_all(&mut seen, kind.index(), text, *at)
-                        })
-                        .count();
+                    let is_ruled_out =
+                        |it: &&Anchor| sample.sieves.rule_out_all(&mut seen, text, **it);
+                    ruled_out += anchors.iter().filter(is_ruled_out).count();
                 }
             }
         }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CLASSES, END, MOST_LEAD, Sieve, Step, number};
 use crate::rules::DIGIT_SEPARATORS;
-use crate::scan::sweep::SHAPE_KINDS;
+use crate::scan::sweep::{Anchor, SHAPE_KINDS};
 
 /// Bytes from an anchor on that a profile tells.
 const AHEAD: usize = 12;
@@ -66,9 +66,7 @@ fn symbol(byte: u8) -> u8 {
 /// The automaton of one sieve.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Profiles {
-    /// Bytes before the anchor at which a profile begins, behind one more.
-    pub lead: usize,
-    /// Where a walk begins, by the kind of the byte before it; none where there are no profiles.
+    /// Where a walk begins, by the kind of the byte before it.
     pub starts: Cow<'static, [Step]>,
     /// By state and kind of byte.
     pub next: Cow<'static, [[Step; SYMBOLS]]>,
@@ -130,17 +128,16 @@ impl Profiles {
                 }
             }
         }
-        let next = builder.next.into();
-        Profiles { lead: sieve.lead, starts: starts.to_vec().into(), next }
+        Profiles { starts: starts.to_vec().into(), next: builder.next.into() }
     }
 
-    /// Whether the bytes around an anchor of this kind leave no rule. Where they are too near an end of
-    /// the text it is not known.
+    /// Whether the bytes around an anchor leave no rule, of a sieve whose walks begin so many bytes before
+    /// it. Where they are too near an end of the text it is not known.
     #[inline]
-    pub fn rule_out_all(&self, seen: &mut Seen, kind: usize, text: &[u8], anchor: usize) -> bool {
-        let Some(from) = anchor.checked_sub(self.lead + 1) else { return false };
-        let Some(around) = text.get(from..anchor + AHEAD) else { return false };
-        let mut profile = kind as u64 + 1;
+    pub fn rule_out_all(&self, seen: &mut Seen, lead: usize, text: &[u8], anchor: Anchor) -> bool {
+        let Some(from) = anchor.at.checked_sub(lead + 1) else { return false };
+        let Some(around) = text.get(from..anchor.at + AHEAD) else { return false };
+        let mut profile = anchor.kind.index() as u64 + 1;
         for byte in around {
             profile = profile << 3 | u64::from(symbol(*byte));
         }
