@@ -87,7 +87,7 @@ pub(super) fn labelled_phone(candidate: Candidate<'_>) -> Check {
 /// As `labelled_phone`; the value holds one sign between label and number, before or behind it.
 pub(super) fn fax(candidate: Candidate<'_>) -> Check {
     let value = candidate.value();
-    let before = value.first().is_some_and(|byte| b" :=#|>\"'*\t\r\n-".contains(byte));
+    let before = value.first().is_some_and(|byte| b" :=#|>*\t\r\n-".contains(byte));
     let behind = value.last().is_some_and(|byte| b" ,-".contains(byte));
     let number = Candidate {
         start: candidate.start + usize::from(before),
