@@ -18,7 +18,7 @@ use regex_syntax::hir::Hir;
 pub use super::heads::RuleBits;
 use super::split::Split;
 use super::steps::{Left, Stepper, Steps, compile, syntax_config};
-use super::transitions::{Transitions, Walk};
+use super::transitions::{self, Transitions, Walk};
 use crate::rules::{ByteSet, Rule, VALUE_GROUPS};
 
 /// States of a lazy DFA are forgotten past this many bytes a rule and worker.
@@ -142,7 +142,11 @@ impl Automaton {
         (start, limit): (usize, usize),
         left: Option<(Left, Option<usize>)>,
     ) -> Tried {
-        let stepper = self.steps.get_or_init(|| Stepper::of_pattern(&rule.pattern, CACHE_BYTES));
+        let stepper = self.steps.get_or_init(|| {
+            let machine = left.and_then(|_| transitions::machine(BUILT_IN, &rule.pattern));
+            let stepper = machine.and_then(|machine| Stepper::of_machine(machine, CACHE_BYTES));
+            stepper.or_else(|| Stepper::of_pattern(&rule.pattern, CACHE_BYTES))
+        });
         let Some(stepper) = stepper else { return Tried { end: None, read: 0 } };
         let steps = workspace.steps.get_or_insert_with(|| Box::new(stepper.steps()));
         let mut end = left.and_then(|(_, end)| end);
@@ -275,6 +279,7 @@ mod tests {
     use super::*;
     use crate::rules::RuleSet;
     use crate::scan::sample;
+    use crate::scan::steps::machine;
 
     /// End and bytes read of the match of a pattern at a start.
     fn tried(pattern: &str, max_length: usize, text: &str, start: usize) -> Tried {
@@ -357,6 +362,20 @@ mod tests {
         assert_eq!(can(r"\b[x-z]?k"), "kxyz");
         assert_eq!(can("(?i)k"), "Kk");
         assert_eq!(can("a*").len(), 128);
+    }
+
+    #[test]
+    fn a_machine_that_stands_in_the_program_is_that_of_its_pattern() {
+        let mut machines = 0;
+        for rule in RuleSet::builtin().unwrap().rules.iter() {
+            let Some(bytes) = transitions::machine(BUILT_IN, &rule.pattern) else { continue };
+            let read = machine::read(bytes).unwrap();
+            let compiled = compile(&[&rule.pattern], WhichCaptures::None).unwrap();
+            assert_eq!(read.states(), compiled.states(), "{}", rule.id);
+            assert_eq!(read.start_anchored(), compiled.start_anchored(), "{}", rule.id);
+            machines += 1;
+        }
+        assert!(machines >= 30, "{machines}");
     }
 
     /// On examples of the rules, and on what comes of them by small changes, tables say where a value lies

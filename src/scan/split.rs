@@ -109,6 +109,8 @@ pub enum Part {
     Value,
     /// What stands behind its value, read backwards.
     Behind,
+    /// The whole pattern, of which the table has a part: its machine, which is no table.
+    Machine,
 }
 
 impl Split {

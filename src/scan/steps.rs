@@ -5,6 +5,7 @@
 
 #[allow(dead_code, reason = "it is for the build script")]
 pub mod explored;
+pub mod machine;
 
 use std::collections::HashMap;
 
@@ -131,6 +132,11 @@ impl Stepper {
     /// That of one pattern, which says where its leftmost-first match ends.
     pub fn of_pattern(pattern: &str, room: usize) -> Option<Stepper> {
         Stepper::of_patterns(&[pattern], MatchKind::LeftmostFirst, room)
+    }
+
+    /// The same of a pattern whose machine stands in the program.
+    pub fn of_machine(bytes: &[u8], room: usize) -> Option<Stepper> {
+        Stepper::of_nfa(machine::read(bytes)?, MatchKind::LeftmostFirst, room)
     }
 
     /// That of all matches of a part of a pattern.

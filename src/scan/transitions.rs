@@ -80,6 +80,24 @@ struct Stored<'a> {
     maps: &'a [u8],
 }
 
+impl Stored<'static> {
+    /// The bytes of an automaton.
+    fn part(&self, pattern: &str, part: Part) -> Option<&'static [u8]> {
+        let (keys, []): (&[Key], _) = self.keys.as_chunks() else { return None };
+        let (ends, []) = self.ends.as_chunks() else { return None };
+        let end = |position: usize| ends.get(position).map(|end| u32::from_le_bytes(*end) as usize);
+        let position = keys.binary_search(&key(pattern, part)).ok()?;
+        let start = position.checked_sub(1).map_or(Some(0), end)?;
+        self.tables.get(start..end(position)?)
+    }
+}
+
+/// The machine of a pattern whose table does not hold all of its automaton, if [`builder::pack`] kept it.
+pub fn machine(bytes: &'static [u8], pattern: &str) -> Option<&'static [u8]> {
+    let stored: Stored<'static> = postcard::from_bytes(bytes).ok()?;
+    stored.part(pattern, Part::Machine)
+}
+
 /// How a walk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Walk {
@@ -100,13 +118,8 @@ impl Transitions {
     /// The same of a part of a pattern.
     pub fn stored_of(bytes: &'static [u8], pattern: &str, part: Part) -> Option<Transitions> {
         let stored: Stored<'static> = postcard::from_bytes(bytes).ok()?;
-        let (keys, []): (&[Key], _) = stored.keys.as_chunks() else { return None };
-        let (ends, []) = stored.ends.as_chunks() else { return None };
         let (maps, []) = stored.maps.as_chunks() else { return None };
-        let end = |position: usize| ends.get(position).map(|end| u32::from_le_bytes(*end) as usize);
-        let position = keys.binary_search(&key(pattern, part)).ok()?;
-        let start = position.checked_sub(1).map_or(Some(0), end)?;
-        let table = stored.tables.get(start..end(position)?)?;
+        let table = stored.part(pattern, part)?;
         let (first, table) = table.split_first_chunk::<32>()?;
         let (one_map, table) = table.split_first_chunk::<4>()?;
         let (starts, table) = table.split_first_chunk::<{ 4 * KINDS }>()?;
@@ -239,6 +252,7 @@ fn key(pattern: &str, part: Part) -> Key {
         Part::Before => hash.chain_update([0xff, 0]),
         Part::Value => hash.chain_update([0xff, 1]),
         Part::Behind => hash.chain_update([0xff, 2]),
+        Part::Machine => hash.chain_update([0xff, 3]),
     }
     .finalize()
     .into()

@@ -2,15 +2,18 @@
 //!
 //! Every step of a pattern's automaton is taken. States with the same steps become one, and
 //! so do bytes that no state tells apart. An automaton of too many states keeps those near the start,
-//! each for itself: the lazy automaton has to know in which state a walk stands that it takes up.
+//! each for itself: the lazy automaton has to know in which state a walk stands that it takes up. What
+//! that is made of is kept beside it.
 
 use std::collections::{BTreeMap, HashMap};
+
+use regex_automata::nfa::thompson::WhichCaptures;
 
 use super::{DEAD, Key, MATCH, Map, NARROW, ROW_BITS, Stored, UNKNOWN, WIDE, key};
 use crate::rules::{ByteSet, RuleList};
 use crate::scan::split::{Part, Parts};
 use crate::scan::steps::explored::Explored;
-use crate::scan::steps::{KINDS, Stepper};
+use crate::scan::steps::{KINDS, Stepper, compile, machine};
 
 /// How many steps of an automaton are taken to see whether that is all of it.
 const STEPS: usize = 250_000;
@@ -50,7 +53,12 @@ pub(in crate::scan) fn pack_patterns<'a>(
         if let Some(explored) = whole {
             let table = match explored.is_whole() {
                 true => Table::merged(&explored),
-                false => Table::near(&explored, kept),
+                false => {
+                    let nfa = compile(&[pattern], WhichCaptures::None);
+                    let machine = nfa.and_then(|nfa| machine::pack(&nfa));
+                    tables.extend(machine.map(|bytes| (key(pattern, Part::Machine), bytes)));
+                    Table::near(&explored, kept)
+                }
             };
             let bytes = table.bytes(&explored.classes, &mut maps);
             tables.extend(bytes.map(|bytes| (key(pattern, Part::Whole), bytes)));
