@@ -296,7 +296,7 @@ impl KeywordTable {
 
     /// Keeps of the first `count` places those that the filters let through, and says how many.
     #[inline(always)]
-    fn sift(&self, tile: &Tile, room: &mut [u16; ROOM], count: usize) -> usize {
+    pub fn sift(&self, tile: &Tile, room: &mut [u16; ROOM], count: usize) -> usize {
         let buffer = tile.buffer();
         // Without a branch on what is found: most candidates end here, but none knows which.
         let mut left = 0;

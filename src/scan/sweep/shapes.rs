@@ -13,7 +13,7 @@ const LANES: usize = 8;
 
 /// So many words of a bitmap, and of each the one before and the one behind.
 #[derive(Clone, Copy)]
-struct Wide {
+struct Wide<const LANES: usize> {
     last: [u64; LANES],
     word: [u64; LANES],
     next: [u64; LANES],
@@ -53,61 +53,71 @@ impl Default for Shapes {
 impl Shapes {
     /// Finds the shapes of the first so many words of a tile, and of some more that do not count.
     #[inline(always)]
-    #[expect(clippy::needless_range_loop, reason = "a loop over lanes becomes vector instructions")]
     pub fn look(&mut self, maps: &Maps, words: usize) {
         (self.some, self.long) = (0, 0);
-        for first in (1..=words.min(TILE / 64)).step_by(LANES) {
-            let around = |map| Wide::new(map, first);
-            let (digit, number) = (around(&maps.digit), around(&maps.number));
-            let (letter, token) = (around(&maps.letter), around(&maps.token));
-            let (at, colon) = (around(&maps.at), around(&maps.colon));
-            let (hex, high) = (around(&maps.hex), around(&maps.high));
-            let none = [0; LANES];
-            let (mut digits, mut ats, mut letters_digits) = (none, none, none);
-            let (mut tokens, mut colons, mut any, mut long) = (none, none, none, none);
-            for lane in 0..LANES {
-                let starts = digit.word[lane] & !before(&digit, lane, 1);
-                digits[lane] = starts & all_of(&number, lane, [1, 2, 2]);
-            }
-            for lane in 0..LANES {
-                let begins_name = after(&letter, lane, 1) | after(&high, lane, 1);
-                ats[lane] = at.word[lane] & (begins_name | after(&digit, lane, 1));
-            }
-            for lane in 0..LANES {
-                let inside = before(&digit, lane, 1) | before(&letter, lane, 1);
-                let starts = (digit.word[lane] | letter.word[lane]) & !inside;
-                let letters = letter.word[lane] & after(&letter, lane, 1);
-                letters_digits[lane] =
-                    starts & letters & after(&digit, lane, 2) & after(&digit, lane, 3);
-                let with_digit = starts & any_of_eleven(&digit, lane);
-                tokens[lane] = with_digit & all_of(&token, lane, [1, 2, 4, 3]);
-            }
-            for lane in 0..LANES {
-                let next = after(&hex, lane, 1) | after(&colon, lane, 1);
-                let first = is_first(&hex, &colon, &digit, &letter, lane);
-                colons[lane] = colon.word[lane] & next & first;
-            }
-            for lane in 0..LANES {
-                let plain = digits[lane] | ats[lane] | letters_digits[lane];
-                any[lane] = plain | tokens[lane] | colons[lane];
-                long[lane] = long_runs(&letter, &number, &token, lane);
-            }
-            for (lane, runs) in long.into_iter().enumerate() {
-                self.long |= u64::from(runs != 0) << (first - 1 + lane);
-                self.some |= u64::from(any[lane] != 0) << (first - 1 + lane);
-            }
-            let put = |map: &mut [u64; WORDS], words: [u64; LANES]| {
-                if let Some(place) = map.get_mut(first..).and_then(|map| map.first_chunk_mut()) {
-                    *place = words;
-                }
-            };
-            put(&mut self.digits, digits);
-            put(&mut self.at, ats);
-            put(&mut self.letters_digits, letters_digits);
-            put(&mut self.token, tokens);
-            put(&mut self.hex_colon, colons);
-            put(&mut self.any, any);
+        // A wide look would wait for the words of a bitmap, which were written one by one just now.
+        if words == 1 {
+            return self.look_from::<1>(maps, 1);
         }
+        for first in (1..=words.min(TILE / 64)).step_by(LANES) {
+            self.look_from::<LANES>(maps, first);
+        }
+    }
+
+    /// The same of the words from one on.
+    #[inline(always)]
+    #[expect(clippy::needless_range_loop, reason = "a loop over lanes becomes vector instructions")]
+    fn look_from<const LANES: usize>(&mut self, maps: &Maps, first: usize) {
+        let around = |map| Wide::<LANES>::new(map, first);
+        let (digit, number) = (around(&maps.digit), around(&maps.number));
+        let (letter, token) = (around(&maps.letter), around(&maps.token));
+        let (at, colon) = (around(&maps.at), around(&maps.colon));
+        let (hex, high) = (around(&maps.hex), around(&maps.high));
+        let none = [0; LANES];
+        let (mut digits, mut ats, mut letters_digits) = (none, none, none);
+        let (mut tokens, mut colons, mut any, mut long) = (none, none, none, none);
+        for lane in 0..LANES {
+            let starts = digit.word[lane] & !before(&digit, lane, 1);
+            digits[lane] = starts & all_of(&number, lane, [1, 2, 2]);
+        }
+        for lane in 0..LANES {
+            let begins_name = after(&letter, lane, 1) | after(&high, lane, 1);
+            ats[lane] = at.word[lane] & (begins_name | after(&digit, lane, 1));
+        }
+        for lane in 0..LANES {
+            let inside = before(&digit, lane, 1) | before(&letter, lane, 1);
+            let starts = (digit.word[lane] | letter.word[lane]) & !inside;
+            let letters = letter.word[lane] & after(&letter, lane, 1);
+            letters_digits[lane] =
+                starts & letters & after(&digit, lane, 2) & after(&digit, lane, 3);
+            let with_digit = starts & any_of_eleven(&digit, lane);
+            tokens[lane] = with_digit & all_of(&token, lane, [1, 2, 4, 3]);
+        }
+        for lane in 0..LANES {
+            let next = after(&hex, lane, 1) | after(&colon, lane, 1);
+            let first = is_first(&hex, &colon, &digit, &letter, lane);
+            colons[lane] = colon.word[lane] & next & first;
+        }
+        for lane in 0..LANES {
+            let plain = digits[lane] | ats[lane] | letters_digits[lane];
+            any[lane] = plain | tokens[lane] | colons[lane];
+            long[lane] = long_runs(&letter, &number, &token, lane);
+        }
+        for (lane, runs) in long.into_iter().enumerate() {
+            self.long |= u64::from(runs != 0) << (first - 1 + lane);
+            self.some |= u64::from(any[lane] != 0) << (first - 1 + lane);
+        }
+        let put = |map: &mut [u64; WORDS], words: [u64; LANES]| {
+            if let Some(place) = map.get_mut(first..).and_then(|map| map.first_chunk_mut()) {
+                *place = words;
+            }
+        };
+        put(&mut self.digits, digits);
+        put(&mut self.at, ats);
+        put(&mut self.letters_digits, letters_digits);
+        put(&mut self.token, tokens);
+        put(&mut self.hex_colon, colons);
+        put(&mut self.any, any);
     }
 
     /// Appends what was found in the bytes of a tile, in order, but for long runs.
@@ -160,38 +170,37 @@ impl Shapes {
 const PLAIN: [Shape; 5] =
     [Shape::Digits, Shape::At, Shape::LettersDigits, Shape::Token, Shape::HexColon];
 
-impl Wide {
+impl<const LANES: usize> Wide<LANES> {
     /// The words of a bitmap from one on.
     #[inline(always)]
-    fn new(map: &[u64; WORDS], first: usize) -> Wide {
-        let Some(words) = map.get(first - 1..).and_then(|map| map.first_chunk::<{ LANES + 2 }>())
-        else {
-            return Wide { last: [0; LANES], word: [0; LANES], next: [0; LANES] };
-        };
-        let mut wide = Wide { last: [0; LANES], word: [0; LANES], next: [0; LANES] };
-        wide.last.copy_from_slice(&words[..LANES]);
-        wide.word.copy_from_slice(&words[1..=LANES]);
-        wide.next.copy_from_slice(&words[2..]);
-        wide
+    fn new(map: &[u64; WORDS], first: usize) -> Wide<LANES> {
+        let part = |from: usize| map.get(from..).and_then(|map| map.first_chunk().copied());
+        let [last, word, next] = [first - 1, first, first + 1].map(part);
+        let none = [0; LANES];
+        Wide { last: last.unwrap_or(none), word: word.unwrap_or(none), next: next.unwrap_or(none) }
     }
 }
 
 /// Bit p says whether byte p - distance is of the class; distance 1 to 63.
 #[inline(always)]
-fn before(map: &Wide, lane: usize, distance: u32) -> u64 {
+fn before<const LANES: usize>(map: &Wide<LANES>, lane: usize, distance: u32) -> u64 {
     map.word[lane] << distance | map.last[lane] >> (64 - distance)
 }
 
 /// Bit p says whether byte p + distance is of the class; distance 1 to 63.
 #[inline(always)]
-fn after(map: &Wide, lane: usize, distance: u32) -> u64 {
+fn after<const LANES: usize>(map: &Wide<LANES>, lane: usize, distance: u32) -> u64 {
     map.word[lane] >> distance | map.next[lane] << (64 - distance)
 }
 
 /// Bit p says whether bytes from p on are all of the class: as many as the steps add up to, and one.
 /// A step is at most as long as what the steps before it cover.
 #[inline(always)]
-fn all_of<const STEPS: usize>(map: &Wide, lane: usize, steps: [u32; STEPS]) -> u64 {
+fn all_of<const LANES: usize, const STEPS: usize>(
+    map: &Wide<LANES>,
+    lane: usize,
+    steps: [u32; STEPS],
+) -> u64 {
     let (mut word, mut next) = (map.word[lane], map.next[lane]);
     for step in steps {
         word &= word >> step | next << (64 - step);
@@ -203,7 +212,7 @@ fn all_of<const STEPS: usize>(map: &Wide, lane: usize, steps: [u32; STEPS]) -> u
 
 /// Bit p says whether one of bytes p to p + 10 is of the class.
 #[inline(always)]
-fn any_of_eleven(map: &Wide, lane: usize) -> u64 {
+fn any_of_eleven<const LANES: usize>(map: &Wide<LANES>, lane: usize) -> u64 {
     let (mut word, mut next) = (map.word[lane], map.next[lane]);
     for step in [1, 2, 4, 3] {
         word |= word >> step | next << (64 - step);
@@ -215,7 +224,13 @@ fn any_of_eleven(map: &Wide, lane: usize) -> u64 {
 /// Bit p says whether a `:` there is the first of its group: before it stand at most four hexadecimal
 /// digits, and before those neither a letter, a digit nor a `:`.
 #[inline(always)]
-fn is_first(hex: &Wide, colon: &Wide, digit: &Wide, letter: &Wide, lane: usize) -> u64 {
+fn is_first<const LANES: usize>(
+    hex: &Wide<LANES>,
+    colon: &Wide<LANES>,
+    digit: &Wide<LANES>,
+    letter: &Wide<LANES>,
+    lane: usize,
+) -> u64 {
     let edge = |distance: u32| {
         !(before(colon, lane, distance)
             | before(digit, lane, distance)
@@ -231,7 +246,12 @@ fn is_first(hex: &Wide, colon: &Wide, digit: &Wide, letter: &Wide, lane: usize) 
 /// Not 0 if a run of 47 letters or breaks may begin in the word: of so many bytes, two neighbouring
 /// blocks of 16 are full.
 #[inline(always)]
-fn long_runs(letter: &Wide, number: &Wide, token: &Wide, lane: usize) -> u64 {
+fn long_runs<const LANES: usize>(
+    letter: &Wide<LANES>,
+    number: &Wide<LANES>,
+    token: &Wide<LANES>,
+    lane: usize,
+) -> u64 {
     let run = letter.word[lane] | number.word[lane] & !token.word[lane];
     let next = letter.next[lane] | number.next[lane] & !token.next[lane];
     let (full, next) = (full_blocks(run), full_blocks(next));
