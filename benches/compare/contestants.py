@@ -43,6 +43,14 @@ def run(command, **options):
     return done.stdout
 
 
+def held_to(cores):
+    """What a child does before it begins, so that it and its children have so many cores."""
+    if cores is None:
+        return None
+    first = sorted(os.sched_getaffinity(0))[:cores]
+    return lambda: os.sched_setaffinity(0, first)
+
+
 class InProcess:
     """A program that holds the payloads in memory and times the scan alone: see native/src/lib.rs."""
 
@@ -68,8 +76,9 @@ class Program:
         self.name, self.version, self.rules, self.limit = name, version, rules, limit
         self.command, self.count, self.codes, self.env = command, count, codes, env or {}
 
-    def measure(self, spawn, work, path, jobs, size):
-        """One run on a path with this many bytes: seconds, memory, findings. Raises where it read less."""
+    def measure(self, spawn, work, path, jobs, size, cores=None):
+        """One run on a path with this many bytes, held to so many cores if that is said: seconds, memory, findings.
+        Raises where it read less."""
         report, output = os.path.join(work, "report.json"), os.path.join(work, f"{self.name}.out")
         for file in (report, output):
             if os.path.exists(file):
@@ -79,7 +88,7 @@ class Program:
         with open(os.path.join(work, f"{self.name}.stdout"), "w+b") as stdout:
             try:
                 done = subprocess.run([spawn, report, *command], stdout=stdout, stderr=subprocess.PIPE, env=env, cwd=work,
-                                      timeout=TIMEOUT)
+                                      timeout=TIMEOUT, preexec_fn=held_to(cores))
             except subprocess.TimeoutExpired:
                 raise Failed(f"took more than {TIMEOUT} s") from None
             with open(report) as file:

@@ -25,6 +25,15 @@ run = importlib.util.module_from_spec(importlib.util.spec_from_loader("run", loa
 loader.exec_module(run)
 
 
+class Cores(unittest.TestCase):
+    def test_a_child_is_held_to_as_many_as_are_asked_for(self):
+        count = [sys.executable, "-c", "import os; print(len(os.sched_getaffinity(0)))"]
+        all_of_them = len(os.sched_getaffinity(0))
+        for cores, held in [(1, 1), (all_of_them, all_of_them), (None, all_of_them)]:
+            said = contestants.run(count, preexec_fn=contestants.held_to(cores))
+            self.assertEqual(int(said), held)
+
+
 class Numbers(unittest.TestCase):
     def test_significant_digits_without_exponent(self):
         for value, shown in [(0, "0"), (0.000012345, "0.0000123"), (0.5, "0.5"), (1.2345, "1.23"), (2.0, "2"), (123.4, "123"),
