@@ -205,6 +205,7 @@ struct Group {
 /// Tables of a keyword table. INVARIANT: it exists only on a CPU that `is_available` accepts.
 #[derive(Debug)]
 pub struct Fingerprints {
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no such CPU reads them"))]
     groups: Vec<Group>,
 }
 
