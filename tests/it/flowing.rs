@@ -506,6 +506,9 @@ proptest! {
 fn what_is_redacted_in_one_reading_leaves_the_quotes_of_the_other() {
     let place = Place::new(POLICY);
     let payload = payload(282, 9395);
+    let text = String::from_utf8_lossy(&payload);
+    let (_, behind) = text.split_once("\"fax_number\": \"617.390.4953\"\n").expect("it is there");
+    assert!(behind.contains("have 71-5546985 on file"), "what it was read into");
     check(
         &place,
         &header("mask", Some("json")),
