@@ -1,100 +1,96 @@
 //! Payloads that are no text, by their first bytes or by their control bytes.
 
-/// Kinds by their first bytes. The first entry that fits decides.
-const MAGIC: &[(&[u8], &str)] = &[
+/// Kinds by bytes at a fixed offset. The first entry that fits decides.
+const MAGIC: &[(usize, &[u8], &str)] = &[
     // Archives and compression.
-    (b"PK\x03\x04", "zip archive"),
-    (b"PK\x05\x06", "zip archive"),
-    (b"PK\x07\x08", "zip archive"),
-    (b"\x1f\x8b\x08", "gzip"),
-    (b"\x1f\x9d", "compress"),
-    (b"\xfd7zXZ\0", "xz"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"\x04\x22\x4d\x18", "lz4"),
-    (b"LZIP\x01", "lzip"),
-    (b"7z\xbc\xaf\x27\x1c", "7z archive"),
-    (b"Rar!\x1a\x07", "rar archive"),
-    (b"MSCF\0\0\0\0", "cab archive"),
-    (b"!<arch>\n", "ar archive"),
-    (b"\xed\xab\xee\xdb", "rpm package"),
-    (b"PACK\0\0\0", "git pack"),
-    (b"DIRC\0\0\0", "git index"),
-    // Documents and data stores.
-    (b"%PDF-", "PDF document"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "OLE2 document"),
-    (b"SQLite format 3\0", "SQLite database"),
-    (b"\0\x01\0\0Standard Jet DB", "Access database"),
-    (b"\0\x01\0\0Standard ACE DB", "Access database"),
-    (b"PAR1\x15", "Parquet file"),
-    (b"ARROW1\0\0", "Arrow file"),
-    (b"FEA1\0", "Feather file"),
-    (b"Obj\x01", "Avro file"),
-    (b"\x89HDF\r\n\x1a\n", "HDF5 file"),
-    (b"\x93NUMPY", "NumPy array"),
-    (b"$FL2@(#)", "SPSS file"),
-    (b"!BDN", "Outlook mailbox"),
-    (b"bplist0", "property list"),
-    (b"ElfFile\0", "Windows event log"),
-    (b"LPKSHHRH", "systemd journal"),
-    (b"ITSF\x03", "compiled help"),
-    (b"AT&TFORM", "DjVu document"),
-    // Images.
-    (b"\x89PNG\r\n\x1a\n", "PNG image"),
-    (b"\xff\xd8\xff", "JPEG image"),
-    (b"GIF87a", "GIF image"),
-    (b"GIF89a", "GIF image"),
-    (b"II*\0", "TIFF image"),
-    (b"MM\0*", "TIFF image"),
-    (b"II+\0", "TIFF image"),
-    (b"MM\0+", "TIFF image"),
-    (b"8BPS\0\x01", "Photoshop image"),
-    (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000 image"),
-    (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL image"),
-    // Sound, video, fonts.
-    (b"OggS\0", "Ogg media"),
-    (b"fLaC\0", "FLAC audio"),
-    (b"MThd\0\0\0\x06", "MIDI file"),
-    (b"\x1a\x45\xdf\xa3", "Matroska video"),
-    (b"FLV\x01", "Flash video"),
-    (b"wOFF\0", "font"),
-    (b"wOFF\x01", "font"),
-    (b"wOFFOTTO", "font"),
-    (b"wOF2", "font"),
-    (b"OTTO\0", "font"),
-    (b"ttcf\0", "font"),
-    (b"\0\x01\0\0\0", "font"),
-    // Programs.
-    (b"\x7fELF", "ELF program"),
-    (b"\xfe\xed\xfa\xce", "Mach-O program"),
-    (b"\xfe\xed\xfa\xcf", "Mach-O program"),
-    (b"\xce\xfa\xed\xfe", "Mach-O program"),
-    (b"\xcf\xfa\xed\xfe", "Mach-O program"),
-    (b"\0asm", "WebAssembly"),
-    (b"dex\n0", "Android program"),
-    // Captures and disk images.
-    (b"\xd4\xc3\xb2\xa1", "packet capture"),
-    (b"\xa1\xb2\xc3\xd4", "packet capture"),
-    (b"\x4d\x3c\xb2\xa1", "packet capture"),
-    (b"\xa1\xb2\x3c\x4d", "packet capture"),
-    (b"\n\r\r\n", "packet capture"),
-    (b"QFI\xfb", "disk image"),
-    (b"KDMV\x01", "disk image"),
-    (b"vhdxfile", "disk image"),
-    // Encrypted.
-    (b"Salted__", "encrypted data"),
-    (b"age-encryption.org/v1", "age encrypted"),
-    (b"LUKS\xba\xbe", "encrypted disk"),
-    (b"\0GITCRYPT\0", "encrypted data"),
-    (b"\x03\xd9\xa2\x9a", "password database"),
-    (b"\xfe\xed\xfe\xed\0\0\0", "Java keystore"),
-];
-
-/// Kinds by bytes at an offset, for what [`MAGIC`] does not know.
-const FAR_MAGIC: &[(usize, &[u8], &str)] = &[
+    (0, b"PK\x03\x04", "zip archive"),
+    (0, b"PK\x05\x06", "zip archive"),
+    (0, b"PK\x07\x08", "zip archive"),
+    (0, b"\x1f\x8b\x08", "gzip"),
+    (0, b"\x1f\x9d", "compress"),
+    (0, b"\xfd7zXZ\0", "xz"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd"),
+    (0, b"\x04\x22\x4d\x18", "lz4"),
+    (0, b"LZIP\x01", "lzip"),
+    (0, b"7z\xbc\xaf\x27\x1c", "7z archive"),
+    (0, b"Rar!\x1a\x07", "rar archive"),
+    (0, b"MSCF\0\0\0\0", "cab archive"),
+    (0, b"!<arch>\n", "ar archive"),
+    (0, b"\xed\xab\xee\xdb", "rpm package"),
     (257, b"ustar\0", "tar archive"),
     (257, b"ustar  \0", "tar archive"),
+    (0, b"PACK\0\0\0", "git pack"),
+    (0, b"DIRC\0\0\0", "git index"),
+    // Documents and data stores.
+    (0, b"%PDF-", "PDF document"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "OLE2 document"),
+    (0, b"SQLite format 3\0", "SQLite database"),
+    (0, b"\0\x01\0\0Standard Jet DB", "Access database"),
+    (0, b"\0\x01\0\0Standard ACE DB", "Access database"),
+    (0, b"PAR1\x15", "Parquet file"),
+    (0, b"ARROW1\0\0", "Arrow file"),
+    (0, b"FEA1\0", "Feather file"),
+    (0, b"Obj\x01", "Avro file"),
+    (0, b"\x89HDF\r\n\x1a\n", "HDF5 file"),
+    (0, b"\x93NUMPY", "NumPy array"),
+    (0, b"$FL2@(#)", "SPSS file"),
     (12, b"\xc2\xea\x81\x60\xb3\x14\x11\xcf", "SAS file"),
+    (0, b"!BDN", "Outlook mailbox"),
+    (0, b"bplist0", "property list"),
+    (0, b"ElfFile\0", "Windows event log"),
+    (0, b"LPKSHHRH", "systemd journal"),
+    (0, b"ITSF\x03", "compiled help"),
+    (0, b"AT&TFORM", "DjVu document"),
+    // Images.
+    (0, b"\x89PNG\r\n\x1a\n", "PNG image"),
+    (0, b"\xff\xd8\xff", "JPEG image"),
+    (0, b"GIF87a", "GIF image"),
+    (0, b"GIF89a", "GIF image"),
+    (0, b"II*\0", "TIFF image"),
+    (0, b"MM\0*", "TIFF image"),
+    (0, b"II+\0", "TIFF image"),
+    (0, b"MM\0+", "TIFF image"),
+    (0, b"8BPS\0\x01", "Photoshop image"),
+    (0, b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000 image"),
+    (0, b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL image"),
     (128, b"DICM", "DICOM image"),
+    // Sound, video, fonts.
+    (0, b"OggS\0", "Ogg media"),
+    (0, b"fLaC\0", "FLAC audio"),
+    (0, b"MThd\0\0\0\x06", "MIDI file"),
+    (0, b"\x1a\x45\xdf\xa3", "Matroska video"),
+    (0, b"FLV\x01", "Flash video"),
+    (0, b"wOFF\0", "font"),
+    (0, b"wOFF\x01", "font"),
+    (0, b"wOFFOTTO", "font"),
+    (0, b"wOF2", "font"),
+    (0, b"OTTO\0", "font"),
+    (0, b"ttcf\0", "font"),
+    (0, b"\0\x01\0\0\0", "font"),
+    // Programs.
+    (0, b"\x7fELF", "ELF program"),
+    (0, b"\xfe\xed\xfa\xce", "Mach-O program"),
+    (0, b"\xfe\xed\xfa\xcf", "Mach-O program"),
+    (0, b"\xce\xfa\xed\xfe", "Mach-O program"),
+    (0, b"\xcf\xfa\xed\xfe", "Mach-O program"),
+    (0, b"\0asm", "WebAssembly"),
+    (0, b"dex\n0", "Android program"),
+    // Captures and disk images.
+    (0, b"\xd4\xc3\xb2\xa1", "packet capture"),
+    (0, b"\xa1\xb2\xc3\xd4", "packet capture"),
+    (0, b"\x4d\x3c\xb2\xa1", "packet capture"),
+    (0, b"\xa1\xb2\x3c\x4d", "packet capture"),
+    (0, b"\n\r\r\n", "packet capture"),
+    (0, b"QFI\xfb", "disk image"),
+    (0, b"KDMV\x01", "disk image"),
+    (0, b"vhdxfile", "disk image"),
+    // Encrypted.
+    (0, b"Salted__", "encrypted data"),
+    (0, b"age-encryption.org/v1", "age encrypted"),
+    (0, b"LUKS\xba\xbe", "encrypted disk"),
+    (0, b"\0GITCRYPT\0", "encrypted data"),
+    (0, b"\x03\xd9\xa2\x9a", "password database"),
+    (0, b"\xfe\xed\xfe\xed\0\0\0", "Java keystore"),
 ];
 
 /// By byte: whether a kind is known by it as the first one.
@@ -103,11 +99,35 @@ const BEGINS: [bool; 256] = {
     let mut begins = [false; 256];
     let mut entry = 0;
     while entry < MAGIC.len() {
-        let (bytes, _) = MAGIC[entry];
-        begins[bytes[0] as usize] = true;
+        let (offset, bytes, _) = MAGIC[entry];
+        begins[bytes[0] as usize] |= offset == 0;
         entry += 1;
     }
     begins
+};
+
+/// How many entries are known by bytes farther on.
+const FARTHER: usize = {
+    let (mut count, mut rest) = (0, MAGIC);
+    while let [(offset, ..), behind @ ..] = rest {
+        count += (*offset > 0) as usize;
+        rest = behind;
+    }
+    count
+};
+
+/// These entries of [`MAGIC`], in their order.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
+static FAR_MAGIC: [(usize, &[u8], &str); FARTHER] = {
+    let (mut far, mut count, mut rest) = ([MAGIC[0]; FARTHER], 0, MAGIC);
+    while let [entry, behind @ ..] = rest {
+        if entry.0 > 0 {
+            far[count] = *entry;
+            count += 1;
+        }
+        rest = behind;
+    }
+    far
 };
 
 /// First lines of encrypted text.
@@ -127,10 +147,9 @@ pub(super) fn by_first_bytes(head: &[u8]) -> Option<&'static str> {
     // Most text begins with a byte that none of those begins with.
     let may_begin =
         head.first().is_some_and(|first| BEGINS.get(usize::from(*first)) == Some(&true));
-    let listed =
-        may_begin.then(|| MAGIC.iter().find(|(bytes, _)| head.starts_with(bytes))).flatten();
-    let farther = || FAR_MAGIC.iter().find(|(offset, bytes, _)| at(*offset, bytes));
-    let listed = listed.map(|(_, kind)| *kind).or_else(|| farther().map(|(_, _, kind)| *kind));
+    let entries = if may_begin { MAGIC } else { &FAR_MAGIC };
+    let listed = entries.iter().find(|(offset, bytes, _)| at(*offset, bytes));
+    let listed = listed.map(|(_, _, kind)| *kind);
     match (listed, head) {
         (Some("zip archive"), _) => Some(zip_kind(head)),
         (Some("packet capture"), [b'\n', ..]) => {

@@ -379,6 +379,14 @@ mod tests {
             sweep.find(text, 0, cut, &mut scratch, &mut parts);
             sweep.find(text, cut, text.len(), &mut scratch, &mut parts);
             assert_eq!(whole, parts, "cut at {cut}");
+            // What a longer tile has left must not be seen in short ones.
+            for step in [5, 16, 64].into_iter().filter(|_| text.len() < 1000) {
+                parts.clear();
+                for from in (0..text.len()).step_by(step) {
+                    sweep.find(text, from, from + step, &mut scratch, &mut parts);
+                }
+                assert_eq!(whole, parts, "in pieces of {step}");
+            }
             all.push(whole);
         }
         for other in &all {

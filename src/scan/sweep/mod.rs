@@ -176,10 +176,10 @@ struct StoredSweep<'a> {
     avx512: Cow<'a, [u8]>,
 }
 
-/// A kernel with instructions that not every CPU has.
-/// Places that are sifted one by one, which is quicker than sixteen at a time.
+/// Places that are sifted one by one: sixteen at a time cost as much for few as for all.
 const FEW_PLACES: usize = 6;
 
+/// A kernel with instructions that not every CPU has.
 #[derive(Debug)]
 enum Vectors {
     Avx2(avx2::Instructions),
@@ -206,7 +206,6 @@ impl Vectors {
             Vectors::Avx2(instructions) => instructions.candidates(tile, keywords, room),
             Vectors::Avx512(tables) => {
                 let count = tables.candidates(tile, room);
-                // Sixteen of a few places are none.
                 match count {
                     0..=FEW_PLACES => keywords.sift(tile, room, count),
                     _ => tables.sift(tile, keywords, room, count),
