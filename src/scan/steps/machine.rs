@@ -34,7 +34,6 @@ enum Kept {
 
 /// The bytes of a machine of one pattern without groups; none if it has too many states, or another kind
 /// of states.
-#[allow(dead_code, reason = "it is for the build script")]
 pub fn pack(nfa: &NFA) -> Option<Vec<u8>> {
     let states = nfa.states();
     if states.len() > MOST || nfa.pattern_len() != 1 {
