@@ -33,6 +33,23 @@ class Cores(unittest.TestCase):
             said = contestants.run(count, preexec_fn=contestants.held_to(cores))
             self.assertEqual(int(said), held)
 
+    def test_a_measured_program_is_held_to_them(self):
+        # In place of what starts programs: its report says how many cores it has.
+        starter = f"""#!{sys.executable}
+import json, os, sys
+rss = len(os.sched_getaffinity(0))
+with open(sys.argv[1], "w") as report:
+    json.dump({{"code": 0, "wall_s": 1, "cpu_s": 1, "peak_rss": rss}}, report)
+"""
+        program = contestants.Program("any", "1", 1, lambda path, jobs, output: [], lambda output: (0, None))
+        with tempfile.TemporaryDirectory() as work:
+            spawn = os.path.join(work, "spawn")
+            with open(spawn, "w") as file:
+                file.write(starter)
+            os.chmod(spawn, 0o755)
+            measured = [program.measure(spawn, work, work, 1, 0, cores)["rss"] for cores in (1, None)]
+        self.assertEqual(measured, [1, len(os.sched_getaffinity(0))])
+
 
 class Numbers(unittest.TestCase):
     def test_significant_digits_without_exponent(self):
