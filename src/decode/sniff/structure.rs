@@ -422,7 +422,11 @@ fn is_code(row: Row<'_>, delimiter: u8) -> bool {
         [.., b';'] => delimiter != b';',
         _ => false,
     };
-    let unbalanced = || row.fields.iter().any(|field| !is_quoted(field) && !is_balanced(field));
+    // Most rows have no bracket, which is seen in a few looks at sixteen bytes.
+    let is_bracket = |byte: &u8| matches!(byte, b'(' | b')' | b'[' | b']' | b'{' | b'}');
+    let has_brackets = || text.iter().fold(false, |any, byte| any | is_bracket(byte));
+    let is_unbalanced = |field: &&[u8]| !is_quoted(field) && !is_balanced(field);
+    let unbalanced = || has_brackets() && row.fields.iter().any(is_unbalanced);
     indented || ends || OPENINGS.iter().any(begins) || unbalanced()
 }
 

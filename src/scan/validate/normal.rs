@@ -24,10 +24,11 @@ pub fn normalise(class: Class, value: &[u8], out: &mut Vec<u8>) {
 }
 
 fn telephone(value: &[u8]) -> bool {
-    let address = std::str::from_utf8(value).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok());
-    !address
-        && value.iter().all(|byte| byte.is_ascii_digit() || b" +-./()".contains(byte))
+    let is_of_one =
+        |byte: &u8| matches!(byte, b'0'..=b'9' | b' ' | b'+' | b'-'..=b'/' | b'(' | b')');
+    value.iter().all(is_of_one)
         && value.iter().filter(|byte| byte.is_ascii_digit()).count() >= 9
+        && !std::str::from_utf8(value).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok())
 }
 
 #[cfg(test)]
