@@ -23,6 +23,7 @@ pub struct Collector {
     pub(super) max_findings: usize,
     pub(super) volume: Volume,
     is_part: bool,
+    wants_context_hash: bool,
     key: Option<Hmac<Sha256>>,
     rules: std::sync::Arc<RuleSet>,
     normal: Vec<u8>,
@@ -47,6 +48,7 @@ impl Collector {
             max_findings: inner.options.max_findings,
             volume: Volume::default(),
             is_part: false,
+            wants_context_hash: inner.options.context_hashes,
             key: inner
                 .options
                 .fingerprint_key
@@ -177,6 +179,10 @@ impl Sink for Collector {
     fn is_counted_alone(&self, found: &Found<'_>) -> bool {
         self.is_full_for(found, found.span)
     }
+
+    fn wants_context_hash(&self) -> bool {
+        self.wants_context_hash
+    }
 }
 
 /// HMAC-SHA-256 of the category's id and the normalised value, cut to 128 bits.
@@ -194,23 +200,25 @@ fn fingerprint(key: &Hmac<Sha256>, category: &str, normal: &[u8]) -> Fingerprint
 /// The value with each letter and digit replaced by `*`: punctuation shows its shape, and nothing
 /// else of it is kept.
 fn mask(value: &[u8]) -> Box<str> {
+    // Most values are short and of ASCII, where a byte is a character.
+    let mut short = [0; MASK_CHARS];
+    if let Some(mask) = short.get_mut(..value.len())
+        && value.is_ascii()
+    {
+        mask.iter_mut().zip(value).for_each(|(to, byte)| *to = masked(char::from(*byte)) as u8);
+        return std::str::from_utf8(mask).unwrap_or_default().into();
+    }
     let head = value.get(..MASK_CHARS * 4).unwrap_or(value);
     let text = String::from_utf8_lossy(head);
-    let mut mask: String =
-        text.chars()
-            .take(MASK_CHARS)
-            .map(|c| {
-                if matches!(c, ' ' | '-' | '.' | '/' | '@' | ':' | '(' | ')' | '+') {
-                    c
-                } else {
-                    '*'
-                }
-            })
-            .collect();
+    let mut mask: String = text.chars().take(MASK_CHARS).map(masked).collect();
     if text.chars().count() > MASK_CHARS || head.len() < value.len() {
         mask.push('…');
     }
     mask.into_boxed_str()
+}
+
+fn masked(c: char) -> char {
+    if matches!(c, ' ' | '-' | '.' | '/' | '@' | ':' | '(' | ')' | '+') { c } else { '*' }
 }
 
 #[cfg(test)]
@@ -222,6 +230,9 @@ mod tests {
         assert_eq!(&*mask(b"078-05-1120"), "***-**-****");
         assert_eq!(&*mask("jörg@b.de".as_bytes()), "****@*.**");
         assert_eq!(mask(&[b'x'; 500]).chars().count(), MASK_CHARS + 1);
+        assert_eq!(*mask(&[b'7'; MASK_CHARS]), *"*".repeat(MASK_CHARS));
+        assert_eq!(mask(&[b'7'; MASK_CHARS + 1]).chars().last(), Some('…'));
+        assert_eq!(&*mask(b"caf\xe9-\x00"), "****-*");
         assert!(!mask(b"a_b\n\x1b[1m").contains('\u{1b}'));
     }
 }

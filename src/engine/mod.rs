@@ -49,6 +49,10 @@ pub struct Options {
     pub max_findings: usize,
     /// Key of the fingerprints; none: no fingerprints.
     pub fingerprint_key: Option<[u8; 32]>,
+    /// Whether findings get a hash of their surroundings ([`Finding::context_hash`]), on which
+    /// [`Identities`](crate::respond::Identities) in SARIF, reports of GitLab and baselines rest. Default:
+    /// yes; without it a finding takes less time.
+    pub context_hashes: bool,
     /// The code that reads the bytes. Default: the fastest that this CPU runs.
     pub kernel: Kernel,
     /// How many bytes the automata of a worker read, of text that is not much longer, before the
@@ -64,6 +68,7 @@ impl Default for Options {
             format: None,
             max_findings: 10_000,
             fingerprint_key: None,
+            context_hashes: true,
             kernel: Kernel::best(),
             #[cfg(feature = "hyperscan")]
             patterns_after: 8 << 20,
@@ -77,6 +82,7 @@ impl std::fmt::Debug for Options {
         f.debug_struct("Options")
             .field("format", &self.format)
             .field("max_findings", &self.max_findings)
+            .field("context_hashes", &self.context_hashes)
             .field("kernel", &self.kernel)
             .finish_non_exhaustive()
     }

@@ -73,7 +73,7 @@ pub struct Found<'a> {
     /// Cell or JSON path.
     pub place: Option<Box<Place>>,
     /// Hash of the text around the value on its line, up to 128 bytes on either side, with every
-    /// finding blanked and white space folded.
+    /// finding blanked and white space folded; 0 where [`Sink::wants_context_hash`] says no.
     pub context_hash: u64,
     /// The bytes of the value. They go into a mask and a keyed hash and nowhere else.
     pub value: &'a [u8],
@@ -88,6 +88,11 @@ pub trait Sink {
     /// line, column and context hash, as it does here.
     fn is_counted_alone(&self, _: &Found<'_>) -> bool {
         false
+    }
+
+    /// Whether findings are to have a context hash.
+    fn wants_context_hash(&self) -> bool {
+        true
     }
 }
 

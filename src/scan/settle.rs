@@ -235,7 +235,10 @@ impl Settling {
                     let is_utf8 = positions.is_utf8_up_to(retained.text, retained.base, span.end);
                     let first = position.chars;
                     let chars = is_utf8.then(|| Span::new(first, first + chars_in(value)));
-                    let hash = self.context_hash(retained, span, positions.line_start());
+                    let hash = match sink.wants_context_hash() {
+                        true => self.context_hash(retained, span, positions.line_start()),
+                        false => 0,
+                    };
                     (chars, position.line, position.column, hash)
                 });
                 found = Found { chars, line, column, context_hash, ..found };

@@ -66,12 +66,14 @@ impl InForce {
         let options = Options {
             max_findings: found.unwrap_or(DECIDED_FINDINGS),
             fingerprint_key: Some(macs.value_key()),
+            context_hashes: false,
             ..Options::default()
         };
         let scanner = Scanner::new(Arc::clone(&rules), options);
         let classifier = scanner.with(Options {
             max_findings: found.unwrap_or(CLASSIFIED_FINDINGS),
             fingerprint_key: Some(run_key),
+            context_hashes: false,
             ..Options::default()
         });
         let names = ScannedNames::new(&scanner);

@@ -125,6 +125,19 @@ proptest! {
     }
 
     #[test]
+    fn findings_without_context_hashes_are_the_same(payload in payload()) {
+        let with = scanner_with(Options::default()).scan(&payload);
+        let mut without =
+            scanner_with(Options { context_hashes: false, ..Options::default() }).scan(&payload);
+        prop_assert!(without.findings.iter().all(|it| it.context_hash == 0));
+        for (other, finding) in without.findings.iter_mut().zip(&with.findings) {
+            prop_assert_ne!(finding.context_hash, 0);
+            other.context_hash = finding.context_hash;
+        }
+        prop_assert_eq!(without, with);
+    }
+
+    #[test]
     fn utf16_finds_what_utf8_finds(text in proptest::collection::vec(proptest::sample::select(fragments()), 1..12), big in any::<bool>()) {
         let Ok(text) = String::from_utf8(text.concat()) else { return Ok(()) };
         prop_assume!(!text.starts_with('\u{feff}'));

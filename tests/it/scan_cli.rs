@@ -283,6 +283,22 @@ fn a_full_disk_is_said_and_loses_nothing() {
 }
 
 #[test]
+fn identities_in_sarif_are_those_of_lines() {
+    let tree = tempfile::tempdir().unwrap();
+    write(&tree, "a", SSN);
+    write(&tree, "b", &format!("moved\n{SSN}"));
+    write(&tree, "c", &SSN.replace("Her", "His"));
+    let output = sluice(tree.path(), &["scan", ".", "--format", "sarif"]);
+    exits(&output, 0);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let results = document["runs"][0]["results"].as_array().unwrap();
+    let identities: Vec<_> = results.iter().map(|it| &it["partialFingerprints"]).collect();
+    assert_eq!(identities.len(), 3);
+    assert_eq!(identities[0], identities[1]);
+    assert_ne!(identities[0], identities[2]);
+}
+
+#[test]
 fn a_report_inside_the_tree_is_no_part_of_it() {
     let tree = tempfile::tempdir().unwrap();
     write(&tree, "data", "text");

@@ -106,6 +106,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let options = Options {
         max_findings: loaded.config.settings.max_findings.unwrap_or(MAX_FINDINGS),
         fingerprint_key: Some(macs.value_key()),
+        context_hashes: false,
         ..Options::default()
     };
     let scanner = crate::kernel::scanner(&rules, options)?;

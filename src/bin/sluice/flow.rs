@@ -190,13 +190,14 @@ const UNRECORDED: &str = "the decisions cannot be recorded";
 
 impl Deciding {
     /// The options of a scanner whose findings can be recorded; `key` is that of the fingerprints
-    /// that are shown.
+    /// that are shown, and no identity is.
     pub fn options(&self, key: [u8; 32]) -> Options {
         let default = Options::default();
         let kept = self.loaded.config.settings.max_findings;
         Options {
             max_findings: kept.unwrap_or(default.max_findings),
             fingerprint_key: Some(self.macs().map_or(key, Macs::value_key)),
+            context_hashes: false,
             ..default
         }
     }

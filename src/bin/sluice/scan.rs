@@ -143,7 +143,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let presentation = presentation(&arguments, &rules)?;
     let kernel = arguments.kernel;
     let deciding = arguments.flow.open(&rules, arguments.fail_on.is_some())?;
-    let options = Options { kernel, ..deciding.options(key) };
+    let context_hashes = presentation.format == respond::Format::Sarif;
+    let options = Options { kernel, context_hashes, ..deciding.options(key) };
     let scanner = kernel::scanner(&rules, options)?;
     let names = ScannedNames::new(&scanner);
     let flow = deciding.flow(&rules, true);

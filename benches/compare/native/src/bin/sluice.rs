@@ -58,7 +58,8 @@ fn count(text: &str) -> Result<usize, String> {
 
 fn scan(arguments: &[String]) -> Result<(), String> {
     let began = Instant::now();
-    let mut options = Options::default();
+    // As the daemon runs it: identities are for SARIF and baselines.
+    let mut options = Options { context_hashes: false, ..Options::default() };
     let mut piece = None;
     let mut rest = arguments;
     while let [name, after @ ..] = rest
