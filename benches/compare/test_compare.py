@@ -51,6 +51,21 @@ with open(sys.argv[1], "w") as report:
         self.assertEqual(measured, [1, len(os.sched_getaffinity(0))])
 
 
+class Memory(unittest.TestCase):
+    def test_a_contestant_apart_has_a_process_for_each_row(self):
+        script = """import json, sys
+bundles = sys.argv[3:]
+print(json.dumps({"rules": 1, "ready_s": 0}))
+for bundle in bundles:
+    print(json.dumps({"bundle": bundle}))
+print(json.dumps({"peak_rss": len(bundles), "held": 0}))
+"""
+        for apart, rss in [(False, [2, 2]), (True, [1, 1])]:
+            contestant = contestants.InProcess("any", [sys.executable, "-c", script], apart=apart)
+            rows = contestant.measure("files", 1, ["a", "b"])
+            self.assertEqual([(name, row["rss"]) for name, row in rows.items()], list(zip("ab", rss, strict=True)))
+
+
 class Numbers(unittest.TestCase):
     def test_significant_digits_without_exponent(self):
         for value, shown in [(0, "0"), (0.000012345, "0.0000123"), (0.5, "0.5"), (1.2345, "1.23"), (2.0, "2"), (123.4, "123"),
