@@ -286,8 +286,8 @@ fn a_full_disk_is_said_and_loses_nothing() {
 fn identities_in_sarif_are_those_of_lines() {
     let tree = tempfile::tempdir().unwrap();
     write(&tree, "a", SSN);
-    write(&tree, "b", &format!("moved\n{SSN}"));
-    write(&tree, "c", &SSN.replace("Her", "His"));
+    write(&tree, "b", format!("moved\n{SSN}"));
+    write(&tree, "c", SSN.replace("Her", "His"));
     let output = sluice(tree.path(), &["scan", ".", "--format", "sarif"]);
     exits(&output, 0);
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
