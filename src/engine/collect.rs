@@ -117,7 +117,7 @@ impl Collector {
 
     /// Whether a finding is past the cap and need not be built: it fills no column and would be cut at
     /// once.
-    fn is_full_for(&self, found: &Found<'_>, span: Span) -> bool {
+    pub(super) fn is_full_for(&self, found: &Found<'_>, span: Span) -> bool {
         if self.findings.len() < self.max_findings {
             return false;
         }

@@ -5,7 +5,7 @@ use super::{Classified, Scanner, opaque_coverage};
 use crate::decode::{Encoding, Format, SNIFF_BYTES, Utf16Decoder};
 use crate::model::{Coverage, Label, Reason, Span};
 use crate::scan::structure::Tracker;
-use crate::scan::{Cursor, Found};
+use crate::scan::{Cursor, Found, Sink};
 
 /// Bytes of a piece that are taken at a time, so that memory does not follow the size of a piece.
 const STEP: usize = 64 * 1024;
@@ -203,12 +203,8 @@ impl Running {
         let progress = match &mut self.decoder {
             None => self.cursor.advance(plan, &self.view, self.base, is_last, collector),
             Some(decoder) => {
-                let mut to_original = |found: Found<'_>| {
-                    let start = decoder.original(found.span.start);
-                    let end = decoder.original(found.span.end).max(start);
-                    collector.take_at(found, Span::new(start, end), None);
-                };
-                self.cursor.advance(plan, &self.view, self.base, is_last, &mut to_original)
+                let mut sink = ToOriginal { decoder, collector };
+                self.cursor.advance(plan, &self.view, self.base, is_last, &mut sink)
             }
         };
         self.final_to = match &mut self.decoder {
@@ -223,6 +219,34 @@ impl Running {
             self.view.drain(..unneeded);
             self.base = progress.needed_from;
         }
+    }
+}
+
+/// A collector of what is found in decoded text, whose offsets are those of the payload.
+struct ToOriginal<'a> {
+    decoder: &'a Utf16Decoder,
+    collector: &'a mut Collector,
+}
+
+impl ToOriginal<'_> {
+    fn span(&self, found: &Found<'_>) -> Span {
+        let start = self.decoder.original(found.span.start);
+        Span::new(start, self.decoder.original(found.span.end).max(start))
+    }
+}
+
+impl Sink for ToOriginal<'_> {
+    fn take(&mut self, found: Found<'_>) {
+        let span = self.span(&found);
+        self.collector.take_at(found, span, None);
+    }
+
+    fn is_counted_alone(&self, found: &Found<'_>) -> bool {
+        self.collector.is_full_for(found, self.span(found))
+    }
+
+    fn wants_context_hash(&self) -> bool {
+        self.collector.wants_context_hash()
     }
 }
 

@@ -126,15 +126,20 @@ proptest! {
 
     #[test]
     fn findings_without_context_hashes_are_the_same(payload in payload()) {
-        let with = scanner_with(Options::default()).scan(&payload);
-        let mut without =
-            scanner_with(Options { context_hashes: false, ..Options::default() }).scan(&payload);
-        prop_assert!(without.findings.iter().all(|it| it.context_hash == 0));
-        for (other, finding) in without.findings.iter_mut().zip(&with.findings) {
-            prop_assert_ne!(finding.context_hash, 0);
-            other.context_hash = finding.context_hash;
+        let units = String::from_utf8_lossy(&payload);
+        let units = units.encode_utf16().flat_map(u16::to_le_bytes);
+        let wide = [0xff, 0xfe].into_iter().chain(units).collect();
+        for payload in [payload, wide] {
+            let with = scanner_with(Options::default()).scan(&payload);
+            let without = Options { context_hashes: false, ..Options::default() };
+            let mut without = scanner_with(without).scan(&payload);
+            prop_assert!(without.findings.iter().all(|it| it.context_hash == 0));
+            for (other, finding) in without.findings.iter_mut().zip(&with.findings) {
+                prop_assert_ne!(finding.context_hash, 0);
+                other.context_hash = finding.context_hash;
+            }
+            prop_assert_eq!(without, with);
         }
-        prop_assert_eq!(without, with);
     }
 
     #[test]
