@@ -288,6 +288,22 @@ mod tests {
     }
 
     #[test]
+    fn a_cap_on_utf16_cuts_findings_and_no_label() {
+        let text = "123456789 é ".repeat(8);
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let format = Format::declared("utf-16le");
+        let whole = small().scan_as(&wide, format);
+        assert_eq!((whole.findings.len(), whole.truncated), (8, 0));
+        for max_findings in [0, 3, 8] {
+            let capped = small().with(Options { max_findings, ..Options::default() });
+            let capped = capped.scan_as(&wide, format);
+            assert_eq!(capped.label, whole.label);
+            assert_eq!(capped.findings, whole.findings[..max_findings]);
+            assert_eq!(capped.truncated, 8 - max_findings as u64);
+        }
+    }
+
+    #[test]
     fn a_stream_waits_for_its_format_and_no_longer() {
         let scanner = small();
         let text = b"x".repeat(SNIFF_BYTES + 200);
