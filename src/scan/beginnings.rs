@@ -7,18 +7,17 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::words::{Begin, FIRST, HEAD, may_end};
+use super::sweep::{HEAD, Table, add_first_word};
+use super::words::{Begin, may_end};
 
-/// Bits of hashes of a term's first word, of its first two bytes, and of its head.
-const FIRSTS: u32 = 15;
+/// Bits of hashes of a term's first two bytes, and of its head.
 const TWO: u32 = 10;
 const HEADS: u32 = 16;
 
 /// The beginnings of some terms.
 #[derive(Clone, Debug)]
 pub struct Beginnings {
-    /// By hash of a term's first letters and digits, up to [`FIRST`] of them, or of two bytes where it
-    /// begins with another one: whether there is such a term, one bit each.
+    /// First words, a [`Table`].
     firsts: Cow<'static, [u8]>,
     /// By hash of the first two bytes: how many bytes of its head there are, at most [`HEAD`], one bit a
     /// number. What is shorter is a whole term.
@@ -38,7 +37,8 @@ pub struct StoredBeginnings<'a> {
 /// The tables of [`Beginnings`], whose lengths are known.
 #[derive(Clone, Copy, Debug)]
 pub struct Tables<'a> {
-    firsts: &'a [u8; 1 << (FIRSTS - 3)],
+    /// For a look at many places at once.
+    pub firsts: &'a Table,
     begun: &'a [u8; 1 << TWO],
     heads: &'a [u8; 1 << (HEADS - 3)],
 }
@@ -46,7 +46,7 @@ pub struct Tables<'a> {
 impl Default for Beginnings {
     fn default() -> Beginnings {
         Beginnings {
-            firsts: Cow::Owned(vec![0; 1 << (FIRSTS - 3)]),
+            firsts: Cow::Owned(vec![0; size_of::<Table>()]),
             begun: Cow::Owned(vec![0; 1 << TWO]),
             heads: Cow::Owned(vec![0; 1 << (HEADS - 3)]),
         }
@@ -71,7 +71,7 @@ impl Beginnings {
     /// other lengths.
     pub fn stored(stored: &StoredBeginnings<'static>) -> Option<Beginnings> {
         let StoredBeginnings { firsts, begun, heads } = *stored;
-        let lengths = [1 << (FIRSTS - 3), 1 << TWO, 1 << (HEADS - 3)];
+        let lengths = [size_of::<Table>(), 1 << TWO, 1 << (HEADS - 3)];
         ([firsts.len(), begun.len(), heads.len()] == lengths).then_some(Beginnings {
             firsts: Cow::Borrowed(firsts),
             begun: Cow::Borrowed(begun),
@@ -82,7 +82,6 @@ impl Beginnings {
     /// Adds a term.
     pub fn add(&mut self, term: &[u8]) {
         let (head, length) = (head(term), length(term));
-        let run = term.iter().take(FIRST).take_while(|byte| byte.is_ascii_alphanumeric()).count();
         // Of a single byte the second one is any.
         let seconds = match term.get(1) {
             Some(second) => *second..=*second,
@@ -93,13 +92,8 @@ impl Beginnings {
             if let Some(lengths) = self.begun.to_mut().get_mut(hash(head, 2, TWO)) {
                 *lengths |= 1 << (length - 1);
             }
-            if run == 0 {
-                set(self.firsts.to_mut(), first(head, run));
-            }
         }
-        if run > 0 {
-            set(self.firsts.to_mut(), first(head, run));
-        }
+        add_first_word(self.firsts.to_mut(), term);
         set(self.heads.to_mut(), hash(head, length, HEADS));
     }
 
@@ -122,13 +116,10 @@ impl Beginnings {
 
 impl Tables<'_> {
     /// Calls `found` with each number of bytes that a term which may begin at a place of a text has of a
-    /// head.
+    /// head; first words tell most places at which there is none.
     #[inline(always)]
     pub fn each(self, text: &[u8], begin: Begin, mut found: impl FnMut(usize)) {
         let head = folded(begin.bytes);
-        if begin.run <= FIRST && !is_set(self.firsts, first(head, begin.run)) {
-            return;
-        }
         let mut lengths = self.begun.get(hash(head, 2, TWO)).copied().unwrap_or(0);
         while lengths != 0 {
             let length = lengths.trailing_zeros() as usize + 1;
@@ -169,16 +160,6 @@ pub fn hash(head: u64, length: usize, bits: u32) -> usize {
     (bytes.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits)) as usize
 }
 
-/// A hash of so many letters and digits that a head begins with; of two bytes where there are none.
-#[inline(always)]
-fn first(head: u64, run: usize) -> usize {
-    let counts = RUN_HELD.get(run).copied().unwrap_or(0);
-    ((head as u32 & counts).wrapping_mul(0x9e37_79b1) >> (32 - FIRSTS)) as usize
-}
-
-/// By number of letters and digits: what of four bytes counts.
-const RUN_HELD: [u32; FIRST + 1] = [0xffff, 0xff, 0xffff, 0x00ff_ffff, u32::MAX];
-
 #[inline(always)]
 fn is_set<const N: usize>(bitmap: &[u8; N], at: usize) -> bool {
     bitmap.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1)
@@ -203,6 +184,7 @@ mod tests {
             text,
             (0, text.len().min(1)),
             &Others::new(b"-".iter().copied()),
+            Some(beginnings.tables().firsts),
             |begin| {
                 beginnings.tables().each(text, begin, |length| found.push(length));
             },

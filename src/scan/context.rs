@@ -174,6 +174,7 @@ impl Terms {
             text,
             (0, text.len()),
             self.phrases.others(),
+            None,
             |Begin { at: start, .. }| {
                 self.at(text, start, &mut |end, term| {
                     found.push(Nearest { term, distance: (text.len() - end) as u64 });
@@ -279,7 +280,7 @@ impl Nearby {
         };
         let (part, others) = ((index(self.high), index(end)), terms.phrases.others());
         let beginnings = beginnings.tables();
-        words::each_begin(text, part, others, |begin| {
+        words::each_begin(text, part, others, Some(beginnings.firsts), |begin| {
             let mut may_begin = false;
             beginnings.each(text, begin, |_| may_begin = true);
             if may_begin {

@@ -13,7 +13,8 @@ use super::beginnings::{Beginnings, StoredBeginnings, folded, hash, head, length
 use super::kinds::Kinds;
 use super::phrases::Phrases;
 use super::sieve::Sieves;
-use super::words::{self, HEAD, Others};
+use super::sweep::HEAD;
+use super::words::{self, Others};
 use crate::rules::{Rule, RuleList};
 
 /// Bytes of a block.
@@ -207,7 +208,8 @@ impl Vicinity {
     fn beginning(&self, text: &[u8], start: usize, end: usize) -> u64 {
         let mut bits = 0;
         let beginnings = self.beginnings.tables();
-        words::each_begin(text, (start, end), &self.others, |begin| {
+        let firsts = Some(beginnings.firsts);
+        words::each_begin(text, (start, end), &self.others, firsts, |begin| {
             let filed = |length| self.filed.get(hash(folded(begin.bytes), length, FILED));
             beginnings.each(text, begin, |length| {
                 bits |= filed(length).map_or(u64::MAX, |bits| u64::from_le_bytes(*bits));

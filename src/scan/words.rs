@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::sweep::{BLOCK, kinds};
+use super::sweep::{BLOCK, HEAD, Table, kinds, known};
 
 /// Whether a term may end before a byte: see [`may_begin`].
 pub fn may_end(term: &[u8], behind: Option<&u8>) -> bool {
@@ -80,9 +80,6 @@ impl Others {
     }
 }
 
-/// Bytes that are given with each place.
-pub const HEAD: usize = 8;
-
 /// A place at which a word of a text may begin.
 #[derive(Clone, Copy)]
 pub struct Begin {
@@ -90,30 +87,24 @@ pub struct Begin {
     pub at: usize,
     /// The bytes from there on, those behind the text 0.
     pub bytes: [u8; HEAD],
-    /// Of the first [`FIRST`], how many are letters and digits of one word; more where that is not said.
-    pub run: usize,
 }
 
 /// Its bytes are those of the payload, and are not shown.
 impl std::fmt::Debug for Begin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Begin")
-            .field("at", &self.at)
-            .field("run", &self.run)
-            .finish_non_exhaustive()
+        f.debug_struct("Begin").field("at", &self.at).finish_non_exhaustive()
     }
 }
 
-/// Bytes of which [`Begin::run`] tells.
-pub const FIRST: usize = 4;
-
 /// Calls `found` with each place in `from..to` at which a word of the text may begin, or one of `others`
-/// or a byte beyond ASCII stands, in order: what [`may_begin`] says, but for other signs.
+/// or a byte beyond ASCII stands, in order: what [`may_begin`] says, but for other signs. With a table of
+/// first words, not those at which another one begins.
 #[inline(always)]
 pub fn each_begin(
     text: &[u8],
     (from, to): (usize, usize),
     others: &Others,
+    firsts: Option<&Table>,
     mut found: impl FnMut(Begin),
 ) {
     let to = to.min(text.len());
@@ -131,25 +122,20 @@ pub fn each_begin(
             }
         };
         let block = Block::of(bytes, others);
-        let (all, capitals) = (block.all(), block.capitals(is_lower));
-        // A word may end at a border as well, or go on in the next block.
-        let unsure = capitals >> 1 | capitals >> 2 | capitals >> 3 | !0 << (BLOCK - FIRST + 1);
         let mut starts = block.begins(joins, is_lower) | block.other;
         if to - begin < BLOCK {
             starts &= (1 << (to - begin)) - 1;
         }
-        (joins, is_lower) = (all >> 63, block.lower >> 63);
+        (joins, is_lower) = (block.all() >> 63, block.lower >> 63);
+        if let Some(firsts) = firsts {
+            starts = known(bytes, starts, firsts);
+        }
         while starts != 0 {
             // Below 64, which the compiler does not know.
             let at = (starts.trailing_zeros() % BLOCK as u32) as usize;
             starts &= starts - 1;
             let head = bytes.get(at..).and_then(|head| head.first_chunk());
-            let run = (!(all >> at) | 1 << FIRST).trailing_zeros() as usize;
-            found(Begin {
-                at: begin + at,
-                bytes: head.copied().unwrap_or_default(),
-                run: if unsure >> at & 1 == 0 { run } else { FIRST + 1 },
-            });
+            found(Begin { at: begin + at, bytes: head.copied().unwrap_or_default() });
         }
     }
 }
@@ -243,8 +229,9 @@ mod tests {
     #[test]
     fn the_bytes_of_a_word_are_not_shown() {
         let mut shown = String::new();
-        each_begin(b"canary7", (0, 7), &Others::default(), |begin| shown += &format!("{begin:?}"));
-        assert_eq!(shown, "Begin { at: 0, run: 4, .. }");
+        let others = Others::default();
+        each_begin(b"canary7", (0, 7), &others, None, |begin| shown += &format!("{begin:?}"));
+        assert_eq!(shown, "Begin { at: 0, .. }");
     }
 
     proptest! {
@@ -262,14 +249,12 @@ mod tests {
             let to = (from + length).min(text.len());
             let mut found = Vec::new();
             let mask = (u64::MAX / 3) << 1 | 0xff;
-            each_begin(&text, (from, to), &Others::new(others.iter().copied()), |begin| {
-                let (start, run) = (begin.at, begin.run);
+            let signs = Others::new(others.iter().copied());
+            each_begin(&text, (from, to), &signs, None, |begin| {
+                let start = begin.at;
                 let head = begin.bytes.map(|byte| (byte != 0).then_some(byte));
                 assert!((0..HEAD).all(|at| head[at] == text.get(start + at).copied()));
                 lengths(&text[start..], MOST, mask, |length| found.push((start, length)));
-                let plain = plain(&text, start, start + 1, &others);
-                let shortest = plain.iter().map(|(_, length)| *length).min().unwrap_or(0);
-                assert!(run > FIRST || run == shortest.min(FIRST), "{run} at {start}");
             });
             // More may be taken for others than are.
             found.retain(|(start, length)| {

@@ -15,6 +15,7 @@ mod avx512;
 mod begins;
 mod buckets;
 mod companions;
+mod first_words;
 #[cfg(feature = "hyperscan")]
 pub(super) mod hyperscan;
 mod keywords;
@@ -29,6 +30,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+pub use first_words::{HEAD, Table, add as add_first_word, known};
 pub use keywords::KeywordTable;
 use keywords::StoredTable;
 pub use letters::{BLOCK, kinds};
