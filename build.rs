@@ -17,6 +17,7 @@ mod rules;
 mod scan {
     pub mod beginnings;
     pub mod beside;
+    mod first_words;
     mod forms;
     pub mod heads;
     pub mod kinds;
@@ -37,6 +38,7 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/rules");
     println!("cargo::rerun-if-changed=src/scan/beginnings.rs");
     println!("cargo::rerun-if-changed=src/scan/beside.rs");
+    println!("cargo::rerun-if-changed=src/scan/first_words.rs");
     println!("cargo::rerun-if-changed=src/scan/forms.rs");
     println!("cargo::rerun-if-changed=src/scan/heads.rs");
     println!("cargo::rerun-if-changed=src/scan/kinds.rs");

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::sweep::{HEAD, Table, add_first_word};
-use super::words::{Begin, may_end};
+use super::sweep::{Firsts, HEAD};
+use super::words::may_end;
 
 /// Bits of hashes of a term's first two bytes, and of its head.
 const TWO: u32 = 10;
@@ -17,8 +17,8 @@ const HEADS: u32 = 16;
 /// The beginnings of some terms.
 #[derive(Clone, Debug)]
 pub struct Beginnings {
-    /// First words, a [`Table`].
-    firsts: Cow<'static, [u8]>,
+    /// Their first words.
+    pub firsts: Firsts,
     /// By hash of the first two bytes: how many bytes of its head there are, at most [`HEAD`], one bit a
     /// number. What is shorter is a whole term.
     begun: Cow<'static, [u8]>,
@@ -37,8 +37,6 @@ pub struct StoredBeginnings<'a> {
 /// The tables of [`Beginnings`], whose lengths are known.
 #[derive(Clone, Copy, Debug)]
 pub struct Tables<'a> {
-    /// For a look at many places at once.
-    pub firsts: &'a Table,
     begun: &'a [u8; 1 << TWO],
     heads: &'a [u8; 1 << (HEADS - 3)],
 }
@@ -46,7 +44,7 @@ pub struct Tables<'a> {
 impl Default for Beginnings {
     fn default() -> Beginnings {
         Beginnings {
-            firsts: Cow::Owned(vec![0; size_of::<Table>()]),
+            firsts: Firsts::default(),
             begun: Cow::Owned(vec![0; 1 << TWO]),
             heads: Cow::Owned(vec![0; 1 << (HEADS - 3)]),
         }
@@ -64,16 +62,16 @@ impl<'a> FromIterator<&'a [u8]> for Beginnings {
 impl Beginnings {
     /// What [`Beginnings::stored`] takes.
     pub fn pack(&self) -> StoredBeginnings<'_> {
-        StoredBeginnings { firsts: &self.firsts, begun: &self.begun, heads: &self.heads }
+        StoredBeginnings { firsts: self.firsts.pack(), begun: &self.begun, heads: &self.heads }
     }
 
     /// Beginnings that were packed into the program, used where they stand; none where they are of
     /// other lengths.
     pub fn stored(stored: &StoredBeginnings<'static>) -> Option<Beginnings> {
         let StoredBeginnings { firsts, begun, heads } = *stored;
-        let lengths = [size_of::<Table>(), 1 << TWO, 1 << (HEADS - 3)];
-        ([firsts.len(), begun.len(), heads.len()] == lengths).then_some(Beginnings {
-            firsts: Cow::Borrowed(firsts),
+        let lengths = [1 << TWO, 1 << (HEADS - 3)];
+        ([begun.len(), heads.len()] == lengths).then_some(Beginnings {
+            firsts: Firsts::stored(firsts)?,
             begun: Cow::Borrowed(begun),
             heads: Cow::Borrowed(heads),
         })
@@ -93,13 +91,14 @@ impl Beginnings {
                 *lengths |= 1 << (length - 1);
             }
         }
-        add_first_word(self.firsts.to_mut(), term);
+        self.firsts.add(term);
         set(self.heads.to_mut(), hash(head, length, HEADS));
     }
 
     /// Forgets all terms.
     pub fn clear(&mut self) {
-        for table in [&mut self.firsts, &mut self.begun, &mut self.heads] {
+        self.firsts.clear();
+        for table in [&mut self.begun, &mut self.heads] {
             table.to_mut().fill(0);
         }
     }
@@ -107,7 +106,6 @@ impl Beginnings {
     /// To be asked of many places.
     pub fn tables(&self) -> Tables<'_> {
         Tables {
-            firsts: self.firsts.first_chunk().unwrap_or(&[u8::MAX; _]),
             begun: self.begun.first_chunk().unwrap_or(&[u8::MAX; _]),
             heads: self.heads.first_chunk().unwrap_or(&[u8::MAX; _]),
         }
@@ -116,20 +114,20 @@ impl Beginnings {
 
 impl Tables<'_> {
     /// Calls `found` with each number of bytes that a term which may begin at a place of a text has of a
-    /// head; first words tell most places at which there is none.
+    /// head, and with the head; first words tell most places at which there is none.
     #[inline(always)]
-    pub fn each(self, text: &[u8], begin: Begin, mut found: impl FnMut(usize)) {
-        let head = folded(begin.bytes);
+    pub fn each(self, text: &[u8], at: usize, mut found: impl FnMut(u64, usize)) {
+        let text = text.get(at..).unwrap_or_default();
+        let head = head(text);
         let mut lengths = self.begun.get(hash(head, 2, TWO)).copied().unwrap_or(0);
         while lengths != 0 {
             let length = lengths.trailing_zeros() as usize + 1;
             lengths &= lengths - 1;
             if is_set(self.heads, hash(head, length, HEADS))
-                && let Some((term, behind)) =
-                    text.get(begin.at..).and_then(|text| text.split_at_checked(length))
+                && let Some((term, behind)) = text.split_at_checked(length)
                 && (length == HEAD || may_end(term, behind.first()))
             {
-                found(length);
+                found(head, length);
             }
         }
     }
@@ -141,7 +139,11 @@ pub fn length(term: &[u8]) -> usize {
 }
 
 /// The first bytes of a text, without what tells the cases of a letter apart.
+#[inline]
 pub fn head(text: &[u8]) -> u64 {
+    if let Some(bytes) = text.first_chunk() {
+        return folded(*bytes);
+    }
     let mut bytes = [0; HEAD];
     bytes.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
     folded(bytes)
@@ -149,7 +151,7 @@ pub fn head(text: &[u8]) -> u64 {
 
 /// Bytes without what tells the cases of a letter apart.
 #[inline]
-pub fn folded(bytes: [u8; HEAD]) -> u64 {
+fn folded(bytes: [u8; HEAD]) -> u64 {
     u64::from_le_bytes(bytes) | u64::from_le_bytes([0x20; HEAD])
 }
 
@@ -176,19 +178,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::scan::words::{self, Others};
+    use crate::scan::first_words::{Class, FirstWords};
+    use crate::scan::words::Others;
 
     fn begins(beginnings: &Beginnings, text: &[u8]) -> Vec<usize> {
         let mut found = Vec::new();
-        words::each_begin(
-            text,
-            (0, text.len().min(1)),
-            &Others::new(b"-".iter().copied()),
-            Some(beginnings.tables().firsts),
-            |begin| {
-                beginnings.tables().each(text, begin, |length| found.push(length));
-            },
-        );
+        let mut words = FirstWords::default();
+        words.know(Class::All, &beginnings.firsts);
+        let others = Others::new(b"-".iter().copied());
+        words.each(Class::All, &others, (text, 0), (0, 1), |at| {
+            beginnings.tables().each(text, at, |_, length| found.push(length));
+        });
         found
     }
 

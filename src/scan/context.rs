@@ -6,9 +6,10 @@
 //! Between the words of a term may stand a space, `_`, `-` or nothing.
 
 use super::beginnings::Beginnings;
+use super::first_words::{Class, FirstWords};
 use super::phrases::Phrases;
 use super::sweep::BLOCK;
-use super::words::{self, Begin, may_begin};
+use super::words::{self, may_begin};
 use crate::model::TermIndex;
 use crate::rules::{MAX_CONTEXT, RuleSet};
 
@@ -87,11 +88,17 @@ pub struct TermsNearby {
     pub wanted: Nearby,
     /// All.
     pub all: Nearby,
+    /// For all that are looked for in the view.
+    pub words: FirstWords,
 }
 
 impl Default for TermsNearby {
     fn default() -> TermsNearby {
-        TermsNearby { wanted: Nearby::default(), all: Nearby::of_all() }
+        TermsNearby {
+            wanted: Nearby::default(),
+            all: Nearby::of_all(),
+            words: FirstWords::default(),
+        }
     }
 }
 
@@ -100,6 +107,7 @@ impl TermsNearby {
     pub fn clear(&mut self) {
         self.wanted.clear();
         self.all.clear();
+        self.words.restart();
     }
 
     /// Forgets terms that begin below this offset.
@@ -111,7 +119,7 @@ impl TermsNearby {
     /// Room for terms, in bytes: what was held at most.
     #[cfg(test)]
     pub(crate) fn room(&self) -> usize {
-        self.wanted.room() + self.all.room()
+        self.wanted.room() + self.all.room() + FirstWords::ROOM
     }
 }
 
@@ -119,6 +127,7 @@ impl TermsNearby {
 #[derive(Debug)]
 pub struct Search<'a> {
     nearby: &'a mut Nearby,
+    words: &'a mut FirstWords,
     terms: &'a Terms,
 }
 
@@ -170,17 +179,11 @@ impl Terms {
     /// The terms among the words of a name, each with its distance from their end.
     pub fn in_words(&self, words: &str) -> Vec<Nearest> {
         let (mut found, text) = (Vec::new(), words.as_bytes());
-        words::each_begin(
-            text,
-            (0, text.len()),
-            self.phrases.others(),
-            None,
-            |Begin { at: start, .. }| {
-                self.at(text, start, &mut |end, term| {
-                    found.push(Nearest { term, distance: (text.len() - end) as u64 });
-                });
-            },
-        );
+        words::each_start(text, self.phrases.others(), |start| {
+            self.at(text, start, &mut |end, term| {
+                found.push(Nearest { term, distance: (text.len() - end) as u64 });
+            });
+        });
         found
     }
 }
@@ -208,6 +211,7 @@ impl Nearby {
     /// of who wants them, which stands for the same lists each time.
     pub fn seek<'a>(
         &'a mut self,
+        words: &'a mut FirstWords,
         terms: &'a Terms,
         seeker: usize,
         lists: [&[TermIndex]; 3],
@@ -215,15 +219,17 @@ impl Nearby {
         if let Sought::Wanted(wanted) = &mut self.sought
             && !wanted.has(seeker)
         {
+            words.renew(Class::Wanted);
             wanted.add(seeker, lists.into_iter().flatten().flat_map(|it| terms.forms_of(*it)));
             self.clear();
         }
-        self.search(terms)
+        self.search(words, terms)
     }
 
-    /// Looks for those that are looked for anyhow.
-    pub fn search<'a>(&'a mut self, terms: &'a Terms) -> Search<'a> {
-        Search { nearby: self, terms }
+    /// Looks for those that are looked for anyhow. One view has one set of first words, which only one
+    /// search for terms that are wanted may use.
+    pub fn search<'a>(&'a mut self, words: &'a mut FirstWords, terms: &'a Terms) -> Search<'a> {
+        Search { nearby: self, words, terms }
     }
 
     /// Forgets everything: the next payload begins.
@@ -250,11 +256,10 @@ impl Nearby {
     /// Makes all terms known that lie inside `from..to`, of those that are looked for.
     fn cover(
         &mut self,
+        words: &mut FirstWords,
         terms: &Terms,
-        text: &[u8],
-        base: u64,
-        from: u64,
-        to: u64,
+        (text, base): (&[u8], u64),
+        (from, to): (u64, u64),
     ) -> &[Occurrence] {
         // What lies in between, where it is little, may be asked for later.
         if from < self.low || from > self.high + UNSURE {
@@ -268,24 +273,22 @@ impl Nearby {
         let end = to.max(self.high + BLOCK as u64);
         let keep = self.found.partition_point(|occurrence| occurrence.start < self.high);
         self.found.truncate(keep);
-        let index =
-            |offset: u64| usize::try_from(offset.saturating_sub(base)).unwrap_or(usize::MAX);
-        let beginnings = match &mut self.sought {
+        let (class, beginnings) = match &mut self.sought {
             Sought::Wanted(wanted) => {
                 wanted.searched += end - self.high;
-                &wanted.beginnings
+                (Class::Wanted, &wanted.beginnings)
             }
-            Sought::Combined => &terms.phrases.combined,
-            Sought::All => &terms.phrases.all,
+            Sought::Combined => (Class::Combined, &terms.phrases.combined),
+            Sought::All => (Class::All, &terms.phrases.all),
         };
-        let (part, others) = ((index(self.high), index(end)), terms.phrases.others());
-        let beginnings = beginnings.tables();
-        words::each_begin(text, part, others, Some(beginnings.firsts), |begin| {
+        words.know(class, &beginnings.firsts);
+        let (beginnings, others) = (beginnings.tables(), terms.phrases.others());
+        words.each(class, others, (text, base), (self.high, end), |at| {
             let mut may_begin = false;
-            beginnings.each(text, begin, |_| may_begin = true);
+            beginnings.each(text, at, |_, _| may_begin = true);
             if may_begin {
-                terms.at(text, begin.at, &mut |end, term| {
-                    let (start, end) = (base + begin.at as u64, base + end as u64);
+                terms.at(text, at, &mut |end, term| {
+                    let (start, end) = (base + at as u64, base + end as u64);
                     self.found.push(Occurrence { start, end, term });
                 });
             }
@@ -339,7 +342,7 @@ impl Search<'_> {
         (end, to): (u64, u64),
         wanted: &[TermIndex],
     ) -> Option<Nearest> {
-        let found = self.nearby.cover(self.terms, text, base, from, to);
+        let found = self.nearby.cover(self.words, self.terms, (text, base), (from, to));
         let first = found.partition_point(|occurrence| occurrence.start < from);
         let middle = found.partition_point(|occurrence| occurrence.start < start);
         let (known, behind) = found.split_at(middle);
@@ -380,7 +383,7 @@ impl Search<'_> {
         (from, to): (u64, u64),
         wanted: &[TermIndex],
     ) -> bool {
-        let found = self.nearby.cover(self.terms, text, base, from, to);
+        let found = self.nearby.cover(self.words, self.terms, (text, base), (from, to));
         let first = found.partition_point(|occurrence| occurrence.start < from);
         let inside = found.get(first..).unwrap_or_default();
         let is_wanted = |term: TermIndex| wanted.binary_search(&term).is_ok();
@@ -468,8 +471,8 @@ mod tests {
     fn nearest(text: &[u8], start: usize, end: usize) -> Option<(String, u64)> {
         let (terms, wanted, words) = terms();
         let (start, end, last) = (start as u64, end as u64, text.len() as u64);
-        let mut nearby = Nearby::of_all();
-        let mut search = nearby.search(&terms);
+        let (mut nearby, mut words_of_all) = (Nearby::of_all(), FirstWords::default());
+        let mut search = nearby.search(&mut words_of_all, &terms);
         let found = search.nearest(text, 0, (0, start), (end, last), &wanted);
         found.map(|found| (words[usize::from(found.term.0)].clone(), found.distance))
     }
@@ -573,7 +576,7 @@ mod tests {
             if sorted {
                 windows.sort_unstable();
             }
-            let mut nearby = Nearby::default();
+            let (mut nearby, mut words) = (Nearby::default(), FirstWords::default());
             for window in windows {
                 let [from, start, end, to] = window;
                 let borders = |at: usize| at as u64;
@@ -583,18 +586,19 @@ mod tests {
                 let lists: [&[TermIndex]; 3] = [&wanted[..1], &[], &wanted[1..]];
                 let mut wanted = wanted;
                 wanted.sort_unstable();
-                let query = |nearby: &mut Nearby, text: &[u8], base: usize| {
-                    let mut search = nearby.seek(&terms, seeker, lists);
+                let query = |nearby: &mut Nearby, words: &mut FirstWords, text: &[u8], base: usize| {
+                    let mut search = nearby.seek(words, &terms, seeker, lists);
                     let (before, behind) = ((borders(from), borders(start)), (borders(end), borders(to)));
                     let nearest = search.nearest(text, borders(base), before, behind, &wanted);
                     let inside = (borders(from), borders(to));
                     (nearest, search.holds_any(text, borders(base), inside, &wanted))
                 };
-                let whole = query(&mut Nearby::of_all(), &text, 0);
+                let whole = query(&mut Nearby::of_all(), &mut FirstWords::default(), &text, 0);
                 // Of the text only what the window needs is there, and a little before it.
                 let base = if sorted { from.saturating_sub(8) } else { 0 };
                 let there = text.len().min(to + 8);
-                prop_assert_eq!(query(&mut nearby, &text[base..there], base), whole, "{:?}", window);
+                let held = &text[base..there];
+                prop_assert_eq!(query(&mut nearby, &mut words, held, base), whole, "{:?}", window);
                 if sorted {
                     nearby.forget_below(borders(base));
                 }
@@ -606,17 +610,18 @@ mod tests {
     fn who_does_not_go_on_asking_is_forgotten() {
         let (terms, wanted, _) = terms();
         let text = b"ssn ".repeat(2000);
-        let mut nearby = Nearby::default();
+        let (mut nearby, mut words) = (Nearby::default(), FirstWords::default());
         let count = |nearby: &Nearby| match &nearby.sought {
             Sought::Wanted(wanted) => wanted.count,
             _ => 0,
         };
         let mut ask = |seeker: usize| {
             for start in (0..text.len() as u64 - 200).step_by(100) {
-                let mut search = nearby.seek(&terms, seeker, [&wanted, &[], &[]]);
+                let mut search = nearby.seek(&mut words, &terms, seeker, [&wanted, &[], &[]]);
                 assert!(search.holds_any(&text, 0, (start, start + 200), &wanted));
             }
             nearby.clear();
+            words.restart();
             count(&nearby)
         };
         let few = FEW_SEEKERS;
@@ -630,10 +635,10 @@ mod tests {
     fn what_is_found_is_forgotten_again() {
         let (terms, wanted, _) = terms();
         let text = b"ssn ".repeat(5000);
-        let mut nearby = Nearby::default();
+        let (mut nearby, mut words) = (Nearby::default(), FirstWords::default());
         for start in (0..text.len() as u64 - 200).step_by(100) {
             let (from, to) = (start.saturating_sub(300), start + 200);
-            let mut search = nearby.seek(&terms, 0, [&wanted, &[], &[]]);
+            let mut search = nearby.seek(&mut words, &terms, 0, [&wanted, &[], &[]]);
             search.nearest(&text, 0, (from, start), (start + 10, to), &wanted);
             nearby.forget_below(from);
             assert!(nearby.found.len() < 400, "{}", nearby.found.len());

@@ -196,7 +196,8 @@ impl Cursor {
             self.decide_anchors(plan, view);
             let (tracker, known) = (&self.tracker, self.known(plan, view));
             let retained = Retained { text, base, tracker, known };
-            let (positions, nearby) = (&mut self.positions, &mut self.behind);
+            let positions = &mut self.positions;
+            let nearby = (&mut self.behind, &mut self.nearby.words);
             self.settling.settle(plan, &retained, positions, &self.own, nearby, sink);
             if from >= to {
                 break;
@@ -310,7 +311,7 @@ impl Cursor {
                 continue;
             }
             let mut left = std::mem::take(&mut self.left);
-            let parts = (&mut self.columns, &mut self.tracker);
+            let parts = (&mut self.columns, &mut self.tracker, &mut self.nearby.words);
             self.shortlist.add(plan, view, (at, kind), sieve, parts, &mut left);
             for position in left.drain(..) {
                 if let Some(rule) = plan.rules().rules.get(position) {
@@ -464,7 +465,8 @@ fn is_out_of_context(
     };
     let from = view.offset(start.saturating_sub(context.before));
     let to = view.offset(start + rule.max_length.max(rule.reach) + context.after);
-    let mut search = seek(&mut nearby.wanted, plan.terms(), (position, rule));
+    let TermsNearby { wanted, words, .. } = nearby;
+    let mut search = seek(wanted, words, plan.terms(), (position, rule));
     !search.holds_any(view.text, view.base, (from, to.min(view.end())), &context.terms)
 }
 

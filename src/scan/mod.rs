@@ -15,6 +15,7 @@ mod context;
 mod cursor;
 #[cfg(feature = "hyperscan")]
 mod ends;
+mod first_words;
 mod forms;
 mod heads;
 mod kinds;

@@ -1,6 +1,7 @@
 //! From a validated match to a likelihood: shape, then context, column and what speaks against.
 
 use super::context::{Nearby, Nearest, Search, Terms, TermsNearby};
+use super::first_words::FirstWords;
 use super::names::{Label, Says};
 use crate::model::{Evidence, Likelihood, TermIndex};
 use crate::rules::{Context, Rule};
@@ -55,17 +56,18 @@ pub fn score(
 ) -> Option<(Likelihood, Evidence)> {
     let label = around.label.as_ref();
     let column = label.is_some_and(|label| label.is_listed);
-    let TermsNearby { wanted: nearby, all } = nearby;
-    let mut search = seek(nearby, terms, (position, rule));
-    let near = |search: &mut Search<'_>, context: &Context, wanted: &[TermIndex]| {
+    let TermsNearby { wanted: nearby, all, words } = nearby;
+    let near = |mut search: Search<'_>, context: &Context, wanted: &[TermIndex]| {
         let (before, behind) = window(context, start, end, around);
         search.nearest(around.text, around.base, before, behind, wanted)
     };
-    let mut in_text = |context: &Context, wanted: &[TermIndex]| near(&mut search, context, wanted);
+    let mut in_text = |words: &mut FirstWords, context: &Context, wanted: &[TermIndex]| {
+        near(seek(nearby, words, terms, (position, rule)), context, wanted)
+    };
     let outside = |near: Nearest| Nearest { distance: near.distance + OUTSIDE_NAME, ..near };
     let mut context = rule.context.as_ref().and_then(|context| {
         label.and_then(|label| label.for_it).or_else(|| {
-            let near = (!context.names_only).then(|| in_text(context, &context.terms));
+            let near = (!context.names_only).then(|| in_text(words, context, &context.terms));
             near.flatten().map(outside)
         })
     });
@@ -78,8 +80,8 @@ pub fn score(
     let mut negative = rule.negative.as_ref().filter(|_| !column).and_then(|context| {
         label.and_then(|label| label.against_it).or_else(|| {
             let near = match context.terms.len() {
-                0..=MANY => in_text(context, &context.terms),
-                _ => near(&mut all.search(terms), context, &context.terms),
+                0..=MANY => in_text(words, context, &context.terms),
+                _ => near(all.search(words, terms), context, &context.terms),
             };
             near.map(outside)
         })
@@ -96,7 +98,7 @@ pub fn score(
     let country = rule.context.as_ref().filter(|_| supported && !rule.country_terms.is_empty());
     let country = country.and_then(|context| {
         let named = label.and_then(|label| label.country);
-        named.or_else(|| in_text(context, &rule.country_terms))
+        named.or_else(|| in_text(words, context, &rule.country_terms))
     });
     let by_context = context.and(rule.context.as_ref()).map_or(0, |it| u32::from(it.boost));
     let by_column = if column { u32::from(rule.column_boost) } else { 0 };
@@ -134,6 +136,7 @@ pub fn score(
 /// The search for the terms of the rule at a position.
 pub fn seek<'a>(
     nearby: &'a mut Nearby,
+    words: &'a mut FirstWords,
     terms: &'a Terms,
     (position, rule): (usize, &Rule),
 ) -> Search<'a> {
@@ -141,7 +144,7 @@ pub fn seek<'a>(
         .map(|context| context.as_ref().map_or(&[][..], |context| &context.terms));
     let negative = if negative.len() > MANY { &[] } else { negative };
     let lists = [context, negative, &rule.country_terms];
-    nearby.seek(terms, position, lists)
+    nearby.seek(words, terms, position, lists)
 }
 
 /// Where context counts, before and behind the match. Under a name that says what the value is,

@@ -10,6 +10,7 @@ use std::hash::Hasher;
 use siphasher::sip::SipHasher13;
 
 use super::context::Nearby;
+use super::first_words::FirstWords;
 use super::plan::{Combined, Facts, LINE_WINDOW, Plan};
 use super::position::{Positions, chars_in};
 use super::structure::Tracker;
@@ -104,7 +105,7 @@ impl Settling {
         retained: &Retained<'_>,
         positions: &mut Positions,
         own: &std::ops::Range<u64>,
-        nearby: &mut Nearby,
+        (nearby, words): (&mut Nearby, &mut FirstWords),
         sink: &mut impl Sink,
     ) {
         if self.is_idle() {
@@ -116,6 +117,7 @@ impl Settling {
             if next.span.end.saturating_add(horizon) > retained.known {
                 break;
             }
+            let nearby = (&mut *nearby, &mut *words);
             self.emit(plan, retained, positions, own, nearby, sink);
         }
         self.forget(plan);
@@ -164,7 +166,7 @@ impl Settling {
         retained: &Retained<'_>,
         positions: &mut Positions,
         own: &std::ops::Range<u64>,
-        nearby: &mut Nearby,
+        (nearby, words): (&mut Nearby, &mut FirstWords),
         sink: &mut impl Sink,
     ) {
         let Some(span) = self.survivors.get(self.emitted).map(|scored| scored.span) else { return };
@@ -177,6 +179,7 @@ impl Settling {
         }
         if own.contains(&span.start) {
             for scored in &group {
+                let nearby = (&mut *nearby, &mut *words);
                 self.combine(plan, retained, nearby, scored, &mut raised);
             }
             for scored in raised.drain(..) {
@@ -252,7 +255,7 @@ impl Settling {
         &self,
         plan: &Plan,
         retained: &Retained<'_>,
-        nearby: &mut Nearby,
+        (nearby, words): (&mut Nearby, &mut FirstWords),
         scored: &Scored,
         raised: &mut Vec<Scored>,
     ) {
@@ -261,7 +264,8 @@ impl Settling {
             return;
         }
         let Some(all) = plan.combining(facts.category) else { return };
-        let has_terms = has_terms(plan, retained, nearby, (scored.span, all.farthest));
+        let looked = (scored.span, all.farthest);
+        let has_terms = has_terms(plan, retained, (nearby, words), looked);
         if !has_terms && self.sought & all.bits == 0 {
             return;
         }
@@ -289,7 +293,7 @@ impl Settling {
                 let last = retained.base + retained.text.len() as u64;
                 let from = scored.span.start.saturating_sub(within).max(retained.base);
                 let to = (scored.span.end + within).min(last);
-                nearby.search(plan.terms()).nearest(
+                nearby.search(words, plan.terms()).nearest(
                     retained.text,
                     retained.base,
                     (from, scored.span.start),
@@ -407,13 +411,13 @@ fn fold_spaces(text: &[u8], folded: &mut Vec<u8>) {
 fn has_terms(
     plan: &Plan,
     retained: &Retained<'_>,
-    nearby: &mut Nearby,
+    (nearby, words): (&mut Nearby, &mut FirstWords),
     (span, within): (Span, u64),
 ) -> bool {
     let last = retained.base + retained.text.len() as u64;
     let from = span.start.saturating_sub(within).max(retained.base);
     let to = (span.end + within).min(last);
-    let mut search = nearby.search(plan.terms());
+    let mut search = nearby.search(words, plan.terms());
     search.holds_any(retained.text, retained.base, (from, to), plan.combination_terms())
 }
 
@@ -509,7 +513,7 @@ mod tests {
                 found.push(format!("{rule} {}..{}", it.span.start, it.span.end));
                 assert_eq!(it.value, &text[it.span.start as usize..it.span.end as usize]);
             };
-            let nearby = &mut Nearby::of_combinations();
+            let nearby = (&mut Nearby::of_combinations(), &mut FirstWords::default());
             settling.settle(&plan, &retained, &mut positions, &own, nearby, &mut take);
         }
         assert!(settling.is_idle() && settling.first_open(7) == 7);
@@ -637,7 +641,7 @@ mod tests {
         let rules = rules();
         let plan = Plan::new(rules.clone(), Kernel::Portable);
         let (mut settling, mut positions) = (Settling::default(), Positions::new(0));
-        let mut nearby = Nearby::of_combinations();
+        let (mut nearby, mut words) = (Nearby::of_combinations(), FirstWords::default());
         let text = vec![b'.'; 100_000];
         for start in (0..90_000).step_by(10) {
             settling.add(Scored {
@@ -653,7 +657,7 @@ mod tests {
                 &retained,
                 &mut positions,
                 &(0..u64::MAX),
-                &mut nearby,
+                (&mut nearby, &mut words),
                 &mut |_: Found<'_>| {},
             );
             assert!(settling.survivors.len() + settling.scored.len() < 60);

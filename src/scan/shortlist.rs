@@ -5,6 +5,7 @@
 
 use super::automaton::RuleBits;
 use super::columns::{Cell, Columns, NEAR, Openings, bare_to};
+use super::first_words::FirstWords;
 use super::heads::Lanes;
 use super::plan::Plan;
 use super::sieve::{Left, Sieve, Walked};
@@ -81,7 +82,7 @@ impl Shortlist {
         view: View<'_>,
         (anchor, kind): (u64, AnchorKind),
         sieve: Option<(&Sieve, Walked)>,
-        (columns, tracker): (&mut Columns, &mut Tracker),
+        (columns, tracker, words): (&mut Columns, &mut Tracker, &mut FirstWords),
         left: &mut Vec<usize>,
     ) {
         match sieve {
@@ -89,7 +90,7 @@ impl Shortlist {
                 // Most anchors of a text leave no rule.
                 let sieved = sieve.left(view.text, view.index(anchor), walked);
                 if !sieved.is_empty() {
-                    self.add_near_terms(plan, view, anchor, sieved, left);
+                    self.add_near_terms(plan, view, anchor, (sieved, words), left);
                 }
             }
             _ => self.add_asked(plan, view, (anchor, kind, sieve), (columns, tracker), left),
@@ -177,7 +178,7 @@ impl Shortlist {
         plan: &Plan,
         view: View<'_>,
         anchor: u64,
-        sieved: Left<'_>,
+        (sieved, words): (Left<'_>, &mut FirstWords),
         left: &mut Vec<usize>,
     ) {
         let Some(vicinity) = plan.vicinity() else {
@@ -188,7 +189,8 @@ impl Shortlist {
         for position in sieved {
             if let bit @ 1.. = vicinity.of_rule(position) {
                 let index = view.index(anchor);
-                let look = || vicinity.near(&mut self.blocks, view.text, view.base, index);
+                let state = (&mut self.blocks, &mut *words);
+                let look = || vicinity.near(state, view.text, view.base, index);
                 if *near.get_or_insert_with(look) & bit == 0 {
                     continue;
                 }

@@ -9,12 +9,13 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::beginnings::{Beginnings, StoredBeginnings, folded, hash, head, length};
+use super::beginnings::{Beginnings, StoredBeginnings, hash, head, length};
+use super::first_words::{Class, FirstWords};
 use super::kinds::Kinds;
 use super::phrases::Phrases;
 use super::sieve::Sieves;
 use super::sweep::HEAD;
-use super::words::{self, Others};
+use super::words::Others;
 use crate::rules::{Rule, RuleList};
 
 /// Bytes of a block.
@@ -38,6 +39,7 @@ pub struct Vicinity {
     by_rule: Cow<'static, [[u8; 8]]>,
     before: usize,
     behind: usize,
+    /// What any term may begin with.
     others: Others,
     beginnings: Beginnings,
     /// By hash of a head: the bits of the rules whose terms begin so.
@@ -136,22 +138,19 @@ impl Vicinity {
             by_rule: Cow::Owned(vec![[0; 8]; count]),
             before: 0,
             behind: 0,
-            others: Others::default(),
+            others: phrases.others().clone(),
             beginnings: Beginnings::default(),
             filed: Cow::Owned(vec![[0; 8]; 1 << FILED]),
         };
-        let (mut bit, mut first_bytes) = (1u64, [false; 256]);
+        let mut bit = 1u64;
         for (position, rule) in rules {
-            if vicinity.add(rule, bit, phrases, &mut first_bytes)
+            if vicinity.add(rule, bit, phrases)
                 && let Some(of_rule) = vicinity.by_rule.to_mut().get_mut(position)
             {
                 *of_rule = bit.to_le_bytes();
                 bit = bit.rotate_left(1);
             }
         }
-        let first_bytes =
-            (0..=u8::MAX).zip(first_bytes).filter_map(|(byte, is)| is.then_some(byte));
-        vicinity.others = Others::new(first_bytes);
         vicinity
     }
 
@@ -163,7 +162,13 @@ impl Vicinity {
 
     /// The bits of the rules of which a term may stand where they look for it around an anchor. `text`
     /// begins at offset `base`, and holds all that they look at.
-    pub fn near(&self, blocks: &mut Blocks, text: &[u8], base: u64, anchor: usize) -> u64 {
+    pub fn near(
+        &self,
+        (blocks, words): (&mut Blocks, &mut FirstWords),
+        text: &[u8],
+        base: u64,
+        anchor: usize,
+    ) -> u64 {
         let first = base + anchor.saturating_sub(self.before) as u64;
         let last = base + (anchor + self.behind).min(text.len()) as u64;
         blocks.known.resize(BLOCKS, (0, 0));
@@ -174,8 +179,9 @@ impl Vicinity {
         {
             return bits;
         }
-        let bits =
-            (first..=last).fold(0, |bits, number| bits | self.of_block(blocks, text, base, number));
+        words.know(Class::Required, &self.beginnings.firsts);
+        let bits = (first..=last)
+            .fold(0, |bits, number| bits | self.of_block((blocks, words), text, base, number));
         let is_known = |number: u64| {
             let slot = usize::try_from(number % BLOCKS as u64).unwrap_or(0);
             blocks.known.get(slot).is_some_and(|known| known.0 == number + 1)
@@ -187,45 +193,47 @@ impl Vicinity {
         bits
     }
 
-    fn of_block(&self, blocks: &mut Blocks, text: &[u8], base: u64, number: u64) -> u64 {
+    fn of_block(
+        &self,
+        (blocks, words): (&mut Blocks, &mut FirstWords),
+        text: &[u8],
+        base: u64,
+        number: u64,
+    ) -> u64 {
         let slot = usize::try_from(number % BLOCKS as u64).unwrap_or(0);
         let Some(known) = blocks.known.get_mut(slot) else { return u64::MAX };
         if known.0 == number + 1 {
             return known.1;
         }
-        let index =
-            |offset: u64| usize::try_from(offset.saturating_sub(base)).unwrap_or(usize::MAX);
-        let (start, end) = (index(number * BLOCK), index((number + 1) * BLOCK));
-        let bits = self.beginning(text, start, end.min(text.len()));
+        let (start, end) = (number * BLOCK, (number + 1) * BLOCK);
+        let bits = self.beginning(words, (text, base), (start, end));
         // Of a block whose terms are cut more will be known when more text is there.
-        if number * BLOCK >= base && end + HEAD < text.len() {
+        if start >= base && end + (HEAD as u64) < base + text.len() as u64 {
             *known = (number + 1, bits);
         }
         bits
     }
 
-    /// The bits of the rules of which a term may begin in a part of a text, at most [`BLOCK`] bytes.
-    fn beginning(&self, text: &[u8], start: usize, end: usize) -> u64 {
+    /// The bits of the rules of which a term may begin in a part of a view.
+    fn beginning(
+        &self,
+        words: &mut FirstWords,
+        (text, base): (&[u8], u64),
+        part: (u64, u64),
+    ) -> u64 {
         let mut bits = 0;
         let beginnings = self.beginnings.tables();
-        let firsts = Some(beginnings.firsts);
-        words::each_begin(text, (start, end), &self.others, firsts, |begin| {
-            let filed = |length| self.filed.get(hash(folded(begin.bytes), length, FILED));
-            beginnings.each(text, begin, |length| {
-                bits |= filed(length).map_or(u64::MAX, |bits| u64::from_le_bytes(*bits));
+        words.each(Class::Required, &self.others, (text, base), part, |at| {
+            beginnings.each(text, at, |head, length| {
+                let filed = self.filed.get(hash(head, length, FILED));
+                bits |= filed.map_or(u64::MAX, |bits| u64::from_le_bytes(*bits));
             });
         });
         bits
     }
 
     /// Adds the terms of a rule, and says whether it has any that all its matches need.
-    fn add(
-        &mut self,
-        rule: &Rule,
-        bit: u64,
-        phrases: &Phrases,
-        first_bytes: &mut [bool; 256],
-    ) -> bool {
+    fn add(&mut self, rule: &Rule, bit: u64, phrases: &Phrases) -> bool {
         let context = rule.context.as_ref().filter(|it| it.required && !rule.needs_name());
         let Some(context) = context else { return false };
         let before = context.before + rule.lead.max();
@@ -239,9 +247,6 @@ impl Vicinity {
             let place = hash(head(form), length(form), FILED);
             if let Some(bits) = self.filed.to_mut().get_mut(place) {
                 *bits = (u64::from_le_bytes(*bits) | bit).to_le_bytes();
-            }
-            if let Some(first) = form.first().and_then(|it| first_bytes.get_mut(usize::from(*it))) {
-                *first = true;
             }
         }
         true
@@ -284,7 +289,10 @@ mod tests {
 
     /// The rules that are left at an anchor.
     fn left(vicinity: &Vicinity, text: &str, anchor: usize) -> Vec<usize> {
-        let near = vicinity.near(&mut Blocks::default(), text.as_bytes(), 0, anchor);
+        let near = {
+            let state = (&mut Blocks::default(), &mut FirstWords::default());
+            vicinity.near(state, text.as_bytes(), 0, anchor)
+        };
         let is_left = |position: &usize| match vicinity.of_rule(*position) {
             0 => true,
             bit => near & bit != 0,
@@ -328,20 +336,20 @@ mod tests {
             let rules = rules("");
             let terms = Terms::new(&rules);
             let vicinity = vicinity("");
-            let mut blocks = Blocks::default();
+            let (mut blocks, mut words) = (Blocks::default(), FirstWords::default());
             for (anchor, cut) in (0..text.len()).step_by(7).zip(cuts.iter().cycle()) {
                 let from = anchor.saturating_sub(vicinity.before);
                 let to = (anchor + vicinity.behind + cut).min(text.len());
                 let held = &text.as_bytes()[from..to];
-                let near = vicinity.near(&mut blocks, held, from as u64, anchor - from);
+                let near = vicinity.near((&mut blocks, &mut words), held, from as u64, anchor - from);
                 for (position, rule) in rules.rules.iter().enumerate() {
                     let context = rule.context.as_ref().filter(|_| vicinity.of_rule(position) != 0);
                     let Some(context) = context else { continue };
                     let from = anchor.saturating_sub(context.before) as u64;
                     let to = anchor + rule.max_length.max(rule.reach) + context.after;
                     let to = to.min(text.len()) as u64;
-                    let mut nearby = Nearby::of_all();
-                    let mut search = nearby.search(&terms);
+                    let (mut nearby, mut all) = (Nearby::of_all(), FirstWords::default());
+                    let mut search = nearby.search(&mut all, &terms);
                     let has_term = search.holds_any(text.as_bytes(), 0, (from, to), &context.terms);
                     let is_left = near & vicinity.of_rule(position) != 0;
                     prop_assert!(is_left || !has_term, "{} at {anchor}", rule.id);

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::sweep::{BLOCK, HEAD, Table, kinds, known};
+use super::sweep::{BLOCK, HEAD, kinds};
 
 /// Whether a term may end before a byte: see [`may_begin`].
 pub fn may_end(term: &[u8], behind: Option<&u8>) -> bool {
@@ -80,70 +80,35 @@ impl Others {
     }
 }
 
-/// A place at which a word of a text may begin.
-#[derive(Clone, Copy)]
-pub struct Begin {
-    /// Where.
-    pub at: usize,
-    /// The bytes from there on, those behind the text 0.
-    pub bytes: [u8; HEAD],
+/// The places of a block at which a word may begin, or one of `others` or a byte beyond ASCII stands, one
+/// bit each: what [`may_begin`] says, but for other signs. A byte may stand before them.
+#[inline]
+pub fn starts(bytes: &[u8; BLOCK + HEAD], before: Option<&u8>, others: &Others) -> u64 {
+    let block = Block::of(bytes, others);
+    let before = before.map_or(0, |byte| kind_of(*byte));
+    block.begins(u64::from(before != 0), u64::from(before == 1)) | block.other
 }
 
-/// Its bytes are those of the payload, and are not shown.
-impl std::fmt::Debug for Begin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Begin").field("at", &self.at).finish_non_exhaustive()
-    }
-}
-
-/// Calls `found` with each place in `from..to` at which a word of the text may begin, or one of `others`
-/// or a byte beyond ASCII stands, in order: what [`may_begin`] says, but for other signs. With a table of
-/// first words, not those at which another one begins.
-#[inline(always)]
-pub fn each_begin(
-    text: &[u8],
-    (from, to): (usize, usize),
-    others: &Others,
-    firsts: Option<&Table>,
-    mut found: impl FnMut(Begin),
-) {
-    let to = to.min(text.len());
-    let before = from.checked_sub(1).and_then(|at| text.get(at)).map_or(0, |byte| kind_of(*byte));
-    // What the byte before a block says of its first one.
-    let (mut joins, mut is_lower) = (u64::from(before != 0), u64::from(before == 1));
-    for begin in (from..to).step_by(BLOCK) {
+/// Calls `found` with each such place of a text, in order.
+pub fn each_start(text: &[u8], others: &Others, mut found: impl FnMut(usize)) {
+    for begin in (0..text.len()).step_by(BLOCK) {
         let behind = text.get(begin..).unwrap_or_default();
-        let padded;
-        let bytes = match behind.first_chunk() {
-            Some(bytes) => bytes,
-            None => {
-                padded = with_zeros(behind);
-                &padded
-            }
-        };
-        let block = Block::of(bytes, others);
-        let mut starts = block.begins(joins, is_lower) | block.other;
-        if to - begin < BLOCK {
-            starts &= (1 << (to - begin)) - 1;
-        }
-        (joins, is_lower) = (block.all() >> 63, block.lower >> 63);
-        if let Some(firsts) = firsts {
-            starts = known(bytes, starts, firsts);
-        }
+        let before = begin.checked_sub(1).and_then(|before| text.get(before));
+        let mut starts = starts(&with_zeros(0, behind), before, others);
         while starts != 0 {
-            // Below 64, which the compiler does not know.
-            let at = (starts.trailing_zeros() % BLOCK as u32) as usize;
+            let at = begin + starts.trailing_zeros() as usize;
             starts &= starts - 1;
-            let head = bytes.get(at..).and_then(|head| head.first_chunk());
-            found(Begin { at: begin + at, bytes: head.copied().unwrap_or_default() });
+            if at < text.len() {
+                found(at);
+            }
         }
     }
 }
 
-#[cold]
-fn with_zeros(text: &[u8]) -> [u8; BLOCK + HEAD] {
+/// A block that begins with so many zeros, then with a text; what is behind the text is 0.
+pub fn with_zeros(zeros: usize, text: &[u8]) -> [u8; BLOCK + HEAD] {
     let mut bytes = [0; BLOCK + HEAD];
-    bytes.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+    bytes.iter_mut().skip(zeros).zip(text).for_each(|(to, from)| *to = *from);
     bytes
 }
 
@@ -206,10 +171,10 @@ mod tests {
     const MOST: usize = 100;
 
     /// The same byte by byte.
-    fn plain(text: &[u8], from: usize, to: usize, others: &[u8]) -> Vec<(usize, usize)> {
+    fn plain(text: &[u8], others: &[u8]) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
         let before = |at: usize| at.checked_sub(1).map_or(b' ', |at| text[at]);
-        for start in from..to {
+        for start in 0..text.len() {
             if !may_begin(before(start), text[start]) {
                 continue;
             }
@@ -226,14 +191,6 @@ mod tests {
         found
     }
 
-    #[test]
-    fn the_bytes_of_a_word_are_not_shown() {
-        let mut shown = String::new();
-        let others = Others::default();
-        each_begin(b"canary7", (0, 7), &others, None, |begin| shown += &format!("{begin:?}"));
-        assert_eq!(shown, "Begin { at: 0, .. }");
-    }
-
     proptest! {
         #[test]
         fn words_are_those_of_a_look_at_each_byte(
@@ -241,26 +198,19 @@ mod tests {
                 prop_oneof!["[a-zA-Z0-9]{0,70}", "[ab]{0,3}[AB]?", "[ .,(/_-]", "[é號]", "(aB){0,60}"],
                 0..40,
             ),
-            (from, length) in (0usize..200, 0usize..400),
             others in prop::collection::vec(prop::sample::select(b"(/,._-#".to_vec()), 0..7),
         ) {
             let text = pieces.concat().into_bytes();
-            let from = from.min(text.len());
-            let to = (from + length).min(text.len());
             let mut found = Vec::new();
             let mask = (u64::MAX / 3) << 1 | 0xff;
-            let signs = Others::new(others.iter().copied());
-            each_begin(&text, (from, to), &signs, None, |begin| {
-                let start = begin.at;
-                let head = begin.bytes.map(|byte| (byte != 0).then_some(byte));
-                assert!((0..HEAD).all(|at| head[at] == text.get(start + at).copied()));
+            each_start(&text, &Others::new(others.iter().copied()), |start| {
                 lengths(&text[start..], MOST, mask, |length| found.push((start, length)));
             });
             // More may be taken for others than are.
             found.retain(|(start, length)| {
                 *length > 0 || text[*start] >= 128 || others.contains(&text[*start])
             });
-            let mut expected = plain(&text, from, to, &others);
+            let mut expected = plain(&text, &others);
             let run = |start: usize| text[start..].iter().take_while(|it| kind_of(**it) != 0).count();
             expected.retain(|(start, length)| {
                 *length == run(*start) || *length < 64 && mask >> length & 1 == 1
