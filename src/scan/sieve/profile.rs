@@ -10,13 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CLASSES, END, MOST_LEAD, Sieve, Step, number};
 use crate::rules::DIGIT_SEPARATORS;
-use crate::scan::sweep::{Anchor, SHAPE_KINDS};
+use crate::scan::sweep::{Anchor, LOOKED_AT, SHAPE_KINDS, threes};
 
 /// Bytes from an anchor on that a profile tells.
 const AHEAD: usize = 12;
 
-// A profile has room, and three bits tell the kind of its anchor: it begins with them, however long it is.
+// A profile has room, and three bits tell the kind of its anchor, which says how long it is.
 const _: () = assert!(3 * (1 + MOST_LEAD + AHEAD) + 3 < 63 && SHAPE_KINDS < 8);
+const _: () = assert!(1 + MOST_LEAD + AHEAD <= LOOKED_AT);
 
 /// Kinds of bytes; three bits of a profile each.
 pub const SYMBOLS: usize = 8;
@@ -137,10 +138,12 @@ impl Profiles {
     pub fn rule_out_all(&self, seen: &mut Seen, lead: usize, text: &[u8], anchor: Anchor) -> bool {
         let Some(from) = anchor.at.checked_sub(lead + 1) else { return false };
         let Some(around) = text.get(from..anchor.at + AHEAD) else { return false };
-        let mut profile = anchor.kind.index() as u64 + 1;
-        for byte in around {
-            profile = profile << 3 | u64::from(symbol(*byte));
-        }
+        let kinds = match text.get(from..).and_then(<[u8]>::first_chunk) {
+            Some(bytes) => threes(bytes, around.len(), &SYMBOL),
+            None => around.iter().rev().fold(0, |all, byte| all << 3 | u64::from(symbol(*byte))),
+        };
+        // No profile is 0.
+        let profile = kinds << 3 | (anchor.kind.index() as u64 + 1);
         let hash = profile.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - Seen::BITS);
         let Some([last, other]) = seen.0.get_mut(hash as usize) else { return false };
         if *last >> 1 == profile {

@@ -24,19 +24,21 @@ mod lines;
 mod pairs;
 mod portable;
 mod shapes;
+mod threes;
 mod tile;
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-pub use first_words::{HEAD, Table, add as add_first_word, known};
+pub use first_words::{CLASSES, Firsts, HEAD, Table, look_up};
 pub use keywords::KeywordTable;
 use keywords::StoredTable;
 pub use letters::{BLOCK, kinds};
 pub use lines::{Counted, count};
 use pairs::Pairs;
 use shapes::Shapes;
+pub use threes::{LOOKED_AT, threes};
 use tile::{BUFFER, Maps, ROOM, TILE, Tile};
 
 use crate::rules::Shape;
