@@ -122,7 +122,6 @@ impl Shapes {
 
     /// Appends what was found in the bytes of a tile, in order, but for long runs.
     pub fn emit(&self, tile: &Tile, found: &mut Vec<u64>) {
-        let mut count = found.len();
         let mut some = self.some;
         while some != 0 {
             let word = some.trailing_zeros() as usize + 1;
@@ -130,13 +129,23 @@ impl Shapes {
             if word > tile.words() {
                 break;
             }
-            let mut any = self.any[word] & tile.live(word);
+            let any = self.any[word] & tile.live(word);
+            let (first, anchors) = (found.len(), any.count_ones() as usize);
+            let places = bits(any).map(|bit| ((word - 1) * 64 + bit, bit));
+            let letters = self.at[word] | self.letters_digits[word];
+            // Most words have numbers alone.
+            if any & (letters | self.token[word] | self.hex_colon[word]) == 0 {
+                let number = AnchorKind::shape(Shape::Digits);
+                found.resize(first + anchors, 0);
+                for (anchor, (at, _)) in found[first..].iter_mut().zip(places) {
+                    *anchor = pack(at, number);
+                }
+                continue;
+            }
             // Which shapes begin at a byte is hard to foresee: all are written without asking.
-            found.resize(count + any.count_ones() as usize * PLAIN.len(), 0);
-            while any != 0 {
-                let bit = any.trailing_zeros() as usize;
-                any &= any - 1;
-                let at = (word - 1) * 64 + bit;
+            found.resize(first + anchors * PLAIN.len(), 0);
+            let mut count = first;
+            for (at, bit) in places {
                 let begun = [
                     self.digits[word],
                     self.at[word],
@@ -149,8 +158,8 @@ impl Shapes {
                     count += (begun >> bit & 1) as usize;
                 }
             }
+            found.truncate(count);
         }
-        found.truncate(count);
     }
 
     /// Appends the long runs of a tile.
@@ -164,6 +173,17 @@ impl Shapes {
             }
         }
     }
+}
+
+/// The numbers of the bits that are set, the lowest first.
+fn bits(mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = word.trailing_zeros() as usize;
+        (word != 0).then(|| {
+            word &= word - 1;
+            bit
+        })
+    })
 }
 
 /// The shapes that bitmaps tell for sure.
