@@ -43,6 +43,7 @@ fn main() {
     streams(&mut criterion);
     sweeps(&mut criterion, &files);
     trackers(&mut criterion);
+    steps(&mut criterion);
     stages(&mut criterion);
     criterion.final_summary();
 }
@@ -291,6 +292,90 @@ fn trackers(criterion: &mut Criterion) {
             other => unreachable!("{other:?}"),
         });
     });
+}
+
+/// A line whose anchors come so far, and no farther.
+struct Step {
+    name: &'static str,
+    line: &'static str,
+    /// Whether the automaton of a rule is tried there, and whether one matches.
+    is_tried: bool,
+    has_matches: bool,
+    /// Findings of a line.
+    findings: u64,
+}
+
+const STEPS: [Step; 5] = [
+    Step {
+        name: "profiles and sieves leave no rule",
+        line: "<path d=\"M12.5 204.75 L8.125 31.0625 33.75 9.5\"/>\n",
+        is_tried: false,
+        has_matches: false,
+        findings: 0,
+    },
+    Step {
+        name: "no term that a rule requires is near",
+        line: "the lot 40217 of crate 58816 went to shelf 73310 by truck\n",
+        is_tried: false,
+        has_matches: false,
+        findings: 0,
+    },
+    Step {
+        name: "a check refuses",
+        line: "kdrl 4111 1111 1111 1112 vbgp\n",
+        is_tried: true,
+        has_matches: true,
+        findings: 0,
+    },
+    Step {
+        name: "a value is found by its term",
+        line: "the social security number of this customer: 219-09-9998\n",
+        is_tried: true,
+        has_matches: true,
+        findings: 1,
+    },
+    Step {
+        name: "a value is found by its check",
+        line: "pay to IBAN DE89 3704 0044 0532 0130 00 before Monday\n",
+        is_tried: true,
+        has_matches: true,
+        findings: 1,
+    },
+];
+
+/// The steps behind the sweep, each on text that is given up there or comes to a finding. That it goes so
+/// far and no farther is asserted on counted work.
+fn steps(criterion: &mut Criterion) {
+    let scanner = scanner(Kernel::best());
+    let text = Format::declared("text");
+    let mut group = criterion.benchmark_group("step");
+    group.sample_size(10);
+    for Step { name, line, is_tried, has_matches, findings } in STEPS {
+        let lines = (MB / line.len()) as u64;
+        let payload = line.repeat(MB / line.len()).into_bytes();
+        let counting = scanner.counting();
+        counting.scan_as(&payload, text);
+        let work = counting.work().expect("work is counted");
+        let tries: u64 = work.rules.iter().map(|rule| rule.tries).sum();
+        let matches: u64 = work.rules.iter().map(|rule| rule.matches).sum();
+        let each = |count: u64| count as f64 / lines as f64;
+        println!(
+            "{name}: {:.1} anchors a line, {:.1} tries, {:.1} matches",
+            each(work.anchors()),
+            each(tries),
+            each(matches)
+        );
+        assert!(work.anchors() >= lines, "{name}: anchors in each line");
+        assert!(if is_tried { tries >= lines } else { tries == 0 }, "{name}: {tries} tries");
+        assert!(if has_matches { matches >= lines } else { matches == 0 }, "{name}: {matches}");
+        group.throughput(Throughput::Bytes(payload.len() as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let (likely, possible) = counts(&scanner.scan_as(&payload, text));
+                assert_eq!(likely + possible, findings * lines);
+            });
+        });
+    }
 }
 
 /// What comes before and behind the search: start, decoding, checks of values, lines, and the label.

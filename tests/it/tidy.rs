@@ -10,9 +10,11 @@ const MAX_LINES: usize = 600;
 const UNSAFE: &[&str] = &[
     "src/scan/sweep/avx2.rs",
     "src/scan/sweep/avx512.rs",
+    "src/scan/sweep/first_words.rs",
     "src/scan/sweep/hyperscan.rs",
     "src/scan/sweep/letters.rs",
     "src/scan/sweep/lines.rs",
+    "src/scan/sweep/threes.rs",
 ];
 
 const VAGUE: &[&str] = &["util", "utils", "common", "helper", "helpers", "core", "misc"];
