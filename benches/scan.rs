@@ -294,7 +294,7 @@ fn trackers(criterion: &mut Criterion) {
     });
 }
 
-/// A line whose anchors come so far, and no farther.
+/// A line whose anchors come so far.
 struct Step {
     name: &'static str,
     line: &'static str,
@@ -343,8 +343,8 @@ const STEPS: [Step; 5] = [
     },
 ];
 
-/// The steps behind the sweep, each on text that is given up there or comes to a finding. That it goes so
-/// far and no farther is asserted on counted work.
+/// The steps behind the sweep, each on text that is given up there or comes to a finding. Whether automata
+/// are tried and match is asserted on counted work.
 fn steps(criterion: &mut Criterion) {
     let scanner = scanner(Kernel::best());
     let text = Format::declared("text");

@@ -1,11 +1,11 @@
 //! Where terms may begin in a view, told by first words, of all who ask for terms together.
 //!
-//! A block comes in, the places go out at which a term of a class may begin. A block is read once for all
-//! classes: around a number and its finding the same text is searched for the terms that rules require,
+//! A block comes in, the places go out at which a term of a class may begin. What a block comes to is
+//! remembered for all classes: around a number and its finding the same text is searched for the terms that rules require,
 //! for those that speak for it, and for those of combinations. Promised: no place is left out at which a
 //! word may begin that is a first word of the class.
 
-use super::sweep::{BLOCK, CLASSES, Firsts, HEAD, Table, look_up};
+use super::sweep::{BLOCK, CLASSES, Firsts, HEAD, Places, Table, look_up, looks_up_ahead};
 use super::words::{self, Others};
 
 /// Blocks that are remembered.
@@ -104,9 +104,9 @@ impl FirstWords {
         (from, to): (u64, u64),
         mut found: impl FnMut(usize),
     ) {
-        let to = to.min(base + text.len() as u64);
+        let (from, to) = (from.max(base), to.min(base + text.len() as u64));
         let size = BLOCK as u64;
-        let mut number = from.max(base) / size;
+        let mut number = from / size;
         while number * size < to {
             let start = number * size;
             let mut places = self.block(class, others, (text, base), number);
@@ -156,7 +156,8 @@ impl FirstWords {
                 *known = look(number, bytes, before);
                 let places = known.places;
                 // The next one will be asked for as well, and two at once take little longer than one.
-                if let Some(bytes) = behind.get(BLOCK..).and_then(<[u8]>::first_chunk)
+                if looks_up_ahead()
+                    && let Some(bytes) = behind.get(BLOCK..).and_then(<[u8]>::first_chunk)
                     && let Some(known) = self.known.get_mut((slot + 1) % BLOCKS)
                 {
                     *known = look(number + 1, bytes, behind.get(BLOCK - 1));
@@ -167,7 +168,7 @@ impl FirstWords {
             None => {
                 let bytes = words::with_zeros(0, behind);
                 let starts = words::starts(&bytes, before, others);
-                of_class(&look_up(&bytes, starts & in_text(behind.len()), &self.table))
+                of_class(&look_up(&bytes, only(starts, in_text(behind.len())), &self.table))
             }
         }
     }
@@ -179,7 +180,11 @@ fn cut(table: &Table, others: &Others, text: &[u8], gone: u64) -> [u64; CLASSES]
     let gone = usize::try_from(gone).unwrap_or(BLOCK).min(BLOCK - 1);
     let bytes = words::with_zeros(gone, text);
     let starts = words::starts(&bytes, None, others);
-    look_up(&bytes, starts & u64::MAX << gone & in_text(gone + text.len()), table)
+    look_up(&bytes, only(starts, u64::MAX << gone & in_text(gone + text.len())), table)
+}
+
+fn only(places: Places, these: u64) -> Places {
+    Places { begins: places.begins & these, ..places }
 }
 
 /// The first so many places of a block.
@@ -195,45 +200,61 @@ mod tests {
     use crate::scan::words::may_begin;
 
     proptest! {
-        /// Wherever a text is cut and whatever was asked before, no word of a class is overlooked, and what
-        /// is told is in the text and begins a word.
+        /// Wherever a text is cut and whatever was asked before, in this view and another one, no word of a
+        /// class is overlooked, and what is told is in the text.
         #[test]
         fn first_words_of_each_class_are_told(
             pieces in prop::collection::vec("[a-c]{1,3}|[abAB1]{1,9}|[ #.é]|[ab]{9}|( .){9}", 0..90),
+            others in prop::collection::vec("[a-c ]{9}|[abAB1 ]{99}", 0..20),
+            far in 0usize..3,
             terms in prop::collection::vec("[a-c]{1,3}|[a-c1]{1,12}|#[a-c]", 4..12),
-            asks in prop::collection::vec((0u64..500, 0u64..300, 0usize..4, 0u64..200, 0u64..100), 1..12),
-            anew in prop::collection::vec(any::<bool>(), 12),
+            asks in prop::collection::vec(
+                (0u64..500, 0u64..300, 0usize..4, -90i64..200, 0u64..100),
+                1..12,
+            ),
+            marks in prop::collection::vec(0u8..8, 12),
         ) {
-            let text = pieces.concat().into_bytes();
+            // What is far apart has one place among what is remembered.
+            let apart = ". ".repeat(far * BLOCKS * BLOCK / 2 - far);
+            let (one, other) = (pieces.concat(), others.concat());
+            let views = [
+                [one.as_str(), &apart, &other, &one].concat().into_bytes(),
+                [other.as_str(), &one, &apart, &one].concat().into_bytes(),
+            ];
             let classes = [Class::Required, Class::Combined, Class::All, Class::Wanted];
-            let others = Others::new(b"#".iter().copied());
-            let mut words = FirstWords::default();
-            let mut wanted = Firsts::default();
+            let signs = Others::new(b"#".iter().copied());
+            let (mut words, mut wanted, mut view) = (FirstWords::default(), Firsts::default(), 0);
             let of_class = |class: usize| terms.iter().skip(class).step_by(4);
-            for ((from, length, class, gone, behind), anew) in asks.into_iter().zip(anew) {
-                let base = gone.min(from).min(text.len() as u64);
+            // So many of the terms are wanted.
+            let mut count = 0;
+            for ((from, length, class, gone, behind), mark) in asks.into_iter().zip(marks) {
+                let text = &views[view];
+                let far = if mark & 4 != 0 { apart.len() as u64 } else { 0 };
+                let from = (from + far).min(text.len() as u64);
+                let base = from.saturating_add_signed(-gone).min(text.len() as u64);
                 let to = from + length;
-                let last = text.len().min((to + behind) as usize);
-                let held = &text[base as usize..last.max(base as usize)];
+                let held = &text[base as usize..text.len().min((to + behind).max(base) as usize)];
+                let mut asked = of_class(class).count();
                 if class == 3 {
-                    if anew {
+                    if mark & 1 != 0 {
+                        count = (count + 1) % (asked + 1);
                         wanted.clear();
+                        of_class(3).take(count).for_each(|term| wanted.add(term.as_bytes()));
                         words.renew(Class::Wanted);
                     }
-                    of_class(3).for_each(|term| wanted.add(term.as_bytes()));
-                    words.renew(Class::Wanted);
                     words.know(Class::Wanted, &wanted);
+                    asked = count;
                 } else {
                     let mut firsts = Firsts::default();
                     of_class(class).for_each(|term| firsts.add(term.as_bytes()));
                     words.know(classes[class], &firsts);
                 }
                 let mut found = Vec::new();
-                words.each(classes[class], &others, (held, base), (from, to), |at| found.push(at));
+                words.each(classes[class], &signs, (held, base), (from, to), |at| found.push(at));
                 prop_assert!(found.is_sorted_by(|one, next| one < next));
-                let end = (to.min(base + held.len() as u64)).saturating_sub(base) as usize;
-                for at in (from - base) as usize..end {
-                    let before = at.checked_sub(1).map_or(b' ', |at| held[at]);
+                let index = |offset: u64| (offset.saturating_sub(base) as usize).min(held.len());
+                for at in index(from)..index(to) {
+                    let before = (base as usize + at).checked_sub(1).map_or(b' ', |at| text[at]);
                     let begins = |term: &String| {
                         let there = held[at..].get(..term.len());
                         there.is_some_and(|there| there.eq_ignore_ascii_case(term.as_bytes()))
@@ -241,12 +262,13 @@ mod tests {
                                 .get(at + term.len())
                                 .is_none_or(|next| may_begin(held[at + term.len() - 1], *next))
                     };
-                    if may_begin(before, held[at]) && of_class(class).any(begins) {
+                    if may_begin(before, held[at]) && of_class(class).take(asked).any(begins) {
                         prop_assert!(found.contains(&at), "{at}");
                     }
                 }
-                prop_assert!(found.iter().all(|at| (from - base) as usize <= *at && *at < end));
-                if anew {
+                prop_assert!(found.iter().all(|at| (index(from)..index(to)).contains(at)));
+                if mark & 2 != 0 {
+                    view = 1 - view;
                     words.restart();
                 }
             }

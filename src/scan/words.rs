@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::sweep::{BLOCK, HEAD, kinds};
+use super::sweep::{BLOCK, HEAD, Places, kinds};
 
 /// Whether a term may end before a byte: see [`may_begin`].
 pub fn may_end(term: &[u8], behind: Option<&u8>) -> bool {
@@ -83,10 +83,12 @@ impl Others {
 /// The places of a block at which a word may begin, or one of `others` or a byte beyond ASCII stands, one
 /// bit each: what [`may_begin`] says, but for other signs. A byte may stand before them.
 #[inline]
-pub fn starts(bytes: &[u8; BLOCK + HEAD], before: Option<&u8>, others: &Others) -> u64 {
+pub fn starts(bytes: &[u8; BLOCK + HEAD], before: Option<&u8>, others: &Others) -> Places {
     let block = Block::of(bytes, others);
     let before = before.map_or(0, |byte| kind_of(*byte));
-    block.begins(u64::from(before != 0), u64::from(before == 1)) | block.other
+    let (words, borders) = (block.all(), block.capitals(u64::from(before == 1)));
+    let begins = words & !(words << 1 | u64::from(before != 0)) | borders | block.other;
+    Places { begins, words, borders }
 }
 
 /// Calls `found` with each such place of a text, in order.
@@ -94,7 +96,7 @@ pub fn each_start(text: &[u8], others: &Others, mut found: impl FnMut(usize)) {
     for begin in (0..text.len()).step_by(BLOCK) {
         let behind = text.get(begin..).unwrap_or_default();
         let before = begin.checked_sub(1).and_then(|before| text.get(before));
-        let mut starts = starts(&with_zeros(0, behind), before, others);
+        let mut starts = starts(&with_zeros(0, behind), before, others).begins;
         while starts != 0 {
             let at = begin + starts.trailing_zeros() as usize;
             starts &= starts - 1;
@@ -142,13 +144,6 @@ impl Block {
         let neither = !(maps.lower | maps.upper | maps.digit);
         let other = if others.ascii.is_some() { maps.wanted | maps.high } else { u64::MAX };
         Block { lower: maps.lower, upper: maps.upper, digit: maps.digit, other: other & neither }
-    }
-
-    /// Where words of letters and digits begin. The two bits say of the byte before whether it is of a
-    /// word, and whether it is a small letter.
-    fn begins(self, joins: u64, is_lower: u64) -> u64 {
-        let all = self.all();
-        all & !(all << 1 | joins) | self.capitals(is_lower)
     }
 
     /// Capital letters behind small ones.

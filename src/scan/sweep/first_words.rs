@@ -21,6 +21,17 @@ pub const CLASSES: usize = 4;
 /// By hash of a first word: which classes hold it, one bit each, the first one lowest.
 pub type Table = [u8; 1 << (BITS - 1)];
 
+/// Places of a block at which words begin, and what else its bytes are, one bit each.
+#[derive(Clone, Copy, Debug)]
+pub struct Places {
+    /// Where words begin.
+    pub begins: u64,
+    /// Letters and digits.
+    pub words: u64,
+    /// Capital letters behind small ones.
+    pub borders: u64,
+}
+
 /// First words of one class.
 #[derive(Clone, Debug)]
 pub struct Firsts(Cow<'static, [u8]>);
@@ -32,22 +43,34 @@ const FACTORS: [u32; 2] = [0x9e37_79b1, 0x85eb_ca77];
 const EACH: u64 = u64::from_le_bytes([1; HEAD]);
 const HIGHEST: u64 = EACH << 7;
 
+/// Two bytes, which stand for a word where there is none.
+const TWO: u64 = 0xffff;
+
 /// What tells the cases of a letter apart.
 const CASE: u64 = EACH << 5;
 
 /// By class: which of these places begin with a word that it may hold. A block begins at the first byte;
 /// what is behind the text is 0.
 #[inline]
-pub fn look_up(bytes: &[u8; BLOCK + HEAD], places: u64, table: &Table) -> [u64; CLASSES] {
-    if places == 0 {
+pub fn look_up(bytes: &[u8; BLOCK + HEAD], places: Places, table: &Table) -> [u64; CLASSES] {
+    if places.begins == 0 {
         return [0; CLASSES];
     }
     #[cfg(target_arch = "x86_64")]
     if x86::is_available() {
         // SAFETY: the CPU has what it needs.
-        return unsafe { x86::look_up(bytes, places, table) };
+        return unsafe { x86::look_up(bytes, places.begins, table) };
     }
     reference(bytes, places, table)
+}
+
+/// Whether two blocks are looked up in little more time than one.
+#[inline]
+pub fn looks_up_ahead() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return x86::is_available();
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 impl Default for Firsts {
@@ -109,17 +132,31 @@ impl Firsts {
     }
 }
 
-fn reference(bytes: &[u8; BLOCK + HEAD], places: u64, table: &Table) -> [u64; CLASSES] {
-    let (mut known, mut left) = ([0; CLASSES], places);
+fn reference(bytes: &[u8; BLOCK + HEAD], places: Places, table: &Table) -> [u64; CLASSES] {
+    let (mut known, mut left) = ([0; CLASSES], places.begins);
     while left != 0 {
         let at = (left.trailing_zeros() % BLOCK as u32) as usize;
         left &= left - 1;
         let head = bytes.get(at..).and_then(|head| head.first_chunk());
-        let (word, has_border) = first_word(head.map_or(0, |head| u64::from_le_bytes(*head)));
+        let head = head.map_or(0, |head| u64::from_le_bytes(*head));
+        let (word, has_border) = match (places.words >> at).trailing_ones() as usize {
+            // It may go on behind the block.
+            _ if at > BLOCK - HEAD => first_word(head),
+            0 => ((head | CASE) & TWO, false),
+            length => {
+                let length = length.min(HEAD);
+                let word = (head | CASE) & u64::MAX >> (8 * (HEAD - length));
+                (word, (places.borders >> at) & ((1 << length) - 2) != 0)
+            }
+        };
         let place = place(word);
         let classes = table.get(place / 2).copied().unwrap_or(u8::MAX) >> (place % 2 * 4);
-        for (class, known) in known.iter_mut().enumerate() {
-            *known |= (u64::from(classes >> class & 1) | u64::from(has_border)) << at;
+        let classes = if has_border { u8::MAX } else { classes & 0xf };
+        // Most words are in no class.
+        if classes != 0 {
+            for (class, known) in known.iter_mut().enumerate() {
+                *known |= u64::from(classes >> class & 1) << at;
+            }
         }
     }
     known
@@ -137,7 +174,7 @@ fn first_word(head: u64) -> (u64, bool) {
     let gaps = !(lower | upper | within(b'0', b'9')) & HIGHEST;
     // All below the first gap, which is all where there is none.
     let before = ((gaps & gaps.wrapping_neg()) >> 7).wrapping_sub(1);
-    let word = if before == 0 { 0xffff } else { before };
+    let word = if before == 0 { TWO } else { before };
     ((head | CASE) & word, upper & lower << 8 & before != 0)
 }
 
@@ -152,7 +189,7 @@ fn place(word: u64) -> usize {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{BITS, BLOCK, CASE, CLASSES, FACTORS, HEAD, Table};
+    use super::{BITS, BLOCK, CASE, CLASSES, FACTORS, HEAD, TWO, Table};
 
     #[inline(always)]
     pub fn is_available() -> bool {
@@ -254,7 +291,7 @@ mod x86 {
         let borders = _mm512_movm_epi8(upper & lower << 1 & 0xfefe_fefe_fefe_fefe);
         let has_border = _mm512_test_epi64_mask(before, borders);
         let none = _mm512_testn_epi64_mask(before, before);
-        let word = _mm512_mask_mov_epi64(before, none, _mm512_set1_epi64(0xffff));
+        let word = _mm512_mask_mov_epi64(before, none, _mm512_set1_epi64(TWO.cast_signed()));
         let folded = _mm512_or_si512(heads, _mm512_set1_epi64(CASE.cast_signed()));
         let word = _mm512_and_si512(folded, word);
         let [one, two] = FACTORS.map(u32::cast_signed);
@@ -317,22 +354,32 @@ mod tests {
                 0..60,
             ),
             terms in prop::collection::vec("[a-c]{1,3}|[a-c0-1]{1,12}|#[a-c ]?|[ab]{9}", 0..30),
-            places: u64,
+            some: u64,
             fill: bool,
         ) {
             let mut bytes = [0; BLOCK + HEAD];
             bytes.iter_mut().zip(pieces.concat().bytes()).for_each(|(to, from)| *to = from);
             let table = if fill { [u8::MAX; _] } else { table(&terms) };
-            for places in [places, 0, u64::MAX, places & places >> 5] {
+            let of_all = |is: fn(&u8) -> bool| {
+                bytes.iter().take(BLOCK).rev().fold(0, |all, byte| all << 1 | u64::from(is(byte)))
+            };
+            let lower = of_all(u8::is_ascii_lowercase);
+            let places = |begins: u64| Places {
+                begins,
+                words: of_all(u8::is_ascii_alphanumeric),
+                borders: of_all(u8::is_ascii_uppercase) & lower << 1,
+            };
+            for begins in [some, 0, u64::MAX, some & some >> 5] {
+                let places = places(begins);
                 let found = look_up(&bytes, places, &table);
                 prop_assert_eq!(found, reference(&bytes, places, &table));
-                prop_assert!(found.iter().all(|found| found & !places == 0));
-                prop_assert!(!fill || found == [places; CLASSES]);
+                prop_assert!(found.iter().all(|found| found & !begins == 0));
+                prop_assert!(!fill || found == [begins; CLASSES]);
             }
             if fill {
                 return Ok(());
             }
-            let found = look_up(&bytes, u64::MAX, &table);
+            let found = look_up(&bytes, places(u64::MAX), &table);
             for at in 0..BLOCK {
                 let (word, border) = plain(&bytes[at..at + HEAD]);
                 for (class, found) in found.iter().enumerate() {

@@ -31,7 +31,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-pub use first_words::{CLASSES, Firsts, HEAD, Table, look_up};
+pub use first_words::{CLASSES, Firsts, HEAD, Places, Table, look_up, looks_up_ahead};
 pub use keywords::KeywordTable;
 use keywords::StoredTable;
 pub use letters::{BLOCK, kinds};

@@ -132,9 +132,9 @@ impl Shapes {
             let any = self.any[word] & tile.live(word);
             let (first, anchors) = (found.len(), any.count_ones() as usize);
             let places = bits(any).map(|bit| ((word - 1) * 64 + bit, bit));
-            let letters = self.at[word] | self.letters_digits[word];
+            let signs = self.at[word] | self.hex_colon[word];
             // Most words have numbers alone.
-            if any & (letters | self.token[word] | self.hex_colon[word]) == 0 {
+            if any & (signs | self.letters_digits[word] | self.token[word]) == 0 {
                 let number = AnchorKind::shape(Shape::Digits);
                 found.resize(first + anchors, 0);
                 for (anchor, (at, _)) in found[first..].iter_mut().zip(places) {
