@@ -36,8 +36,8 @@ pub struct Places {
 #[derive(Clone, Debug)]
 pub struct Firsts(Cow<'static, [u8]>);
 
-/// What the halves of a word are multiplied by.
-const FACTORS: [u32; 2] = [0x9e37_79b1, 0x85eb_ca77];
+/// What a word is multiplied by.
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The same bit, or the same byte, of each byte of a head.
 const EACH: u64 = u64::from_le_bytes([1; HEAD]);
@@ -133,22 +133,8 @@ impl Firsts {
 }
 
 fn reference(bytes: &[u8; BLOCK + HEAD], places: Places, table: &Table) -> [u64; CLASSES] {
-    let (mut known, mut left) = ([0; CLASSES], places.begins);
-    while left != 0 {
-        let at = (left.trailing_zeros() % BLOCK as u32) as usize;
-        left &= left - 1;
-        let head = bytes.get(at..).and_then(|head| head.first_chunk());
-        let head = head.map_or(0, |head| u64::from_le_bytes(*head));
-        let (word, has_border) = match (places.words >> at).trailing_ones() as usize {
-            // It may go on behind the block.
-            _ if at > BLOCK - HEAD => first_word(head),
-            0 => ((head | CASE) & TWO, false),
-            length => {
-                let length = length.min(HEAD);
-                let word = (head | CASE) & u64::MAX >> (8 * (HEAD - length));
-                (word, (places.borders >> at) & ((1 << length) - 2) != 0)
-            }
-        };
+    let mut known = [0; CLASSES];
+    let mut look = |at: usize, word: u64, has_border: bool| {
         let place = place(word);
         let classes = table.get(place / 2).copied().unwrap_or(u8::MAX) >> (place % 2 * 4);
         let classes = if has_border { u8::MAX } else { classes & 0xf };
@@ -158,8 +144,37 @@ fn reference(bytes: &[u8; BLOCK + HEAD], places: Places, table: &Table) -> [u64;
                 *known |= u64::from(classes >> class & 1) << at;
             }
         }
+    };
+    // What begins behind these may go on behind the block.
+    let inside = u64::MAX >> (HEAD - 1);
+    for (at, head) in heads(bytes, places.begins & inside) {
+        let length = ((places.words >> at).trailing_ones() as usize).min(HEAD);
+        match length {
+            0 => look(at, (head | CASE) & TWO, false),
+            _ => {
+                let word = (head | CASE) & u64::MAX >> (8 * (HEAD - length));
+                look(at, word, (places.borders >> at) & ((1 << length) - 2) != 0);
+            }
+        }
+    }
+    for (at, head) in heads(bytes, places.begins & !inside) {
+        let (word, has_border) = first_word(head);
+        look(at, word, has_border);
     }
     known
+}
+
+/// The places that are set, with the heads there.
+fn heads(bytes: &[u8; BLOCK + HEAD], mut places: u64) -> impl Iterator<Item = (usize, u64)> {
+    std::iter::from_fn(move || {
+        // Below 64, which the compiler does not know.
+        let at = (places.trailing_zeros() % BLOCK as u32) as usize;
+        let head = bytes.get(at..).and_then(|head| head.first_chunk());
+        (places != 0).then(|| {
+            places &= places - 1;
+            (at, head.map_or(0, |head| u64::from_le_bytes(*head)))
+        })
+    })
 }
 
 /// The first word of a head, in small letters, and whether it may end before its last letter: where a
@@ -180,16 +195,14 @@ fn first_word(head: u64) -> (u64, bool) {
 
 #[inline(always)]
 fn place(word: u64) -> usize {
-    let [one, two] = FACTORS;
-    let (low, high) = (word as u32, (word >> 32) as u32);
-    (low.wrapping_mul(one).wrapping_add(high.wrapping_mul(two)) >> (u32::BITS - BITS)) as usize
+    (word.wrapping_mul(FACTOR) >> (u64::BITS - BITS)) as usize
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{BITS, BLOCK, CASE, CLASSES, FACTORS, HEAD, TWO, Table};
+    use super::{BITS, BLOCK, CASE, CLASSES, FACTOR, HEAD, TWO, Table};
 
     #[inline(always)]
     pub fn is_available() -> bool {
@@ -250,9 +263,8 @@ mod x86 {
         loop {
             let first = heads(_mm512_permutexvar_epi8(load(&FIRST_EIGHT), at));
             let last = heads(_mm512_permutexvar_epi8(load(&LAST_EIGHT), at));
-            let ((first, first_border), (last, last_border)) = (sums(first), sums(last));
-            let sums = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(first), last);
-            let hash = _mm512_srli_epi32::<{ u32::BITS - BITS }>(sums);
+            let ((first, first_border), (last, last_border)) = (hashes(first), hashes(last));
+            let hash = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(first), last);
             // SAFETY: a hash has 15 bits, so that each word lies in the 16,384 bytes of the table.
             let words = unsafe {
                 let words = _mm512_srli_epi32::<3>(hash);
@@ -275,10 +287,9 @@ mod x86 {
         known.map(|known| _pdep_u64(known, places))
     }
 
-    /// Of eight heads: what the first words of [`super::first_word`] come to before [`super::place`] takes
-    /// the uppermost bits, and whether they may end sooner.
+    /// Of eight heads: the [`super::place`] of each [`super::first_word`], and whether that may end sooner.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
-    fn sums(heads: __m512i) -> (__m256i, u8) {
+    fn hashes(heads: __m512i) -> (__m256i, u8) {
         let within = |first: u8, count: u8| {
             let distance = _mm512_sub_epi8(heads, _mm512_set1_epi8(first.cast_signed()));
             _mm512_cmplt_epu8_mask(distance, _mm512_set1_epi8(count.cast_signed()))
@@ -294,10 +305,9 @@ mod x86 {
         let word = _mm512_mask_mov_epi64(before, none, _mm512_set1_epi64(TWO.cast_signed()));
         let folded = _mm512_or_si512(heads, _mm512_set1_epi64(CASE.cast_signed()));
         let word = _mm512_and_si512(folded, word);
-        let [one, two] = FACTORS.map(u32::cast_signed);
-        let low = _mm512_mullo_epi32(word, _mm512_set4_epi32(two, one, two, one));
-        let high = _mm512_srli_epi64::<32>(low);
-        (_mm512_cvtepi64_epi32(_mm512_add_epi64(low, high)), has_border)
+        let hash = _mm512_mullo_epi64(word, _mm512_set1_epi64(FACTOR.cast_signed()));
+        let hash = _mm512_srli_epi64::<{ u64::BITS - BITS }>(hash);
+        (_mm512_cvtepi64_epi32(hash), has_border)
     }
 }
 
