@@ -2,8 +2,8 @@
 //!
 //! A block and the places at which words begin there come in, and for each class of words those of them
 //! go out whose first word it may hold. "No" is certain, "yes" is not. Letters count in either case. A
-//! first word is the letters and digits of ASCII that a head begins with, up to the border of
-//! `customerSsn`; where there are none two bytes stand for it.
+//! first word is the letters and digits of ASCII that a head begins with; where there are none two bytes
+//! stand for it. One that may end sooner, at the border of `customerSsn`, is taken to be in every class.
 
 use std::borrow::Cow;
 
@@ -21,10 +21,10 @@ pub const CLASSES: usize = 4;
 /// By hash of a first word: which classes hold it, one bit each, the first one lowest.
 pub type Table = [u8; 1 << (BITS - 1)];
 
-/// Places of a block at which words begin, and what else its bytes are, one bit each.
+/// Places of a block that are to be looked up, and what its bytes are, one bit each.
 #[derive(Clone, Copy, Debug)]
 pub struct Places {
-    /// Where words begin.
+    /// Where words begin, and other signs that terms begin with.
     pub begins: u64,
     /// Letters and digits.
     pub words: u64,
@@ -36,8 +36,8 @@ pub struct Places {
 #[derive(Clone, Debug)]
 pub struct Firsts(Cow<'static, [u8]>);
 
-/// What a word is multiplied by.
-const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+/// What a word is multiplied by: not what heads of terms are, so that the tables of both miss other words.
+const FACTOR: u64 = 0xd6e8_feb8_6659_fd93;
 
 /// The same bit, or the same byte, of each byte of a head.
 const EACH: u64 = u64::from_le_bytes([1; HEAD]);
@@ -167,7 +167,7 @@ fn reference(bytes: &[u8; BLOCK + HEAD], places: Places, table: &Table) -> [u64;
 /// The places that are set, with the heads there.
 fn heads(bytes: &[u8; BLOCK + HEAD], mut places: u64) -> impl Iterator<Item = (usize, u64)> {
     std::iter::from_fn(move || {
-        // Below 64, which the compiler does not know.
+        // Of no place the first one is read, and left out.
         let at = (places.trailing_zeros() % BLOCK as u32) as usize;
         let head = bytes.get(at..).and_then(|head| head.first_chunk());
         (places != 0).then(|| {
