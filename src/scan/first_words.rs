@@ -1,9 +1,9 @@
 //! Where terms may begin in a view, told by first words, of all who ask for terms together.
 //!
 //! A block comes in, the places go out at which a term of a class may begin. What a block comes to is
-//! remembered for all classes: around a number and its finding the same text is searched for the terms that rules require,
-//! for those that speak for it, and for those of combinations. Promised: no place is left out at which a
-//! word may begin that is a first word of the class.
+//! remembered for all classes: around a number and its finding the same text is searched for the terms
+//! that rules require, for those that speak for it, and for those of combinations. Promised: no place is
+//! left out at which a word may begin that is a first word of the class.
 
 use super::sweep::{BLOCK, CLASSES, Firsts, HEAD, Places, Table, look_up, looks_up_ahead};
 use super::words::{self, Others};
