@@ -57,7 +57,7 @@ pub fn look_up(bytes: &[u8; BLOCK + HEAD], places: Places, table: &Table) -> [u6
         return [0; CLASSES];
     }
     #[cfg(target_arch = "x86_64")]
-    if x86::is_available() {
+    if super::permutes_bytes() {
         // SAFETY: the CPU has what it needs.
         return unsafe { x86::look_up(bytes, places.begins, table) };
     }
@@ -68,7 +68,7 @@ pub fn look_up(bytes: &[u8; BLOCK + HEAD], places: Places, table: &Table) -> [u6
 #[inline]
 pub fn looks_up_ahead() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return x86::is_available();
+    return super::permutes_bytes();
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
@@ -204,16 +204,6 @@ mod x86 {
 
     use super::{BITS, BLOCK, CASE, CLASSES, FACTOR, HEAD, TWO, Table};
 
-    #[inline(always)]
-    pub fn is_available() -> bool {
-        is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vbmi")
-            && is_x86_feature_detected!("avx512vbmi2")
-            && is_x86_feature_detected!("bmi2")
-    }
-
     /// Heads that are looked up together.
     const LANES: u32 = 16;
 
@@ -237,7 +227,7 @@ mod x86 {
     ///
     /// # Safety
     ///
-    /// The CPU must have what [`is_available`] asks for.
+    /// The CPU must have what `permutes_bytes` asks for.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,avx512vbmi2,bmi2")]
     pub unsafe fn look_up(
         bytes: &[u8; BLOCK + HEAD],

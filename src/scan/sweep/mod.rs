@@ -161,6 +161,18 @@ impl Kernel {
     }
 }
 
+/// Whether the CPU tells bytes apart, moves and packs them by AVX-512 F, BW, DQ, VBMI and VBMI2, and BMI2.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn permutes_bytes() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vbmi")
+        && is_x86_feature_detected!("avx512vbmi2")
+        && is_x86_feature_detected!("bmi2")
+}
+
 /// Finds anchors in text.
 #[derive(Debug)]
 pub struct Sweep {

@@ -8,7 +8,7 @@ pub const LOOKED_AT: usize = 32;
 #[inline]
 pub fn threes(bytes: &[u8; LOOKED_AT], count: usize, kinds: &[u8; 256]) -> u64 {
     #[cfg(target_arch = "x86_64")]
-    if x86::is_available() {
+    if super::permutes_bytes() {
         // SAFETY: the CPU has what it needs.
         return unsafe { x86::threes(bytes, count, kinds) };
     }
@@ -27,19 +27,11 @@ mod x86 {
 
     use super::LOOKED_AT;
 
-    #[inline(always)]
-    pub fn is_available() -> bool {
-        is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vbmi")
-            && is_x86_feature_detected!("bmi2")
-    }
-
     /// See [`super::threes`].
     ///
     /// # Safety
     ///
-    /// The CPU must have what [`is_available`] asks for.
+    /// The CPU must have what `permutes_bytes` asks for.
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi2")]
     pub unsafe fn threes(bytes: &[u8; LOOKED_AT], count: usize, kinds: &[u8; 256]) -> u64 {
         // SAFETY: 32 bytes are read from an array of as many, and 64 at 0 and at 64 from one of 256.
