@@ -35,7 +35,8 @@ pub enum Shape {
     /// letters, digits or `-`, a digit among them.
     Token,
     /// The first `:` of a group: up to four hexadecimal digits before it with no letter, digit or
-    /// `:` before those, and a hexadecimal digit or `:` after it.
+    /// `:` before those. Behind it comes another `:`, or a hexadecimal digit and two more `:`, each at
+    /// most [`COLON_DISTANCE`] bytes behind the one before: `12:34:56` has too few.
     HexColon,
     /// An ASCII letter that no letter precedes; it and the 47 bytes after it are all letters.
     Letters,
@@ -50,6 +51,9 @@ pub const LETTERS_LENGTH: usize = 48;
 
 /// Bytes of a [`Shape::Words`] anchor.
 pub const WORDS_LENGTH: usize = 47;
+
+/// From one `:` of a [`Shape::HexColon`] anchor to the next, in bytes: four digits may stand between.
+pub const COLON_DISTANCE: usize = 5;
 
 impl Shape {
     /// All that a rule pack can name.

@@ -27,7 +27,9 @@ mod texts;
 mod stored;
 mod unless;
 
-pub use anchor::{Anchors, ByteSet, DIGIT_SEPARATORS, LETTERS_LENGTH, Lead, Shape, WORDS_LENGTH};
+pub use anchor::{
+    Anchors, ByteSet, COLON_DISTANCE, DIGIT_SEPARATORS, LETTERS_LENGTH, Lead, Shape, WORDS_LENGTH,
+};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use list::{RuleIter, RuleList};
 pub use source::Source;

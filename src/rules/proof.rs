@@ -561,6 +561,10 @@ mod tests {
         assert_eq!(proof(iban, &shape(Shape::LettersDigits)), Ok(0));
         let address = "(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}";
         assert_eq!(proof(address, &shape(Shape::HexColon)), Ok(4));
+        let time = "[0-9]{2}:[0-9]{2}(?::[0-9]{2})?";
+        assert_eq!(proof(time, &shape(Shape::HexColon)), Err("00:00".into()));
+        let hardware = "[0-9a-f]{2}(?::[0-9a-f]{2}){3}";
+        assert_eq!(proof(hardware, &shape(Shape::HexColon)), Ok(2));
         let mbi = r"[1-9][A-Z][A-Z0-9]\d-?[A-Z][A-Z0-9]\d-?[A-Z]{2}\d{2}";
         assert_eq!(proof(mbi, &shape(Shape::Token)), Ok(0));
     }

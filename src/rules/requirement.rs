@@ -1,6 +1,6 @@
 //! What an anchor asks of a match, as an automaton that reads the match byte by byte.
 
-use super::{Anchors, DIGIT_SEPARATORS, LETTERS_LENGTH, Shape, WORDS_LENGTH};
+use super::{Anchors, COLON_DISTANCE, DIGIT_SEPARATORS, LETTERS_LENGTH, Shape, WORDS_LENGTH};
 
 /// The most separators between two digits of one number.
 const MAX_SEPARATORS: u8 = 2;
@@ -44,12 +44,20 @@ pub(super) enum State {
     /// Tokens begun, each with its length and whether it has a digit; whether the last byte was a
     /// letter or digit.
     Tokens { inside: bool, begun: Vec<(u8, bool)> },
-    /// Hexadecimal digits since the group began; none where it cannot become a shape any more.
-    Hex(Option<u8>),
-    /// The first `:` of a group was the last byte.
-    Colon,
+    /// Hexadecimal digits since the group began; none where it cannot become a shape any more. And the
+    /// groups whose first `:` was met, which want more of them.
+    Hex { digits: Option<u8>, begun: Vec<Group> },
     /// Letters, or lower-case words: this many bytes of the shape; 0 in the middle of other text.
     Run { begin: Begin, length: usize },
+}
+
+/// A group of hexadecimal digits and `:`, from its first `:` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Group {
+    /// Bytes behind that one.
+    length: usize,
+    /// Where the next one was, counted so.
+    second: Option<usize>,
 }
 
 /// Whether words may begin at the next byte.
@@ -101,7 +109,7 @@ impl Requirement {
             Kind::Shape(Shape::At | Shape::Digits) => State::At(false),
             Kind::Shape(Shape::LettersDigits) => State::Shape { inside: false, length: 0 },
             Kind::Shape(Shape::Token) => State::Tokens { inside: false, begun: Vec::new() },
-            Kind::Shape(Shape::HexColon) => State::Hex(Some(0)),
+            Kind::Shape(Shape::HexColon) => State::Hex { digits: Some(0), begun: Vec::new() },
             Kind::Shape(Shape::Letters | Shape::Words) => {
                 State::Run { begin: Begin::Yes, length: 0 }
             }
@@ -124,7 +132,7 @@ impl Requirement {
                 step_letters_digits(*inside, *length, byte)
             }
             (Kind::Shape(_), State::Tokens { inside, begun }) => step_tokens(*inside, begun, byte),
-            (Kind::Shape(_), State::Hex(_) | State::Colon) => step_hex(state, byte),
+            (Kind::Shape(_), State::Hex { digits, begun }) => step_hex(*digits, begun, byte),
             (Kind::Shape(Shape::Letters), State::Run { begin, length }) => {
                 step_letters(*begin, *length, byte)
             }
@@ -202,7 +210,7 @@ pub(super) fn shortest_distance(anchors: &Anchors) -> usize {
         Anchors::Shape(Shape::LettersDigits) => 5,
         // `1-1-1-1`
         Anchors::Shape(Shape::Token) => 2,
-        // `:1 :1`
+        // `:: ::`
         Anchors::Shape(Shape::HexColon) => 3,
         Anchors::Shape(Shape::Letters) => LETTERS_LENGTH,
         Anchors::Shape(Shape::Words) => WORDS_LENGTH,
@@ -288,23 +296,34 @@ fn step_tokens(inside: bool, begun: &[(u8, bool)], byte: u8) -> Step {
     Step::Next(State::Tokens { inside: word, begun: next })
 }
 
-fn step_hex(state: &State, byte: u8) -> Step {
+fn step_hex(digits: Option<u8>, begun: &[Group], byte: u8) -> Step {
     let hexadecimal = byte.is_ascii_hexdigit();
-    if *state == State::Colon && (hexadecimal || byte == b':') {
-        return Step::Held(1);
+    let mut groups = Vec::new();
+    for group in begun {
+        let length = group.length + 1;
+        let last = group.second.unwrap_or(0);
+        let is_near = length - last <= COLON_DISTANCE;
+        match (byte, group.second) {
+            (b':', None) if length == 1 => return Step::Held(length),
+            (b':', Some(_)) if is_near => return Step::Held(length),
+            (b':', None) if is_near => groups.push(Group { length, second: Some(length) }),
+            _ if length == 1 && !hexadecimal => {}
+            _ if is_near => groups.push(Group { length, ..*group }),
+            _ => {}
+        }
     }
-    let count = match state {
-        State::Hex(count) => *count,
+    let digits = match (byte, digits) {
         // Behind a `:` no group begins until a byte that is neither letter, digit nor `:`.
-        _ => None,
+        (b':', Some(_)) => {
+            groups.push(Group { length: 0, second: None });
+            None
+        }
+        (b':', None) => None,
+        _ if hexadecimal => digits.filter(|count| *count < 4).map(|count| count + 1),
+        _ if byte.is_ascii_alphanumeric() => None,
+        _ => Some(0),
     };
-    Step::Next(match byte {
-        b':' if count.is_some() => State::Colon,
-        b':' => State::Hex(None),
-        _ if hexadecimal => State::Hex(count.filter(|count| *count < 4).map(|count| count + 1)),
-        _ if byte.is_ascii_alphanumeric() => State::Hex(None),
-        _ => State::Hex(Some(0)),
-    })
+    Step::Next(State::Hex { digits, begun: groups })
 }
 
 fn step_letters(begin: Begin, length: usize, byte: u8) -> Step {
@@ -384,9 +403,17 @@ mod tests {
         assert_eq!(find(&shape(Shape::Token), "abc-defghi1-"), Some(0));
         assert_eq!(find(&shape(Shape::Token), "abcdefghijk1"), None);
         assert_eq!(find(&shape(Shape::Token), "abc-defghijklm1"), Some(4));
-        assert_eq!(find(&shape(Shape::HexColon), "20fe:1"), Some(4));
-        assert_eq!(find(&shape(Shape::HexColon), "x:1 ::1"), Some(4));
-        assert_eq!(find(&shape(Shape::HexColon), "20fe1:1"), None);
+        let colon = |text| find(&shape(Shape::HexColon), text);
+        assert_eq!(colon("20fe:1::"), Some(4));
+        assert_eq!(colon("x:1 ::1"), Some(4));
+        assert_eq!(colon("1 2:3456:789a:"), Some(3));
+        assert_eq!(colon("1:2 34::"), Some(1), "two are near, whatever stands between");
+        assert_eq!(colon("1:2 345:678 9::"), Some(13));
+        assert_eq!(colon("12:34:56"), None);
+        assert_eq!(colon("1:23456::"), None);
+        assert_eq!(colon("1:2345:67890:"), None);
+        assert_eq!(colon("1:x:1::"), None);
+        assert_eq!(colon("20fe1::"), None);
         let letters = "Ab".repeat(24);
         assert_eq!(find(&shape(Shape::Letters), &letters), Some(0));
         assert_eq!(find(&shape(Shape::Letters), &format!("1{letters}")), Some(1));

@@ -119,7 +119,11 @@ fn is_anchor(rule: &Rule, text: &[u8], at: usize) -> bool {
             let digits = text[..at].iter().rev().take_while(|b| b.is_ascii_hexdigit()).count();
             let edge = (at - digits).checked_sub(1).map_or(0, byte);
             byte(at) == b':'
-                && (byte(at + 1).is_ascii_hexdigit() || byte(at + 1) == b':')
+                && (byte(at + 1) == b':'
+                    || byte(at + 1).is_ascii_hexdigit()
+                        && (at + 1..at + 6)
+                            .filter(|second| byte(*second) == b':')
+                            .any(|second| (second + 1..second + 6).any(|at| byte(at) == b':')))
                 && digits <= 4
                 && !edge.is_ascii_alphanumeric()
                 && edge != b':'

@@ -139,7 +139,10 @@ impl Rule {
                         && (at..at + 11).any(|next| class(next, &digit))
                 }
                 "hex_colon" => {
-                    text[at] == b':' && class(at + 1, &|b| b.is_ascii_hexdigit() || b == b':')
+                    let more = text[at + 1..].iter().take(10).filter(|b| **b == b':').count();
+                    text[at] == b':'
+                        && (class(at + 1, &|b| b == b':')
+                            || class(at + 1, &|b| b.is_ascii_hexdigit()) && more >= 2)
                 }
                 "letters" => {
                     !before(at, &|b| b.is_ascii_alphabetic())

@@ -491,7 +491,9 @@ mod tests {
             if here == b':' && (next.is_ascii_hexdigit() || next == b':') {
                 let digits = text[..at].iter().rev().take_while(|b| b.is_ascii_hexdigit()).count();
                 let edge = (at - digits).checked_sub(1).map_or(0, byte);
-                if digits <= 4 && !edge.is_ascii_alphanumeric() && edge != b':' {
+                let near = |at: usize| (at + 1..=at + 5).filter(|at| byte(*at) == b':');
+                let goes_on = next == b':' || near(at).any(|second| near(second).next().is_some());
+                if digits <= 4 && !edge.is_ascii_alphanumeric() && edge != b':' && goes_on {
                     add(Shape::HexColon);
                 }
             }

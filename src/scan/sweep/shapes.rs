@@ -6,7 +6,7 @@
 
 use super::tile::{Maps, TILE, Tile, WORDS};
 use super::{AnchorKind, pack};
-use crate::rules::{LETTERS_LENGTH, Shape, WORDS_LENGTH};
+use crate::rules::{COLON_DISTANCE, LETTERS_LENGTH, Shape, WORDS_LENGTH};
 
 /// Words that are looked at in one go.
 const LANES: usize = 8;
@@ -98,6 +98,12 @@ impl Shapes {
             let first = is_first(&hex, &colon, &digit, &letter, lane);
             colons[lane] = colon.word[lane] & next & first;
         }
+        // Most texts have few of them: times of day, and others that end here.
+        if colons != none {
+            for lane in 0..LANES {
+                colons[lane] &= after(&colon, lane, 1) | two_more(&colon, lane);
+            }
+        }
         for lane in 0..LANES {
             let plain = digits[lane] | ats[lane] | letters_digits[lane];
             any[lane] = plain | tokens[lane] | colons[lane];
@@ -130,35 +136,28 @@ impl Shapes {
                 break;
             }
             let any = self.any[word] & tile.live(word);
-            let (first, anchors) = (found.len(), any.count_ones() as usize);
             let places = bits(any).map(|bit| ((word - 1) * 64 + bit, bit));
             let signs = self.at[word] | self.hex_colon[word];
             // Most words have numbers alone.
             if any & (signs | self.letters_digits[word] | self.token[word]) == 0 {
                 let number = AnchorKind::shape(Shape::Digits);
-                found.resize(first + anchors, 0);
-                for (anchor, (at, _)) in found[first..].iter_mut().zip(places) {
-                    *anchor = pack(at, number);
-                }
+                places.for_each(|(at, _)| found.push(pack(at, number)));
                 continue;
             }
-            // Which shapes begin at a byte is hard to foresee: all are written without asking.
-            found.resize(first + anchors * PLAIN.len(), 0);
-            let mut count = first;
+            let begun = [
+                self.digits[word],
+                self.at[word],
+                self.letters_digits[word],
+                self.token[word],
+                self.hex_colon[word],
+            ];
             for (at, bit) in places {
-                let begun = [
-                    self.digits[word],
-                    self.at[word],
-                    self.letters_digits[word],
-                    self.token[word],
-                    self.hex_colon[word],
-                ];
-                for (begun, shape) in begun.into_iter().zip(PLAIN) {
-                    found[count] = pack(at, AnchorKind::shape(shape));
-                    count += (begun >> bit & 1) as usize;
+                // Most places have one shape: which ones begin there is told first.
+                let shapes = (0..).zip(begun).map(|(shape, begun)| (begun >> bit & 1) << shape);
+                for shape in bits(shapes.fold(0, |all, shape| all | shape)) {
+                    found.push(pack(at, AnchorKind::shape(PLAIN[shape])));
                 }
             }
-            found.truncate(count);
         }
     }
 
@@ -262,6 +261,29 @@ fn is_first<const LANES: usize>(
     }
     first
 }
+
+/// Bit p says whether two more `:` stand behind byte p, each at most [`COLON_DISTANCE`] bytes behind the
+/// one before.
+#[inline(always)]
+fn two_more<const LANES: usize>(colon: &Wide<LANES>, lane: usize) -> u64 {
+    let (word, next) = (colon.word[lane], colon.next[lane]);
+    let (near, next_near) = near_behind(word, next);
+    near_behind(word & near, next & next_near).0
+}
+
+/// Bit p says whether one of bytes p + 1 to p + [`COLON_DISTANCE`] is of the class, for two words. What is
+/// behind the second one counts as none.
+#[inline(always)]
+fn near_behind(word: u64, next: u64) -> (u64, u64) {
+    let (mut near, mut next_near) = (word >> 1 | next << 63, next >> 1);
+    for step in [1, 2, 1] {
+        near |= near >> step | next_near << (64 - step);
+        next_near |= next_near >> step;
+    }
+    (near, next_near)
+}
+
+const _: () = assert!(COLON_DISTANCE == 1 + 1 + 2 + 1);
 
 /// Not 0 if a run of 47 letters or breaks may begin in the word: of so many bytes, two neighbouring
 /// blocks of 16 are full.
