@@ -2,31 +2,19 @@
 //! of the reference too: one gather asks about sixteen places, and the filters are asked for eight
 //! candidates at a time.
 
+use super::cpu::Cpu;
 use super::keywords::KeywordTable;
 use super::shapes::Shapes;
 use super::tile::{Maps, ROOM, Tile};
 
-/// Whether this CPU has AVX2, and the instructions on bits that came with it.
-pub fn is_available() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::is_x86_feature_detected as has;
-        has!("avx2") && has!("bmi1") && has!("bmi2") && has!("popcnt")
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        false
-    }
-}
-
-/// The kernel. INVARIANT: it exists only on a CPU that `is_available` accepts.
+/// The kernel. INVARIANT: it exists only on a CPU of which `Cpu::has_avx2` says so.
 #[derive(Debug)]
 pub struct Instructions(());
 
 impl Instructions {
     /// The kernel; none where the CPU lacks what it uses.
     pub fn new() -> Option<Instructions> {
-        is_available().then_some(Instructions(()))
+        Cpu::here().has_avx2.then_some(Instructions(()))
     }
 
     /// Fills the bitmaps of a tile and its margins.

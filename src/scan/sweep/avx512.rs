@@ -7,6 +7,7 @@
 //! where one bucket has all of its features.
 
 use super::buckets::{Bucket, assign};
+use super::cpu::Cpu;
 use super::keywords::{KeywordTable, Window};
 use super::pairs::{CLASSES, Pairs, class};
 use super::shapes::Shapes;
@@ -21,23 +22,6 @@ const SLOTS: usize = 64;
 /// The features of one keyword; none where every value counts. Those come first in order, so that
 /// other keywords keep away from their buckets.
 type Features = [Option<u8>; FEATURES];
-
-/// Whether this CPU has what the kernel uses.
-pub fn is_available() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::is_x86_feature_detected as has;
-        has!("avx512f")
-            && has!("avx512bw")
-            && has!("avx512vbmi")
-            && has!("avx512vbmi2")
-            && has!("gfni")
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        false
-    }
-}
 
 /// Matrices of a feature by place in the window: row i says which bits of the byte make up bit i.
 type Rows = [u8; 6];
@@ -202,7 +186,8 @@ struct Group {
     buckets: [[u8; SLOTS]; FEATURES],
 }
 
-/// Tables of a keyword table. INVARIANT: it exists only on a CPU that `is_available` accepts.
+/// Tables of a keyword table. INVARIANT: they exist only on a CPU of which `Cpu::runs_avx512_kernel`
+/// says so.
 #[derive(Debug)]
 pub struct Fingerprints {
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no such CPU reads them"))]
@@ -212,7 +197,7 @@ pub struct Fingerprints {
 impl Fingerprints {
     /// The tables for these keywords; none where the CPU lacks what the kernel uses.
     pub fn new(keywords: &KeywordTable, pairs: &Pairs) -> Option<Fingerprints> {
-        is_available().then(|| Fingerprints { groups: groups(keywords, pairs) })
+        Cpu::here().runs_avx512_kernel.then(|| Fingerprints { groups: groups(keywords, pairs) })
     }
 
     /// Tables that [`pack`] made; none where the CPU lacks what the kernel uses or these are not such
@@ -221,7 +206,7 @@ impl Fingerprints {
         let (tables, []) = bytes.as_chunks::<SLOTS>() else { return None };
         let (groups, []) = tables.as_chunks() else { return None };
         let groups = groups.iter().map(|buckets| Group { buckets: *buckets });
-        is_available().then(|| Fingerprints { groups: groups.collect() })
+        Cpu::here().runs_avx512_kernel.then(|| Fingerprints { groups: groups.collect() })
     }
 
     /// Fills the bitmaps of a tile and its margins.

@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 
 use super::BLOCK;
+#[cfg(target_arch = "x86_64")]
+use super::cpu::Cpu;
 
 /// Bytes of a head.
 pub const HEAD: usize = 8;
@@ -57,9 +59,12 @@ pub fn look_up(bytes: &[u8; BLOCK + HEAD], places: Places, table: &Table) -> [u6
         return [0; CLASSES];
     }
     #[cfg(target_arch = "x86_64")]
-    if super::permutes_bytes() {
+    if Cpu::here().permutes_bytes {
         // SAFETY: the CPU has what it needs.
         return unsafe { x86::look_up(bytes, places.begins, table) };
+    } else if Cpu::here().has_avx2 {
+        // SAFETY: the CPU has what it needs.
+        return unsafe { x86::look_up_avx2(bytes, places.begins, table) };
     }
     reference(bytes, places, table)
 }
@@ -68,7 +73,7 @@ pub fn look_up(bytes: &[u8; BLOCK + HEAD], places: Places, table: &Table) -> [u6
 #[inline]
 pub fn looks_up_ahead() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return super::permutes_bytes();
+    return Cpu::here().permutes_bytes;
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
@@ -227,7 +232,7 @@ mod x86 {
     ///
     /// # Safety
     ///
-    /// The CPU must have what `permutes_bytes` asks for.
+    /// The CPU must have what `Cpu::permutes_bytes` says.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,avx512vbmi2,bmi2")]
     pub unsafe fn look_up(
         bytes: &[u8; BLOCK + HEAD],
@@ -275,6 +280,84 @@ mod x86 {
         }
         // Bits of lanes without a place are behind those of all places, and are left out.
         known.map(|known| _pdep_u64(known, places))
+    }
+
+    /// The same, four heads at a time.
+    ///
+    /// # Safety
+    ///
+    /// The CPU must have what `Cpu::has_avx2` says.
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+    pub unsafe fn look_up_avx2(
+        bytes: &[u8; BLOCK + HEAD],
+        places: u64,
+        table: &Table,
+    ) -> [u64; CLASSES] {
+        let (mut known, mut left) = ([0; CLASSES], places);
+        for done in (0..places.count_ones()).step_by(4) {
+            let mut next = || {
+                // Where there is no place more this is the end of the block, whose head is there too.
+                let at = left.trailing_zeros() as usize;
+                left &= left.wrapping_sub(1);
+                // SAFETY: 8 bytes are read at 64 at most, from an array of 72.
+                unsafe { bytes.as_ptr().add(at).cast::<i64>().read_unaligned() }
+            };
+            let [first, second, third, fourth] = [next(), next(), next(), next()];
+            let (hash, borders) = hashes_avx2(_mm256_set_epi64x(fourth, third, second, first));
+            // SAFETY: a hash has 15 bits, so that each word lies in the 16,384 bytes of the table.
+            let words = unsafe {
+                _mm_i32gather_epi32::<4>(table.as_ptr().cast(), _mm_srli_epi32::<3>(hash))
+            };
+            let shift = _mm_and_si128(_mm_slli_epi32::<2>(hash), _mm_set1_epi32(28));
+            let classes = _mm_srlv_epi32(words, shift);
+            for (class, known) in (0..).zip(&mut known) {
+                // The bit of the class becomes the highest one, of which the masks are made.
+                let held = _mm_sll_epi32(classes, _mm_cvtsi32_si128(31 - class));
+                let held = _mm_movemask_ps(_mm_castsi128_ps(held)) | borders;
+                *known |= u64::from(held.cast_unsigned()) << done;
+            }
+        }
+        // Bits of lanes without a place are behind those of all places, and are left out.
+        known.map(|known| _pdep_u64(known, places))
+    }
+
+    /// Of four heads: what [`hashes`] says of eight.
+    #[target_feature(enable = "avx2")]
+    fn hashes_avx2(heads: __m256i) -> (__m128i, i32) {
+        let set = |byte: u8| _mm256_set1_epi8(byte.cast_signed());
+        let within = |bytes: __m256i, first: u8, count: u8| {
+            let distance = _mm256_sub_epi8(bytes, set(first));
+            _mm256_cmpeq_epi8(_mm256_min_epu8(distance, set(count - 1)), distance)
+        };
+        let folded = _mm256_or_si256(heads, _mm256_set1_epi64x(CASE.cast_signed()));
+        let letters = within(folded, b'a', 26);
+        let is_small = _mm256_cmpeq_epi8(heads, folded);
+        let word = _mm256_or_si256(letters, within(heads, b'0', 10));
+        // All below the first gap, which is all where there is none.
+        let gaps = _mm256_xor_si256(word, _mm256_set1_epi8(-1));
+        let below = _mm256_sub_epi64(gaps, _mm256_set1_epi64x(1));
+        let before = _mm256_andnot_si256(gaps, below);
+        // The first byte of a head has none before it.
+        let small = _mm256_slli_epi64::<8>(_mm256_and_si256(letters, is_small));
+        let borders = _mm256_and_si256(_mm256_andnot_si256(is_small, letters), small);
+        let is_none = |bits: __m256i| _mm256_cmpeq_epi64(bits, _mm256_setzero_si256());
+        let no_border = is_none(_mm256_and_si256(before, borders));
+        let no_border = _mm256_movemask_pd(_mm256_castsi256_pd(no_border));
+        let two = _mm256_and_si256(is_none(before), _mm256_set1_epi64x(TWO.cast_signed()));
+        let word = _mm256_and_si256(folded, _mm256_or_si256(before, two));
+        // A product of 64 bits, of three of 32.
+        let factor = _mm256_set1_epi64x(FACTOR.cast_signed());
+        let upper = |number: __m256i| _mm256_srli_epi64::<32>(number);
+        let middle = _mm256_add_epi64(
+            _mm256_mul_epu32(upper(word), factor),
+            _mm256_mul_epu32(word, upper(factor)),
+        );
+        let low = _mm256_mul_epu32(word, factor);
+        let product = _mm256_add_epi64(low, _mm256_slli_epi64::<32>(middle));
+        let hash = _mm256_srli_epi64::<{ (u64::BITS - BITS) as i32 }>(product);
+        let even = _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6);
+        let hash = _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(hash, even));
+        (hash, !no_border & 0xf)
     }
 
     /// Of eight heads: the [`super::place`] of each [`super::first_word`], and whether that may end sooner.
@@ -373,6 +456,12 @@ mod tests {
                 let places = places(begins);
                 let found = look_up(&bytes, places, &table);
                 prop_assert_eq!(found, reference(&bytes, places, &table));
+                #[cfg(target_arch = "x86_64")]
+                if Cpu::here().has_avx2 {
+                    // SAFETY: the CPU has what it needs.
+                    let by_avx2 = unsafe { x86::look_up_avx2(&bytes, begins, &table) };
+                    prop_assert_eq!(by_avx2, found);
+                }
                 prop_assert!(found.iter().all(|found| found & !begins == 0));
                 prop_assert!(!fill || found == [begins; CLASSES]);
             }

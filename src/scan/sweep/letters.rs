@@ -1,5 +1,8 @@
 //! Kinds of bytes as words have them: letters of either case, digits, and a few others.
 
+#[cfg(target_arch = "x86_64")]
+use super::cpu::Cpu;
+
 /// Bytes of a block.
 pub const BLOCK: usize = 64;
 
@@ -24,9 +27,9 @@ pub fn kinds(bytes: &[u8; BLOCK], wanted: &[u8; 4]) -> Kinds {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every such CPU has SSE2, and the others are called where their features were detected.
     unsafe {
-        if x86::has_avx512() {
+        if Cpu::here().has_avx512 {
             x86::kinds_avx512(bytes, wanted)
-        } else if is_x86_feature_detected!("avx2") {
+        } else if Cpu::here().has_avx2 {
             x86::kinds_avx2(bytes, wanted)
         } else {
             x86::kinds(bytes, wanted)
@@ -54,11 +57,6 @@ mod x86 {
     use std::arch::x86_64::*;
 
     use super::{BLOCK, Kinds};
-
-    #[inline]
-    pub fn has_avx512() -> bool {
-        is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")
-    }
 
     /// # Safety
     ///
@@ -176,7 +174,7 @@ mod tests {
             // SAFETY: every such CPU has SSE2, and the other one is called where it has AVX2.
             unsafe {
                 prop_assert_eq!(x86::kinds(bytes, &wanted), reference(bytes, &wanted));
-                if is_x86_feature_detected!("avx2") {
+                if Cpu::here().has_avx2 {
                     prop_assert_eq!(x86::kinds_avx2(bytes, &wanted), reference(bytes, &wanted));
                 }
             }

@@ -1,5 +1,8 @@
 //! Counts line ends and characters, at the speed of reading.
 
+#[cfg(target_arch = "x86_64")]
+use super::cpu::Cpu;
+
 /// Bytes of a block.
 const BLOCK: usize = 64;
 
@@ -23,10 +26,10 @@ pub fn count(text: &[u8]) -> Counted {
         return few(text);
     }
     #[cfg(target_arch = "x86_64")]
-    if super::avx512::is_available() {
+    if Cpu::here().has_avx512 {
         // SAFETY: the CPU has AVX-512 F and BW.
         return unsafe { with_avx512(text) };
-    } else if super::avx2::is_available() {
+    } else if Cpu::here().has_avx2 {
         // SAFETY: the CPU has AVX2.
         return unsafe { with_avx2(text) };
     }

@@ -15,6 +15,7 @@ mod avx512;
 mod begins;
 mod buckets;
 mod companions;
+mod cpu;
 mod first_words;
 #[cfg(feature = "hyperscan")]
 pub(super) mod hyperscan;
@@ -31,6 +32,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use cpu::Cpu;
 pub use first_words::{CLASSES, Firsts, HEAD, Places, Table, look_up, looks_up_ahead};
 pub use keywords::KeywordTable;
 use keywords::StoredTable;
@@ -130,8 +132,8 @@ impl Kernel {
     pub fn is_available(self) -> bool {
         match self {
             Kernel::Portable => true,
-            Kernel::Avx2 => avx2::is_available(),
-            Kernel::Avx512 => avx512::is_available(),
+            Kernel::Avx2 => Cpu::here().has_avx2,
+            Kernel::Avx512 => Cpu::here().runs_avx512_kernel,
             #[cfg(feature = "hyperscan")]
             Kernel::Hyperscan => hyperscan::is_available(),
         }
@@ -159,18 +161,6 @@ impl Kernel {
         ];
         all.into_iter().filter(|kernel| kernel.is_available())
     }
-}
-
-/// Whether the CPU tells bytes apart, moves and packs them by AVX-512 F, BW, DQ, VBMI and VBMI2, and BMI2.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn permutes_bytes() -> bool {
-    is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512vbmi")
-        && is_x86_feature_detected!("avx512vbmi2")
-        && is_x86_feature_detected!("bmi2")
 }
 
 /// Finds anchors in text.

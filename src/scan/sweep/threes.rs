@@ -1,5 +1,8 @@
 //! Kinds of bytes in a row, three bits each, in one word.
 
+#[cfg(target_arch = "x86_64")]
+use super::cpu::Cpu;
+
 /// Bytes that are read, however many of them count.
 pub const LOOKED_AT: usize = 32;
 
@@ -8,7 +11,7 @@ pub const LOOKED_AT: usize = 32;
 #[inline]
 pub fn threes(bytes: &[u8; LOOKED_AT], count: usize, kinds: &[u8; 256]) -> u64 {
     #[cfg(target_arch = "x86_64")]
-    if super::permutes_bytes() {
+    if Cpu::here().permutes_bytes {
         // SAFETY: the CPU has what it needs.
         return unsafe { x86::threes(bytes, count, kinds) };
     }
@@ -31,7 +34,7 @@ mod x86 {
     ///
     /// # Safety
     ///
-    /// The CPU must have what `permutes_bytes` asks for.
+    /// The CPU must have what `Cpu::permutes_bytes` says.
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi2")]
     pub unsafe fn threes(bytes: &[u8; LOOKED_AT], count: usize, kinds: &[u8; 256]) -> u64 {
         // SAFETY: 32 bytes are read from an array of as many, and 64 at 0 and at 64 from one of 256.
