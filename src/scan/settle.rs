@@ -131,8 +131,11 @@ impl Settling {
         let mut ready: Vec<(Scored, &Facts)> =
             self.scored.extract_if(.., is_ready).filter_map(with_facts).collect();
         // Whoever contains or beats comes first.
-        ready.sort_by_key(|(scored, facts)| {
-            (scored.span.start, Reverse(scored.span.end), Reverse(strength(scored, facts)))
+        ready.sort_by(|(one, facts), (other, others)| {
+            let (start, end) =
+                (one.span.start.cmp(&other.span.start), other.span.end.cmp(&one.span.end));
+            let stronger = || strength(other, others).cmp(&strength(one, facts));
+            start.then(end).then_with(stronger)
         });
         let first = self.survivors.len();
         for (scored, facts) in ready {

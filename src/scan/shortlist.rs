@@ -113,7 +113,7 @@ impl Shortlist {
         let mut here = Here { plan, view, index, digits };
         let has_names = tracker.has_names();
         if has_names {
-            self.openings.know(tracker.columns());
+            self.openings.know(tracker.columns(), plan);
             // Text between tables is not followed for each anchor.
             if watch.is_of_shape && tracker.is_in_cell() {
                 view.follow(tracker, anchor + 1);
@@ -258,7 +258,9 @@ impl Shortlist {
 /// Adds those rules of a group that have their bit.
 fn add_rules(group: &Group, mut bits: RuleBits, left: &mut Vec<usize>) {
     while bits != 0 {
-        left.extend(group.rules.get(bits.trailing_zeros() as usize));
+        if let Some(position) = group.rules.get(bits.trailing_zeros() as usize) {
+            left.push(*position);
+        }
         bits &= bits - 1;
     }
 }

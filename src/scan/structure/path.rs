@@ -1,6 +1,5 @@
 //! Paths of keys and indices, shared by all values below them.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 
 /// Longest path in bytes. Of a longer one the outermost steps are left out: `$..visits[3].note`.
@@ -64,11 +63,30 @@ impl Node {
 
     /// The path to this container; none where it is too long to be whole.
     fn whole_path(&self) -> Option<&str> {
-        let path = self.path.get_or_init(|| match self.cut_path(None) {
-            (path, true) => Some(path.into()),
-            (_, false) => None,
+        let path = self.path.get_or_init(|| match self.outer_path() {
+            Some((outer, step)) => {
+                let mut path = String::with_capacity(outer.len() + INDEX_ROOM);
+                path.push_str(outer);
+                step.write(&mut path);
+                (path.len() <= MAX_PATH + "$".len()).then(|| path.into())
+            }
+            None => match self.cut_path(None) {
+                (path, true) => Some(path.into()),
+                (_, false) => None,
+            },
         });
         path.as_deref()
+    }
+
+    /// The path to the container of this one, where it was written before or is that of the root, and the
+    /// step from there.
+    fn outer_path(&self) -> Option<(&str, &Step)> {
+        let (outer, step) = self.outer.as_ref()?;
+        let path = match &outer.outer {
+            None => Some("$"),
+            Some(_) => outer.path.get()?.as_deref(),
+        };
+        Some((path?, step))
     }
 
     /// As much of the path as there is room for, and whether that is all of it.
@@ -135,8 +153,12 @@ impl Step {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         match self {
             Step::Index(index) => {
-                // A write to a text does not fail.
-                let _ = write!(path, "[{index}]");
+                path.push('[');
+                let highest = index.checked_ilog10().unwrap_or(0);
+                for place in (0..=highest).rev() {
+                    path.push(char::from(b'0' + (index / 10u64.pow(place) % 10) as u8));
+                }
+                path.push(']');
             }
             Step::Key(key) if !key.is_empty() && key.bytes().all(is_plain) => {
                 path.push('.');
@@ -181,6 +203,12 @@ mod tests {
         assert_eq!(&*nearest, "say \"é\"\\\n");
         let (path, nearest) = node.path(None);
         assert_eq!((&*path, &*nearest), ("$.a-b_1[3]", "a-b_1"));
+        let below_it = below(node, key("c"));
+        assert_eq!(&*below_it.path(Some(&Step::Index(0))).0, "$.a-b_1[3].c[0]");
+        for index in [0, 7, 9, 10, 99, 100, 1_234_567, u64::MAX] {
+            let (path, _) = Node::root().path(Some(&Step::Index(index)));
+            assert_eq!(*path, format!("$[{index}]"));
+        }
         let (path, nearest) = Node::root().path(Some(&key("")));
         assert_eq!((&*path, &*nearest), (r#"$[""]"#, ""));
         let (path, nearest) = Node::root().path(None);
