@@ -133,7 +133,7 @@ pub struct Rule {
     pub context: Option<Context>,
     /// Terms that lower it.
     pub negative: Option<Context>,
-    /// Column names and JSON keys that raise it, normalised by [`normalise_name`].
+    /// Column names and JSON keys that raise it, normalised by [`normalise_name`], sorted.
     pub columns: Vec<String>,
     /// What a column name adds.
     pub column_boost: u8,

@@ -3,11 +3,10 @@
 //! A place comes in, its [`Name`] goes out, or which rules can find anything under it. The answers are
 //! those that are worked out anew for each place.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::context::{Nearest, Terms};
+use super::context::Terms;
 use super::heads::{Lanes, RuleBits};
 use super::names::{Label, Name, Named, Says};
 use super::plan::Plan;
@@ -17,7 +16,7 @@ use super::structure::Tracker;
 use super::sweep::{AnchorKind, SHAPE_KINDS};
 use super::validate;
 use super::watch::{ABREAST, Group, Watch};
-use crate::model::{Place, TermIndex};
+use crate::model::Place;
 use crate::rules::Rule;
 
 /// Names that are remembered at most; past them all are forgotten.
@@ -29,7 +28,7 @@ const TOO_MANY: u8 = 2;
 
 /// How often a column is met before it is worked out which rules are open there: for a few values that
 /// would cost more than it saves.
-const WORTH_OPENING: u16 = 64;
+const WORTH_OPENING: u16 = 12;
 
 /// Rules of which it is remembered what a name says of their values, at most.
 const MAX_LABELS: usize = 16;
@@ -337,10 +336,11 @@ impl Column {
         (kind, watch): (AnchorKind, &Watch),
         openings: &Openings,
     ) -> Open {
-        let mut known = HashMap::new();
+        let mut known = vec![None; plan.rules().rules.len()];
         let mut open_of = |position: usize| {
-            *known.entry(position).or_insert_with(|| match plan.rules().rules.get(position) {
-                Some(rule) => self.open_of(plan, rule, openings),
+            let Some(known) = known.get_mut(position) else { return (true, true) };
+            *known.get_or_insert_with(|| match plan.rules().rules.get(position) {
+                Some(rule) => self.open_of(plan, (position, rule), openings),
                 None => (true, true),
             })
         };
@@ -353,20 +353,24 @@ impl Column {
     /// Whether a rule may find something in a value without any letter, and in any. What begins in the
     /// cell of its anchor is under the name of that cell. Where the name says what the value is, a term of
     /// the text counts if it stands in the cell.
-    fn open_of(&mut self, plan: &Plan, rule: &Rule, openings: &Openings) -> (bool, bool) {
+    fn open_of(
+        &mut self,
+        plan: &Plan,
+        (position, rule): (usize, &Rule),
+        openings: &Openings,
+    ) -> (bool, bool) {
         let says_what = self.name.as_ref().is_some_and(|name| name.says == Says::What);
         let required = rule.context.as_ref().filter(|it| it.required);
         match required {
             Some(_) if rule.needs_name() => {
                 let opens = match rule.begins_in_cell {
                     true => self.opens(rule, plan.terms()),
-                    false => openings.may_open_near(&self.names, rule, plan.terms()),
+                    false => openings.may_open_near(&self.names, rule),
                 };
                 (opens, opens)
             }
-            Some(context) if says_what && stays_in_cell(rule) => {
-                let has_letters = |term: &TermIndex| plan.rules().term(*term).contains(is_letter);
-                let needs_letters = context.terms.iter().all(has_letters);
+            Some(_) if says_what && stays_in_cell(rule) => {
+                let needs_letters = plan.terms_have_letters(position);
                 (!needs_letters || self.opens(rule, plan.terms()), true)
             }
             _ => (true, true),
@@ -459,11 +463,6 @@ const BYTES: [Byte; 256] = {
     bytes
 };
 
-/// What tells a term from numbers and signs.
-fn is_letter(c: char) -> bool {
-    c.is_ascii_alphabetic() || !c.is_ascii()
-}
-
 /// Which rules of a group can find anything in a table, as far as that was worked out.
 ///
 /// A rule that needs a name finds nothing where no column has one of its own, however its matches lie:
@@ -478,13 +477,12 @@ pub struct Openings {
 /// What a column of a table is called.
 struct Heading {
     text: Arc<str>,
-    name: Option<Name>,
+    name: Option<Named>,
 }
 
 impl Heading {
-    fn opens(&self, rule: &Rule, terms: &Terms) -> bool {
-        let name = self.name.as_ref();
-        name.is_some_and(|name| name.is_one_of(&rule.columns) || has_term(name, rule, terms))
+    fn opens(&self, rule: &Rule) -> bool {
+        self.name.as_ref().is_some_and(|name| name.opens(rule))
     }
 }
 
@@ -503,7 +501,7 @@ struct Opening {
 
 /// How often a group is asked for before it is worked out which of its rules are open: for a small
 /// table that would cost more than it saves.
-const WORTH_KNOWING: u16 = 200;
+const WORTH_KNOWING: u16 = 40;
 
 /// Columns of a table of which it is worked out.
 const MAX_NAMES: usize = 256;
@@ -516,12 +514,14 @@ impl Openings {
     }
 
     /// Takes note of what the columns of a table are called, once that is known.
-    pub fn know(&mut self, columns: Option<&[Arc<str>]>) {
+    pub fn know(&mut self, columns: Option<&[Arc<str>]>, plan: &Plan) {
         if let Some(columns) = columns.filter(|columns| columns.len() <= MAX_NAMES) {
             self.columns.get_or_insert_with(|| {
-                let name =
-                    |column: &Arc<str>| Name::of(&Place::Cell { row: 1, column: column.clone() });
-                let heading = |text: &Arc<str>| Heading { text: text.clone(), name: name(text) };
+                let heading = |text: &Arc<str>| {
+                    let name = Name::of(&Place::Cell { row: 1, column: text.clone() });
+                    let name = name.map(|name| Named::new(name, plan.terms()));
+                    Heading { text: text.clone(), name }
+                };
                 columns.iter().map(heading).collect()
             });
         }
@@ -546,8 +546,7 @@ impl Openings {
         }
         let rules = group.rules.iter().map(|position| plan.rules().rules.get(*position));
         let open = rules.enumerate().fold(0, |open, (bit, rule)| {
-            let is_open =
-                rule.is_none_or(|rule| !rule.needs_name() || self.may_open(rule, plan.terms()));
+            let is_open = rule.is_none_or(|rule| !rule.needs_name() || self.may_open(rule));
             open | RuleBits::from(is_open) << bit
         });
         if let Some(opening) = self.by_group.get_mut(group.number) {
@@ -557,15 +556,15 @@ impl Openings {
     }
 
     /// Whether a column may have a name that makes a match of a rule a finding.
-    fn may_open(&self, rule: &Rule, terms: &Terms) -> bool {
-        self.columns.as_ref().is_none_or(|columns| columns.iter().any(|it| it.opens(rule, terms)))
+    fn may_open(&self, rule: &Rule) -> bool {
+        self.columns.as_ref().is_none_or(|columns| columns.iter().any(|it| it.opens(rule)))
     }
 
     /// The same of those columns that a match can reach which has its anchor in a column of this name.
-    fn may_open_near(&self, name: &str, rule: &Rule, terms: &Terms) -> bool {
+    fn may_open_near(&self, name: &str, rule: &Rule) -> bool {
         let reach = usize::from(rule.cells_beside);
         let Some(columns) = self.columns.as_ref().filter(|_| rule.cells_beside < u8::MAX) else {
-            return self.may_open(rule, terms);
+            return self.may_open(rule);
         };
         // Cells behind the last column have no name.
         let has_name = |at: usize| columns.get(at).map_or("", |column| &*column.text) == name;
@@ -574,13 +573,8 @@ impl Openings {
             let near = has_anchor.get(at.saturating_sub(reach)..).unwrap_or_default();
             near.iter().take(at.min(reach) + reach + 1).any(|has_anchor| *has_anchor)
         };
-        (0..).zip(columns).any(|(at, column)| opens(at) && column.opens(rule, terms))
+        (0..).zip(columns).any(|(at, column)| opens(at) && column.opens(rule))
     }
-}
-
-fn has_term(name: &Name, rule: &Rule, terms: &Terms) -> bool {
-    let context = rule.context.as_ref();
-    context.is_some_and(|it| Nearest::last(&terms.in_words(name.for_it()), &it.terms).is_some())
 }
 
 #[cfg(test)]

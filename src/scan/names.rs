@@ -6,7 +6,7 @@
 
 use super::context::{Nearest, Terms};
 use crate::model::{Place, TermIndex};
-use crate::rules::{Rule, normalise_name};
+use crate::rules::{Context, Rule, normalise_name};
 
 /// Words that say only that there is a value: those around it, or the keys above, say which.
 const PLACEHOLDERS: &[&str] = &[
@@ -241,9 +241,9 @@ impl Name {
         if self.says == Says::Something { &self.all } else { &self.own }
     }
 
-    /// Whether one of these normalised names is this one.
+    /// Whether one of these normalised names, which are sorted, is this one.
     pub fn is_one_of(&self, columns: &[String]) -> bool {
-        self.forms.iter().any(|form| columns.contains(form))
+        self.forms.iter().any(|form| columns.binary_search(form).is_ok())
     }
 }
 
@@ -273,7 +273,10 @@ impl Named {
 
     /// Whether it is one that a rule lists, or holds a term of the rule's context.
     pub fn opens(&self, rule: &Rule) -> bool {
-        self.label(rule).opens()
+        let is_wanted = |context: &Context| {
+            self.for_it.iter().any(|near| context.terms.binary_search(&near.term).is_ok())
+        };
+        self.name.is_one_of(&rule.columns) || rule.context.as_ref().is_some_and(is_wanted)
     }
 
     /// What it says of the values of a rule.

@@ -38,6 +38,8 @@ pub struct Plan {
     automata: Vec<OnceLock<Option<Automaton>>>,
     /// By rule.
     exclusions: Vec<OnceLock<Option<Exclusions>>>,
+    /// By rule.
+    have_letters: Vec<OnceLock<bool>>,
     /// None for these as well.
     vicinity: Option<Vicinity>,
     combination_terms: OnceLock<Vec<TermIndex>>,
@@ -112,6 +114,7 @@ impl Plan {
             sweep,
             automata: slots(rules.rules.len()),
             exclusions: slots(rules.rules.len()),
+            have_letters: slots(rules.rules.len()),
             vicinity,
             combination_terms: OnceLock::new(),
             by_kind: slots(kinds.len()),
@@ -208,6 +211,20 @@ impl Plan {
     pub fn exclusions(&self, position: usize) -> Option<&Exclusions> {
         let rule = self.rules.rules.get(position).filter(|rule| !rule.unless.is_empty())?;
         self.exclusions.get(position)?.get_or_init(|| Exclusions::new(rule)).as_ref()
+    }
+
+    /// Whether all terms that speak for values of the rule at a position have a letter, of ASCII or beyond.
+    pub fn terms_have_letters(&self, position: usize) -> bool {
+        let terms = &self.rules.terms;
+        let has_letter = |term: &TermIndex| {
+            let bytes = terms.bytes(usize::from(term.0)).unwrap_or_default();
+            bytes.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
+        };
+        let of_rule = || {
+            let context = self.rules.rules.get(position).and_then(|rule| rule.context.as_ref());
+            context.is_none_or(|context| context.terms.iter().all(has_letter))
+        };
+        self.have_letters.get(position).is_some_and(|known| *known.get_or_init(of_rule))
     }
 
     /// The terms that the rules of sieves require near their matches.

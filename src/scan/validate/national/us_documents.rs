@@ -255,8 +255,14 @@ pub fn us_state_license(candidate: Candidate<'_>) -> Check {
                 begins(text, name) || postal && (!WORDS.contains(&code) || licence(text))
             })
         };
-        let known =
-            STATES.iter().any(|(name, code, shapes)| fits(runs, shapes) && near(name, code));
+        // Most states begin with a letter that no word there begins with.
+        let first = |word: &[u8]| word.first().map_or(0, |letter| 1u32 << (letter & 31));
+        let letters = beside.iter().fold(0, |letters, word| letters | first(word));
+        let known = STATES.iter().any(|(name, code, shapes)| {
+            letters & (first(name.as_bytes()) | first(code.as_bytes())) != 0
+                && fits(runs, shapes)
+                && near(name, code)
+        });
         Some(known && plausible(&candidate))
     })
 }
