@@ -139,10 +139,11 @@ impl Rule {
                         && (at..at + 11).any(|next| class(next, &digit))
                 }
                 "hex_colon" => {
-                    let more = text[at + 1..].iter().take(10).filter(|b| **b == b':').count();
-                    text[at] == b':'
-                        && (class(at + 1, &|b| b == b':')
-                            || class(at + 1, &|b| b.is_ascii_hexdigit()) && more >= 2)
+                    let colon = |at: usize| class(at, &|b| b == b':');
+                    let more = |at: usize| (at + 1..=at + 5).filter(|next| colon(*next));
+                    let two_more = more(at).any(|second| more(second).next().is_some());
+                    let digit = class(at + 1, &|b| b.is_ascii_hexdigit());
+                    colon(at) && (colon(at + 1) || digit && two_more)
                 }
                 "letters" => {
                     !before(at, &|b| b.is_ascii_alphabetic())

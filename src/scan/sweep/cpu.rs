@@ -11,10 +11,12 @@ pub struct Cpu {
     /// AVX2, BMI1, BMI2 and POPCNT.
     pub has_avx2: bool,
     /// AVX-512 F and BW.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no such CPU is asked"))]
     pub has_avx512: bool,
     /// What the AVX-512 kernel uses: F, BW, VBMI and VBMI2, and GFNI.
     pub runs_avx512_kernel: bool,
     /// AVX-512 F, BW, DQ, VBMI and VBMI2, and BMI2: it tells bytes apart, moves and packs them.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no such CPU is asked"))]
     pub permutes_bytes: bool,
 }
 

@@ -552,6 +552,33 @@ mod tests {
         proptest::collection::vec(piece, 0..600).prop_map(|pieces| pieces.concat())
     }
 
+    #[test]
+    fn groups_of_hexadecimal_digits_are_found_across_borders() {
+        let groups: [(&[u8], Option<usize>); 8] = [
+            (b"2001:0db8:85a3:0000", Some(4)),
+            (b"a:b:c:d", Some(1)),
+            (b"a:b:c", None),
+            (b"a:1234:5678:9", Some(1)),
+            (b"fe80::1", Some(4)),
+            (b"a:12345:6:7", None),
+            (b"a:1234:56789:", None),
+            (b"12:34:56", None),
+        ];
+        let shape = AnchorKind::shape(Shape::HexColon);
+        for kernel in Kernel::available() {
+            let sweep = Sweep::new(&[], kernel);
+            for (group, place) in groups {
+                for pad in (0..130).chain(4020..4170) {
+                    let text = [vec![b' '; pad].as_slice(), group, b" "].concat();
+                    let (mut anchors, mut scratch) = (Vec::new(), Scratch::default());
+                    sweep.find(&text, 0, text.len(), &mut scratch, &mut anchors);
+                    let found = anchors.iter().find(|anchor| anchor.kind == shape);
+                    assert_eq!(found.map(|anchor| anchor.at), place.map(|place| pad + place));
+                }
+            }
+        }
+    }
+
     /// Hundreds of keywords of 3 to 32 bytes, some made of others.
     fn many() -> impl Strategy<Value = Vec<String>> {
         let letters = "[a-d_:/ .é0-9-]{3,31}|[a-z]{3,8}|(pass|key|tok|sk_)[a-z_]{0,9}|[a-c]{3}";
