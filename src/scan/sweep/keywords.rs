@@ -330,13 +330,46 @@ impl KeywordTable {
                 && let Some(bytes) = self.keywords.bytes(position)
                 && let Some(start) = at.checked_sub(usize::from(self.windows[position].offset))
                 && let Some(text) = buffer.get(start..start + bytes.len())
-                && text.eq_ignore_ascii_case(bytes)
+                && is_same(text, bytes)
             {
                 found(start, position);
             }
             slot = (slot + 1) & mask;
         }
     }
+}
+
+/// Whether a text is a keyword, in any case.
+#[inline]
+fn is_same(text: &[u8], keyword: &[u8]) -> bool {
+    let ends = |bytes: &[u8]| Some((*bytes.first_chunk::<4>()?, *bytes.last_chunk::<4>()?));
+    if text.len() != keyword.len() {
+        return false;
+    }
+    if let (Some(last), Some(wanted)) = (text.last_chunk::<8>(), keyword.last_chunk::<8>()) {
+        let (parts, _) = text.as_chunks::<8>();
+        let (wanted_parts, _) = keyword.as_chunks::<8>();
+        let is_part = |(part, wanted): (&[u8; 8], &[u8; 8])| in_lower_case(*part) == *wanted;
+        is_part((last, wanted)) && parts.iter().zip(wanted_parts).all(is_part)
+    } else if let (Some((first, last)), Some((wanted_first, wanted_last))) =
+        (ends(text), ends(keyword))
+    {
+        let both = |[a, b, c, d]: [u8; 4], [e, f, g, h]: [u8; 4]| [a, b, c, d, e, f, g, h];
+        in_lower_case(both(first, last)) == both(wanted_first, wanted_last)
+    } else {
+        text.eq_ignore_ascii_case(keyword)
+    }
+}
+
+/// Eight bytes with the capital letters of ASCII made small.
+#[inline]
+fn in_lower_case(bytes: [u8; 8]) -> [u8; 8] {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let bytes = u64::from_le_bytes(bytes);
+    // The highest bit of each byte tells whether it is at least something; no sum goes over.
+    let from = |first: u8| (bytes & (EACH * 0x7f)) + EACH * u64::from(0x80 - first);
+    let is_capital = from(b'A') & !from(b'Z' + 1) & !bytes & (EACH * 0x80);
+    (bytes | is_capital >> 2).to_le_bytes()
 }
 
 /// Four bytes of a buffer.
@@ -468,4 +501,41 @@ fn windows_of(keyword: &[u8], pairs: &Pairs) -> Vec<(Window, f32)> {
             (Window { offset: offset as u8, bytes, len: len as u8 }, pairs.text(window))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_keyword_is_told_in_any_case_by_all_of_its_bytes(
+            keyword in prop::collection::vec(any::<u8>(), 0..34),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+            upper: bool,
+        ) {
+            let keyword = keyword.to_ascii_lowercase();
+            let mut text = if upper { keyword.to_ascii_uppercase() } else { keyword.clone() };
+            prop_assert!(is_same(&text, &keyword));
+            for (index, byte) in changes.into_iter().filter(|_| !keyword.is_empty()) {
+                text[index.index(keyword.len())] = byte;
+                prop_assert_eq!(is_same(&text, &keyword), text.eq_ignore_ascii_case(&keyword));
+            }
+            text.push(b'x');
+            prop_assert!(!is_same(&text, &keyword));
+        }
+    }
+
+    #[test]
+    fn each_byte_is_made_small_at_each_place() {
+        for byte in 0..=u8::MAX {
+            for at in 0..8 {
+                let mut bytes = [b'Z', 0, 0xff, b'[', b'@', b'z', 0x80, b'A'];
+                bytes[at] = byte;
+                assert_eq!(in_lower_case(bytes).to_vec(), bytes.to_ascii_lowercase());
+            }
+        }
+    }
 }

@@ -6,8 +6,8 @@ use super::cpu::Cpu;
 /// Bytes of a block.
 const BLOCK: usize = 64;
 
-/// Blocks that are counted before the sums of bytes could overflow.
-const BLOCKS: usize = 255;
+/// Blocks that are counted before the sums of bytes could overflow, with one more for what is left.
+const BLOCKS: usize = 254;
 
 /// What a piece of text holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,21 +73,21 @@ fn plain(text: &[u8]) -> Counted {
     for part in text.chunks(BLOCK * BLOCKS) {
         let (blocks, rest) = part.as_chunks::<BLOCK>();
         let (mut lines, mut inner, mut bits) = ([0u8; BLOCK], [0u8; BLOCK], [0u8; BLOCK]);
-        for block in blocks {
+        let mut add = |block: &[u8; BLOCK]| {
             for lane in 0..BLOCK {
                 lines[lane] += u8::from(block[lane] == b'\n');
                 inner[lane] += u8::from(is_inner(block[lane]));
                 bits[lane] |= block[lane];
             }
-        }
+        };
+        blocks.iter().for_each(&mut add);
+        // What is left counts as one more block, which zeros fill: they are neither.
+        let mut last = [0; BLOCK];
+        last[..rest.len()].copy_from_slice(rest);
+        add(&last);
         let sum = |lanes: [u8; BLOCK]| lanes.iter().map(|lane| u64::from(*lane)).sum::<u64>();
         counted.lines += sum(lines);
         counted.chars -= sum(inner);
-        for byte in rest {
-            counted.lines += u64::from(*byte == b'\n');
-            counted.chars -= u64::from(is_inner(*byte));
-            high |= byte;
-        }
         high = bits.iter().fold(high, |high, bits| high | bits);
     }
     counted.is_ascii = high < 128;
