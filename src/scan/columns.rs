@@ -28,7 +28,7 @@ const TOO_MANY: u8 = 2;
 
 /// How often a column is met before it is worked out which rules are open there: for a few values that
 /// would cost more than it saves.
-const WORTH_OPENING: u16 = 12;
+const WORTH_OPENING: u16 = 7;
 
 /// Rules of which it is remembered what a name says of their values, at most.
 const MAX_LABELS: usize = 16;
