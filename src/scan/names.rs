@@ -394,6 +394,20 @@ mod tests {
     }
 
     #[test]
+    fn every_listed_name_is_found_in_its_list() {
+        let rules = crate::rules::RuleSet::builtin().unwrap();
+        let mut listed = 0;
+        for rule in rules.rules.iter() {
+            for name in &rule.columns {
+                let name = Name::of_names(std::slice::from_ref(name)).unwrap();
+                assert!(name.is_one_of(&rule.columns), "{}", rule.id);
+                listed += 1;
+            }
+        }
+        assert!(listed > 1000, "{listed}");
+    }
+
+    #[test]
     fn words_are_those_of_all_keys() {
         let name = path("$.patients[3].homeAddress.zipCodes").unwrap();
         assert_eq!(name.own, "zip Codes zip Code");

@@ -6,8 +6,8 @@ use super::cpu::Cpu;
 /// Bytes of a block.
 const BLOCK: usize = 64;
 
-/// Blocks that are counted before the sums of bytes could overflow, with one more for what is left.
-const BLOCKS: usize = 254;
+/// Blocks that are counted before the sums of bytes could overflow. Fewer are there where a part is left.
+const BLOCKS: usize = 255;
 
 /// What a piece of text holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,6 +102,20 @@ fn is_inner(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// No sum of bytes goes over, however many of one kind stand below each other.
+    #[test]
+    fn as_many_as_a_sum_holds_are_counted() {
+        for blocks in [BLOCKS - 1, BLOCKS, BLOCKS + 1, 2 * BLOCKS] {
+            for rest in [0, 1, BLOCK - 1] {
+                let length = blocks * BLOCK + rest;
+                let lines = Counted { lines: length as u64, chars: length as u64, is_ascii: true };
+                assert_eq!(count(&vec![b'\n'; length]), lines);
+                let inner = Counted { lines: 0, chars: 0, is_ascii: false };
+                assert_eq!(plain(&vec![0x80; length]), inner);
+            }
+        }
+    }
 
     proptest::proptest! {
         #[test]
