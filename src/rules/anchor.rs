@@ -35,8 +35,8 @@ pub enum Shape {
     /// letters, digits or `-`, a digit among them.
     Token,
     /// The first `:` of a group: up to four hexadecimal digits before it with no letter, digit or
-    /// `:` before those. Directly behind it comes another `:`, or a hexadecimal digit and two more `:`, each at
-    /// most [`COLON_DISTANCE`] bytes behind the one before: `12:34:56` has too few.
+    /// `:` before those. Directly behind it comes another `:`, or a hexadecimal digit and two more
+    /// `:`, each at most [`COLON_DISTANCE`] bytes behind the one before: `12:34:56` has too few.
     HexColon,
     /// An ASCII letter that no letter precedes; it and the 47 bytes after it are all letters.
     Letters,

@@ -38,9 +38,9 @@ pub struct Plan {
     automata: Vec<OnceLock<Option<Automaton>>>,
     /// By rule.
     exclusions: Vec<OnceLock<Option<Exclusions>>>,
-    /// By rule.
+    /// By rule: see [`Plan::terms_have_letters`].
     have_letters: Vec<OnceLock<bool>>,
-    /// None for these as well.
+    /// None for other rules than those of the program.
     vicinity: Option<Vicinity>,
     combination_terms: OnceLock<Vec<TermIndex>>,
     terms: OnceLock<Terms>,
